@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Ringside.  `make help` lists the targets; CONFIG chooses how things are built.
+#
+# A source is found by its place: sim/ROOM/*.c and *.S make the library, sim/cli/ the program, each
+# tests/unit/test_*.c one test program, each tests/fuzz/fuzz_*.c one operation-list fuzzer.
+# Ring code (RING) is compiled with -fsanitize=thread so that the compiler reports its accesses to us:
+# the run time behind those calls is sim/memory/, not the sanitizer's.
+
+CONFIG ?= release
+CC ?= gcc
+BUILD ?= build/$(CONFIG)
+LUA_PC := lua5.4
+PKGS := sqlite3 yaml-0.1 $(LUA_PC)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wpointer-arith -Wwrite-strings -Wundef -Wno-unused-parameter
+STD := -std=gnu17 -D_GNU_SOURCE
+VERSION := $(shell cat VERSION)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+OPT_release := -O2 -g
+OPT_asan := -O1 -g -fsanitize=address -fno-omit-frame-pointer
+OPT_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
+OPT_hostile := -O1 -g -DRINGSIDE_HOSTILE
+OPT_coverage := -O0 -g --coverage
+OPT_debug := -O0 -g
+OPT_clang := -O2 -g
+OPT_fallback := -O2 -g -DSWITCH_UCONTEXT
+LINK_asan := -fsanitize=address
+LINK_ubsan := -fsanitize=undefined
+LINK_coverage := --coverage
+
+CFLAGS ?= -Werror
+ALL_CFLAGS = $(STD) $(WARN) $(OPT_$(CONFIG)) -Isim $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+LDLIBS = $(LINK_$(CONFIG)) $(shell pkg-config --libs $(PKGS)) -lm -ldl -lpthread
+
+RING := $(wildcard sim/virtio/ring_*.c)
+LIB_SRC := $(filter-out sim/cli/%,$(wildcard sim/*/*.c))
+CLI_SRC := $(wildcard sim/cli/*.c)
+ASM_SRC := $(wildcard sim/*/*.S)
+TEST_SRC := $(wildcard tests/unit/test_*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(ASM_SRC:%.S=$(BUILD)/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
+TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/%)
+FUZZERS := $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
+BENCHES := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/%)
+BIN := $(BUILD)/ringside
+
+.PHONY: all
+all: $(BIN) ringside
+
+ringside: $(BUILD)/ringside
+	@cp -f $< $@
+
+# Ring code: instrumented for us, never together with another sanitizer.
+$(RING:%.c=$(BUILD)/%.o): OPT_asan := -O1 -g
+$(RING:%.c=$(BUILD)/%.o): ALL_CFLAGS += -fsanitize=thread
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' -DRINGSIDE_COMMIT='"$(COMMIT)"'
+
+$(BUILD)/libringside.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BIN): $(CLI_OBJ) $(BUILD)/libringside.a
+	$(CC) -rdynamic -o $@ $^ $(LDLIBS)
+
+$(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/libringside.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libringside.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libringside.a
+	$(CC) -o $@ $^ $(LDLIBS)
+
+.SECONDARY:
+
+.PHONY: unit
+unit: $(TESTS)
+	@scripts/run-tests.sh $(TESTS)
+
+.PHONY: clean
+clean:
+	rm -rf build ringside
+
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/%.d)

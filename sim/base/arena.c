@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/arena.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+#include "base/must.h"
+
+/* Preferred addresses: above the shadow of AddressSanitizer, below mmap's own area. */
+#define PLACE_BASE UINT64_C(0x200000000000)
+#define PLACE_STEP (UINT64_C(1) << 40)
+#define PLACES 32u
+
+#define COMMIT_STEP (UINT64_C(1) << 20) /* bytes made accessible at a time */
+#define CLASS_SMALL 512u /* up to here classes are 16 bytes apart, above four to a power of two */
+#define CLASSES (CLASS_SMALL / 16 + 1 + 4 * 8)
+#define CLASS_MAX (UINT64_C(512) << 8) /* 128 KiB: larger blocks are kept in one list by size */
+
+#define HOT_NONE 0u /* copy index 0 means that there is no copy */
+#define COPIES_PER_CHUNK 256u
+#define COOL_MIN_HOT 16u /* fewer hot pages than this are cheaper to copy than to fault again */
+/* A page made writable alone splits a mapping in three; vm.max_map_count is 65,530 by default. Above
+ * this many faults since the last protection, 2 MiB are copied and made writable at once. */
+#define HOT_SINGLE_MAX 8192u
+#define HOT_RUN 512u
+
+struct free_block {
+	struct free_block *next;
+	size_t size; /* used in the list of large blocks only: the smallest class has 16 bytes */
+};
+
+/* The part that restoring puts back: it lives at the arena's base. */
+struct arena_header {
+	size_t top; /* offset of the first byte never allocated */
+	size_t stack_top; /* the same in the stack half, from its start */
+	size_t live_bytes; /* allocated and not freed, for the limit */
+	struct free_block *class_free[CLASSES];
+	struct free_block *large_free;
+};
+
+struct arena {
+	char *base;
+	size_t reserve;
+	size_t committed; /* bytes of the tracked half made accessible */
+	size_t stack_committed;
+	size_t high_water; /* offset above which memory was never handed out, hence is zero */
+	size_t limit;
+	uint64_t fail_countdown;
+	bool fail_forever;
+
+	bool armed; /* a snapshot exists */
+	size_t protected_bytes; /* what the snapshot covers */
+	uint32_t *hot; /* page numbers, in the order of their first write */
+	size_t hot_count, hot_capacity;
+	uint32_t *copy_of; /* page number -> index of its copy, by mmap: untouched parts take nothing */
+	size_t copy_of_bytes;
+	char **copy_chunk;
+	uint32_t copies;
+	uint32_t chunks_capacity;
+	unsigned restores_since_cooling;
+};
+
+#define ARENAS_MAX 256
+static _Atomic(struct arena *) arenas[ARENAS_MAX];
+static _Thread_local void *alternate_stack;
+
+static struct arena_header *
+header(const struct arena *a)
+{
+	return (struct arena_header *)(void *)a->base;
+}
+
+/* --- the fault handler ------------------------------------------------------------------------- */
+
+static char *
+copy_at(const struct arena *a, uint32_t copy)
+{
+	return a->copy_chunk[copy / COPIES_PER_CHUNK] + (size_t)(copy % COPIES_PER_CHUNK) * ARENA_PAGE;
+}
+
+/* Runs in the signal handler, but synchronously: the fault is a store of our own code. */
+static uint32_t
+copy_new(struct arena *a)
+{
+	uint32_t copy = a->copies++, chunk = copy / COPIES_PER_CHUNK;
+
+	if (chunk >= a->chunks_capacity) {
+		uint32_t n = a->chunks_capacity ? a->chunks_capacity * 2 : 16;
+		char **grown = mmap(NULL, n * sizeof(*grown), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		must(grown != MAP_FAILED);
+		if (a->copy_chunk) {
+			memcpy(grown, a->copy_chunk, a->chunks_capacity * sizeof(*grown));
+			munmap(a->copy_chunk, a->chunks_capacity * sizeof(*grown));
+		}
+		a->copy_chunk = grown;
+		a->chunks_capacity = n;
+	}
+	if (!a->copy_chunk[chunk]) {
+		a->copy_chunk[chunk] = mmap(NULL, (size_t)COPIES_PER_CHUNK * ARENA_PAGE,
+					    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		must(a->copy_chunk[chunk] != MAP_FAILED);
+	}
+	return copy;
+}
+
+static void
+hot_append(struct arena *a, uint32_t page)
+{
+	if (a->hot_count == a->hot_capacity) {
+		size_t n = a->hot_capacity ? a->hot_capacity * 2 : 1024;
+		uint32_t *grown = mmap(NULL, n * sizeof(*grown), PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		must(grown != MAP_FAILED);
+		if (a->hot) {
+			memcpy(grown, a->hot, a->hot_count * sizeof(*grown));
+			munmap(a->hot, a->hot_capacity * sizeof(*grown));
+		}
+		a->hot = grown;
+		a->hot_capacity = n;
+	}
+	a->hot[a->hot_count++] = page;
+}
+
+/* Copied by words: memcpy is intercepted by AddressSanitizer, which would see poisoned red zones. */
+__attribute__((no_sanitize("address"))) static void
+page_copy(void *to, const void *from)
+{
+	typedef uint64_t word __attribute__((may_alias));
+	word *t = to;
+	const word *f = from;
+
+	for (size_t i = 0; i < ARENA_PAGE / 8; i++)
+		t[i] = f[i];
+}
+
+/* Whether a hot page is listed twice does not matter: HOT_RUN may meet pages that are hot already. */
+static void
+page_heat(struct arena *a, uint32_t page)
+{
+	if (!a->copy_of[page]) {
+		a->copy_of[page] = copy_new(a);
+		page_copy(copy_at(a, a->copy_of[page]), a->base + (size_t)page * ARENA_PAGE);
+	}
+	hot_append(a, page);
+}
+
+static bool
+arena_fault(struct arena *a, char *address)
+{
+	if (!a->armed || address < a->base || address >= a->base + a->protected_bytes)
+		return false;
+
+	uint32_t page = (uint32_t)((size_t)(address - a->base) / ARENA_PAGE), count = 1;
+
+	if (a->hot_count >= HOT_SINGLE_MAX) {
+		page -= page % HOT_RUN;
+		count = HOT_RUN;
+		if ((size_t)(page + count) * ARENA_PAGE > a->protected_bytes)
+			count = (uint32_t)(a->protected_bytes / ARENA_PAGE) - page;
+	}
+	/* A run may hold pages that are hot and changed: their copy is older and must stay as it is. */
+	for (uint32_t i = 0; i < count; i++)
+		page_heat(a, page + i);
+	must(!mprotect(a->base + (size_t)page * ARENA_PAGE, (size_t)count * ARENA_PAGE,
+		       PROT_READ | PROT_WRITE));
+	return true;
+}
+
+static void
+on_fault(int signal_number, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)context;
+	for (int i = 0; i < ARENAS_MAX; i++) {
+		struct arena *a = atomic_load_explicit(&arenas[i], memory_order_acquire);
+
+		if (a && arena_fault(a, info->si_addr)) {
+			errno = saved;
+			return;
+		}
+	}
+	fprintf(stderr, "ringside: BUG in Ringside or in linked code: %s at address %p\n",
+		signal_number == SIGBUS ? "bus error" : "segmentation fault", info->si_addr);
+	must_context_print();
+	fflush(NULL);
+	abort();
+}
+
+/* The stack that faulted may be the page that is protected: the handler needs one of its own. */
+static void
+handler_install(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	static atomic_bool installed;
+
+	if (!alternate_stack) {
+		stack_t ss = { .ss_size = 64 << 10 };
+
+		alternate_stack = mmap(NULL, ss.ss_size, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		must(alternate_stack != MAP_FAILED);
+		ss.ss_sp = alternate_stack;
+		must(!sigaltstack(&ss, NULL));
+	}
+	if (!atomic_exchange(&installed, true)) {
+		must(!sigaction(SIGSEGV, &sa, NULL));
+		must(!sigaction(SIGBUS, &sa, NULL));
+	}
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static void *
+reserve_at(unsigned place, size_t reserve)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+	for (unsigned i = 0; i < PLACES; i++) {
+		void *want = (void *)(PLACE_BASE + (uint64_t)((place + i) % PLACES) * PLACE_STEP);
+		void *got = mmap(want, reserve, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+
+		if (got == want)
+			return got;
+		if (got != MAP_FAILED)
+			munmap(got, reserve);
+	}
+	return mmap(NULL, reserve, PROT_NONE, flags, -1, 0);
+}
+
+static bool
+registry_add(struct arena *a)
+{
+	for (int i = 0; i < ARENAS_MAX; i++) {
+		struct arena *none = NULL;
+
+		if (atomic_compare_exchange_strong(&arenas[i], &none, a))
+			return true;
+	}
+	return false;
+}
+
+struct arena *
+arena_create(size_t reserve, unsigned place, struct error *err)
+{
+	struct arena *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		error_set(err, "out of memory");
+		return NULL;
+	}
+	a->reserve = reserve;
+	a->base = reserve_at(place, reserve);
+	if (a->base == MAP_FAILED) {
+		error_set(err, "cannot reserve %zu MiB of address space: %s", reserve >> 20,
+			  strerror(errno));
+		free(a);
+		return NULL;
+	}
+	a->copy_of_bytes = reserve / 2 / ARENA_PAGE * sizeof(*a->copy_of);
+	a->copy_of = mmap(NULL, a->copy_of_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	a->copies = 1; /* 0 is HOT_NONE */
+	a->high_water = 0;
+	if (a->copy_of == MAP_FAILED || !registry_add(a)) {
+		error_set(err, "too many worlds in one process (at most %d)", ARENAS_MAX);
+		munmap(a->base, a->reserve);
+		free(a);
+		return NULL;
+	}
+	must(!mprotect(a->base, COMMIT_STEP, PROT_READ | PROT_WRITE));
+	a->committed = COMMIT_STEP;
+	header(a)->top = (sizeof(struct arena_header) + 63) & ~(size_t)63;
+	a->high_water = header(a)->top;
+	return a;
+}
+
+void
+arena_destroy(struct arena *a)
+{
+	if (!a)
+		return;
+	for (int i = 0; i < ARENAS_MAX; i++) {
+		struct arena *self = a;
+
+		if (atomic_compare_exchange_strong(&arenas[i], &self, NULL))
+			break;
+	}
+	for (uint32_t i = 0; i < a->chunks_capacity; i++)
+		if (a->copy_chunk[i])
+			munmap(a->copy_chunk[i], (size_t)COPIES_PER_CHUNK * ARENA_PAGE);
+	if (a->copy_chunk)
+		munmap(a->copy_chunk, a->chunks_capacity * sizeof(*a->copy_chunk));
+	if (a->hot)
+		munmap(a->hot, a->hot_capacity * sizeof(*a->hot));
+	munmap(a->copy_of, a->copy_of_bytes);
+	munmap(a->base, a->reserve);
+	free(a);
+}
+
+/* --- allocation -------------------------------------------------------------------------------- */
+
+/* Class of a size and, in *rounded, the bytes that blocks of this class have. */
+static unsigned
+size_class(size_t size, size_t *rounded)
+{
+	if (size <= CLASS_SMALL) {
+		*rounded = size ? (size + 15) & ~(size_t)15 : 16;
+		return (unsigned)(*rounded / 16);
+	}
+
+	unsigned power = 63 - (unsigned)__builtin_clzll(size - 1); /* 2^power < size <= 2^(power+1) */
+	size_t quarter = (size_t)1 << (power - 2);
+
+	*rounded = (size + quarter - 1) & ~(quarter - 1);
+	return CLASS_SMALL / 16 + (power - 9) * 4 + (unsigned)((*rounded - ((size_t)1 << power)) / quarter);
+}
+
+static bool
+commit(char *start, size_t *committed, size_t need, size_t most)
+{
+	size_t want = (need + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1);
+
+	if (need <= *committed)
+		return true;
+	if (need > most)
+		return false;
+	if (want > most)
+		want = most;
+	if (mprotect(start + *committed, want - *committed, PROT_READ | PROT_WRITE))
+		return false;
+	*committed = want;
+	return true;
+}
+
+static bool
+must_fail_now(struct arena *a)
+{
+	if (!a->fail_countdown)
+		return false;
+	if (--a->fail_countdown)
+		return false;
+	if (a->fail_forever)
+		a->fail_countdown = 1;
+	return true;
+}
+
+static void *
+bump(struct arena *a, size_t size, size_t align)
+{
+	struct arena_header *h = header(a);
+	size_t start = (h->top + align - 1) & ~(align - 1);
+
+	if (size > a->reserve || !commit(a->base, &a->committed, start + size, a->reserve / 2))
+		return NULL;
+	h->top = start + size;
+
+	size_t fresh = start > a->high_water ? start : a->high_water;
+
+	if (start < fresh)
+		memset(a->base + start, 0, (fresh < h->top ? fresh : h->top) - start);
+	if (h->top > a->high_water)
+		a->high_water = h->top;
+	return a->base + start;
+}
+
+static struct free_block *
+large_take(struct arena_header *h, size_t rounded)
+{
+	for (struct free_block **p = &h->large_free; *p; p = &(*p)->next)
+		if ((*p)->size == rounded) {
+			struct free_block *block = *p;
+
+			*p = block->next;
+			return block;
+		}
+	return NULL;
+}
+
+void *
+arena_alloc(struct arena *a, size_t size)
+{
+	struct arena_header *h = header(a);
+	struct free_block *block = NULL;
+	size_t rounded;
+
+	if (size > a->reserve / 2 || must_fail_now(a))
+		return NULL;
+
+	unsigned class = size_class(size, &rounded);
+
+	if (a->limit && h->live_bytes + rounded > a->limit)
+		return NULL;
+	if (rounded > CLASS_MAX) {
+		block = large_take(h, rounded);
+	} else if (h->class_free[class]) {
+		block = h->class_free[class];
+		h->class_free[class] = block->next;
+	}
+	if (block)
+		memset(block, 0, rounded);
+	else
+		block = bump(a, rounded, 16);
+	if (block)
+		h->live_bytes += rounded;
+	return block;
+}
+
+void
+arena_free(struct arena *a, void *pointer, size_t size)
+{
+	struct arena_header *h = header(a);
+	struct free_block *block = pointer;
+	size_t rounded;
+
+	if (!block)
+		return;
+	must((char *)pointer >= a->base && (char *)pointer < a->base + h->top);
+
+	unsigned class = size_class(size, &rounded);
+
+	must(h->live_bytes >= rounded);
+	h->live_bytes -= rounded;
+#ifdef RINGSIDE_HOSTILE
+	memset(block, 0xdb, rounded);
+#endif
+	if (rounded > CLASS_MAX) {
+		block->size = rounded;
+		block->next = h->large_free;
+		h->large_free = block;
+	} else {
+		block->next = h->class_free[class];
+		h->class_free[class] = block;
+	}
+}
+
+void *
+arena_alloc_pages(struct arena *a, size_t bytes)
+{
+	if (bytes > a->reserve / 2 || must_fail_now(a))
+		return NULL;
+	bytes = (bytes + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
+	if (a->limit && header(a)->live_bytes + bytes > a->limit)
+		return NULL;
+
+	void *pages = bump(a, bytes, ARENA_PAGE);
+
+	if (pages)
+		header(a)->live_bytes += bytes;
+	return pages;
+}
+
+void *
+arena_alloc_stacks(struct arena *a, size_t bytes)
+{
+	struct arena_header *h = header(a);
+	size_t start = h->stack_top;
+
+	bytes = (bytes + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
+	if (must_fail_now(a))
+		return NULL;
+	if (!commit(a->base + a->reserve / 2, &a->stack_committed, start + bytes, a->reserve / 2))
+		return NULL;
+	h->stack_top = start + bytes;
+	return a->base + a->reserve / 2 + start;
+}
+
+void
+arena_guard(struct arena *a, void *page)
+{
+	must(arena_holds(a, page));
+	must(!mprotect(page, ARENA_PAGE, PROT_NONE));
+}
+
+/* --- snapshot ---------------------------------------------------------------------------------- */
+
+static void
+protect(struct arena *a)
+{
+	must(!mprotect(a->base, a->protected_bytes, PROT_READ));
+	a->hot_count = 0;
+	a->restores_since_cooling = 0;
+}
+
+void
+arena_snapshot(struct arena *a)
+{
+	handler_install();
+	if (a->copies > 1) /* copies of an older snapshot are worthless now */
+		must(!madvise(a->copy_of, a->copy_of_bytes, MADV_DONTNEED));
+	a->copies = 1;
+	a->armed = true;
+	a->protected_bytes = (header(a)->top + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
+	protect(a);
+}
+
+void
+arena_restore(struct arena *a)
+{
+	must(a->armed);
+	for (size_t i = 0; i < a->hot_count; i++) {
+		uint32_t page = a->hot[i];
+
+		page_copy(a->base + (size_t)page * ARENA_PAGE, copy_at(a, a->copy_of[page]));
+	}
+	if (++a->restores_since_cooling >= ARENA_COOL_PERIOD) {
+		a->restores_since_cooling = 0;
+		if (a->hot_count > COOL_MIN_HOT)
+			protect(a);
+	}
+}
+
+size_t
+arena_hot_pages(const struct arena *a)
+{
+	return a->hot_count;
+}
+
+/* --- the rest ---------------------------------------------------------------------------------- */
+
+void
+arena_limit(struct arena *a, size_t bytes)
+{
+	a->limit = bytes;
+}
+
+void
+arena_fail_nth(struct arena *a, uint64_t nth, bool forever)
+{
+	a->fail_countdown = nth;
+	a->fail_forever = forever;
+}
+
+void *
+arena_base(const struct arena *a)
+{
+	return a->base;
+}
+
+size_t
+arena_used(const struct arena *a)
+{
+	return header(a)->top;
+}
+
+bool
+arena_holds(const struct arena *a, const void *address)
+{
+	const char *p = address;
+
+	return (p >= a->base && p < a->base + a->committed) ||
+	       (p >= a->base + a->reserve / 2 &&
+		p < a->base + a->reserve / 2 + a->stack_committed);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int
+error_set(struct error *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return -1;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+error_at(struct error *err, const char *file, long line, long column, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	if (!err)
+		return -1;
+	if (line > 0 && column > 0)
+		snprintf(err->text, sizeof(err->text), "%s:%ld:%ld: ", file, line, column);
+	else if (line > 0)
+		snprintf(err->text, sizeof(err->text), "%s:%ld: ", file, line);
+	else
+		snprintf(err->text, sizeof(err->text), "%s: ", file);
+	n = strlen(err->text);
+	va_start(ap, fmt);
+	vsnprintf(err->text + n, sizeof(err->text) - n, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+error_prefix(struct error *err, const char *fmt, ...)
+{
+	struct error old;
+	va_list ap;
+	size_t n;
+
+	if (!err)
+		return -1;
+	old = *err;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	n = strlen(err->text);
+	snprintf(err->text + n, sizeof(err->text) - n, ": %s", old.text);
+	return -1;
+}

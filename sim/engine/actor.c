@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/must.h"
+#include "engine/switch.h"
+#include "engine/world_impl.h"
+
+/* Bytes above the lowest address of a stack below which a suspended actor may not have come. */
+#define STACK_RED_BYTES LIMIT(512u, 1024u)
+/* Tops of stacks differ by up to this, lest all of them meet in the same cache sets. */
+#define STACK_COLOURS 16u
+#define STACK_COLOUR_BYTES 64u
+
+/* --- stacks ------------------------------------------------------------------------------------ */
+
+static struct stack_class *
+stack_class(struct world *w, size_t bytes)
+{
+	struct stack_class *c;
+
+	for (c = w->stacks; c; c = c->next)
+		if (c->bytes == bytes)
+			return c;
+	c = world_alloc(w, sizeof(*c));
+	*c = (struct stack_class){ .bytes = bytes, .next = w->stacks };
+	w->stacks = c;
+	return c;
+}
+
+/* Free stacks are linked through nodes in the arena's objects, so that restoring needs no stack. */
+struct free_stack {
+	struct free_stack *next;
+	char *stack;
+};
+
+static char *
+stack_alloc(struct world *w, size_t bytes)
+{
+	struct stack_class *c = stack_class(w, bytes);
+
+	if (!c->free) {
+		char *slab = arena_alloc_stacks(w->arena, ARENA_PAGE + bytes * STACKS_PER_SLAB);
+
+		if (!slab)
+			world_fail(w, "out of memory for the stacks of actors (limit of the arena)");
+		arena_guard(w->arena, slab);
+		for (unsigned i = STACKS_PER_SLAB; i-- > 0;) {
+			struct free_stack *f = world_alloc(w, sizeof(*f));
+
+			f->stack = slab + ARENA_PAGE + i * bytes;
+			f->next = c->free;
+			c->free = f;
+		}
+	}
+
+	struct free_stack *f = c->free;
+	char *stack = f->stack;
+
+	c->free = f->next;
+	world_free(w, f, sizeof(*f));
+	return stack;
+}
+
+void
+stack_release(struct world *w, struct actor *a)
+{
+	struct stack_class *c = stack_class(w, a->stack_bytes);
+	struct free_stack *f = world_alloc(w, sizeof(*f));
+
+	f->stack = a->stack;
+	f->next = c->free;
+	c->free = f;
+	a->stack = NULL;
+}
+
+/* --- switching --------------------------------------------------------------------------------- */
+
+/* List an actor whose stack is about to be used, for restoring. */
+static void
+mark_ran(struct world *w, struct actor *a)
+{
+	struct world_host *h = w->host;
+
+	a->ran_epoch = h->epoch;
+	if (h->ran_count == h->ran_capacity) {
+		h->ran_capacity = h->ran_capacity ? h->ran_capacity * 2 : 64;
+		must(h->ran = realloc(h->ran, h->ran_capacity * sizeof(*h->ran)));
+	}
+	h->ran[h->ran_count++] = a->id;
+}
+
+static inline void
+arrive(struct world *w, struct actor *a)
+{
+	if (a->ran_epoch != w->host->epoch)
+		mark_ran(w, a);
+	w->current = a;
+	w->step++;
+	if (a->wake_ns > w->now)
+		w->now = a->wake_ns;
+}
+
+/* An actor that comes here too deep in its stack has overflowed it, or is about to. */
+static inline void
+stack_check(const struct actor *a)
+{
+	must((char *)__builtin_frame_address(0) >= a->stack + STACK_RED_BYTES);
+}
+
+static void
+switch_to_host(struct world *w, struct actor *self)
+{
+	stack_check(self);
+	w->current = NULL;
+#if SWITCH_ASAN
+	void *fake;
+
+	__sanitizer_start_switch_fiber(&fake, w->host->asan_bottom, w->host->asan_size);
+	switch_stack(&self->sp, w->host->sp);
+	__sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#else
+	switch_stack(&self->sp, w->host->sp);
+#endif
+}
+
+_Noreturn void
+actor_abandon(struct world *w, struct actor *self)
+{
+	switch_to_host(w, self);
+	must(!"an actor that was abandoned was run");
+	__builtin_unreachable();
+}
+
+static inline void
+switch_to_actor(struct actor *self, struct actor *to)
+{
+	stack_check(self);
+#if SWITCH_ASAN
+	void *fake;
+
+	__sanitizer_start_switch_fiber(&fake, to->stack, to->stack_bytes);
+	switch_stack(&self->sp, to->sp);
+	__sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#else
+	switch_stack(&self->sp, to->sp);
+#endif
+}
+
+void
+actor_enter(struct world *w, struct actor *a)
+{
+	arrive(w, a);
+#if SWITCH_ASAN
+	void *fake;
+
+	__sanitizer_start_switch_fiber(&fake, a->stack, a->stack_bytes);
+	switch_stack(&w->host->sp, a->sp);
+	__sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#else
+	switch_stack(&w->host->sp, a->sp);
+#endif
+}
+
+/*
+ * Go on with the @pick-th ready entry, from the running actor's stack: straight into another actor,
+ * or, if a callback was picked, by way of the host's loop.
+ */
+static inline void
+switch_away(struct world *w, struct actor *self, uint32_t pick)
+{
+	struct ready *r = &w->ready[(w->ready_first + pick) & (w->ready_capacity - 1)];
+	struct actor *to = r->arg;
+
+	if (__builtin_expect(r->fn != NULL, 0)) {
+		w->picked = pick + 1;
+		switch_to_host(w, self);
+		return;
+	}
+	ready_take(w, pick);
+	w->ready_hash -= to->id_hash;
+	to->queued = false;
+	arrive(w, to);
+	if (to != self)
+		switch_to_actor(self, to);
+}
+
+void
+actor_leave(struct world *w)
+{
+	struct actor *self = w->current;
+
+	if (__builtin_expect(w->in_setup, 0)) {
+		if (self->state != ACTOR_DONE)
+			world_fail(w, "set-up may not wait or sleep: do that in an actor");
+		switch_to_host(w, self);
+	}
+	if (w->step >= w->steps_max)
+		world_stop(w, STOP_STEPS);
+	if ((!w->ready_count && !world_advance(w)) || w->stop) {
+		switch_to_host(w, self);
+		return;
+	}
+
+	enum choice_kind kind = w->mode == WORLD_TIMED ? CHOICE_TIE : CHOICE_ACTOR;
+
+	switch_away(w, self, world_choose(w, w->ready_count, kind));
+}
+
+void
+actor_point(struct world *w)
+{
+	struct actor *self = w->current;
+
+	if (!self || w->in_setup)
+		return;
+	if (++w->step >= w->steps_max)
+		world_stop(w, STOP_STEPS);
+	if (!w->ready_count)
+		return;
+
+	uint32_t k = world_ask(w, w->ready_count + 1, CHOICE_ACTOR);
+
+	if (!k)
+		return;
+	ready_push_actor(w, self);
+	switch_away(w, self, k - 1);
+}
+
+void
+actor_yield(struct world *w)
+{
+	struct actor *self = w->current;
+
+	if (!self || w->in_setup)
+		return;
+	if (w->step + 1 >= w->steps_max) {
+		w->step++;
+		world_stop(w, STOP_STEPS);
+	}
+	/* A busy wait takes time: with nothing else to run it lets the next timed thing come. */
+	if (!w->ready_count)
+		world_advance(w);
+	if (w->stop)
+		world_stop(w, w->stop);
+	ready_push_actor(w, self);
+	switch_away(w, self, world_choose(w, w->ready_count, CHOICE_ACTOR));
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static void
+actor_main(void *arg)
+{
+	struct actor *a = arg;
+
+#if SWITCH_ASAN
+	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+	a->fn(a, a->arg);
+
+	struct world *w = a->world;
+
+	emit(w, EV_ACTOR_EXIT);
+	a->state = ACTOR_DONE;
+	stack_release(w, a);
+	actor_leave(w);
+	must(!"an actor that is done was run");
+}
+
+static void
+actor_list(struct world *w, struct actor *a)
+{
+	if (w->actor_count == w->actor_capacity) {
+		uint32_t capacity = w->actor_capacity ? w->actor_capacity * 2 : 16;
+		struct actor **grown = world_alloc(w, capacity * sizeof(struct actor *));
+
+		if (w->actor_count)
+			memcpy(grown, w->actors, w->actor_count * sizeof(struct actor *));
+		world_free(w, w->actors, w->actor_capacity * sizeof(struct actor *));
+		w->actors = grown;
+		w->actor_capacity = capacity;
+	}
+	w->actors[w->actor_count++] = a;
+	a->id = w->actor_count;
+	a->id_hash = hash_u64(a->id);
+}
+
+struct actor *
+actor_create(struct world *w, const char *name, actor_fn fn, void *arg, size_t stack_bytes)
+{
+	struct actor *a = world_alloc(w, sizeof(*a));
+	size_t bytes = stack_bytes ? stack_bytes : STACK_BYTES_C;
+
+	bytes = (bytes + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
+#if SWITCH_ASAN
+	bytes *= 4; /* red zones make frames several times larger */
+#endif
+	a->world = w;
+	a->fn = fn;
+	a->arg = arg;
+	a->name = world_name(w, name);
+	a->name_text = world_name_text(w, a->name);
+	a->stack_bytes = bytes;
+	a->stack = stack_alloc(w, bytes);
+	actor_list(w, a);
+#if SWITCH_ASAN
+	__asan_unpoison_memory_region(a->stack, bytes);
+#endif
+#ifdef RINGSIDE_HOSTILE
+	memset(a->stack, 0xdb, bytes);
+#endif
+	a->sp = switch_prepare(a->stack, bytes, a->id % STACK_COLOURS * STACK_COLOUR_BYTES, actor_main,
+			       a);
+	a->state = ACTOR_READY;
+	ready_push_actor(w, a);
+	emit(w, EV_ACTOR_CREATE, a->id, a->name);
+	return a;
+}
+
+/* --- blocking ---------------------------------------------------------------------------------- */
+
+void
+actor_make_ready(struct actor *a)
+{
+	a->state = ACTOR_READY;
+	if (a->holds)
+		a->woken_held = true;
+	else
+		ready_push_actor(a->world, a);
+}
+
+static void
+sleep_for(struct world *w, int64_t ns, bool bound)
+{
+	struct actor *self = w->current;
+
+	must(self); /* a callback cannot sleep */
+	if (ns < 0)
+		ns = 0;
+	if (w->mode == WORLD_RELAXED && !bound) {
+		self->wake_ns = w->now + ns;
+		if (!w->in_setup) {
+			ready_push_actor(w, self);
+			actor_leave(w);
+		}
+		return;
+	}
+	self->wake_ns = w->now + ns;
+	/* Nothing else comes before: no need to leave. */
+	if (!w->ready_count && !w->in_setup && w->step + 1 < w->steps_max && !w->time_max &&
+	    (!w->heap.count || heap_first_time(&w->heap) > self->wake_ns)) {
+		w->now = self->wake_ns;
+		w->step++;
+		return;
+	}
+	self->state = ACTOR_SLEEPING;
+	if (!heap_push(&w->heap, w->arena, self->wake_ns, NULL, self, &self->sleep))
+		world_fail(w, "out of memory for sleeping actors");
+	actor_leave(w);
+}
+
+void
+actor_sleep(struct world *w, int64_t ns)
+{
+	sleep_for(w, ns, false);
+}
+
+void
+actor_sleep_bound(struct world *w, int64_t ns)
+{
+	sleep_for(w, ns, true);
+}
+
+void
+actor_work(struct world *w, int64_t ns)
+{
+	if (w->mode == WORLD_TIMED && ns > 0)
+		sleep_for(w, ns, false);
+	else
+		actor_point(w);
+}
+
+void
+actor_hold(struct actor *a)
+{
+	if (a->holds++ == 0 && a->queued) {
+		must(ready_remove(a->world, NULL, a));
+		a->queued = false;
+		a->world->ready_hash -= a->id_hash;
+		a->woken_held = true;
+	}
+}
+
+void
+actor_release(struct actor *a)
+{
+	must(a->holds);
+	if (--a->holds == 0 && a->woken_held) {
+		a->woken_held = false;
+		ready_push_actor(a->world, a);
+	}
+}
+
+/* --- to look at -------------------------------------------------------------------------------- */
+
+void
+actor_set_daemon(struct actor *a, bool daemon)
+{
+	a->daemon = daemon;
+}
+
+bool
+actor_is_daemon(const struct actor *a)
+{
+	return a->daemon;
+}
+
+uint32_t
+actor_id(const struct actor *a)
+{
+	return a->id;
+}
+
+const char *
+actor_name(const struct actor *a)
+{
+	return a->name_text;
+}
+
+enum actor_state
+actor_state(const struct actor *a)
+{
+	return (enum actor_state)a->state;
+}
+
+const char *
+actor_waits_for(const struct actor *a)
+{
+	if (a->state != ACTOR_BLOCKED || !a->waitq)
+		return "";
+	return world_name_text(a->world, a->waitq->name);
+}
+
+struct world *
+actor_world(const struct actor *a)
+{
+	return a->world;
+}
+
+void
+actor_set_data(struct actor *a, void *data)
+{
+	a->data = data;
+}
+
+void *
+actor_data(const struct actor *a)
+{
+	return a->data;
+}
+
+size_t
+world_actors(const struct world *w)
+{
+	return w->actor_count;
+}
+
+struct actor *
+world_actor(const struct world *w, uint32_t id)
+{
+	return id && id <= w->actor_count ? w->actors[id - 1] : NULL;
+}
+
+struct actor *
+actor_current(const struct world *w)
+{
+	return w->current;
+}

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/must.h"
+#include "engine/switch.h"
+#include "engine/world_impl.h"
+
+#if SWITCH_ASAN
+#include <pthread.h>
+#endif
+
+_Thread_local struct world *world_tls;
+
+/* ORDER CHOICE */
+const char *const choice_kind_name[CHOICE_KINDS] = { "actor", "tie", "outcome", "store", "load" };
+
+/* --- choices ----------------------------------------------------------------------------------- */
+
+static uint32_t
+choose_first(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
+{
+	(void)self;
+	(void)w;
+	(void)n;
+	(void)kind;
+	return 0;
+}
+
+struct chooser chooser_first = { choose_first };
+
+static void
+choices_grow(struct world *w)
+{
+	struct world_host *h = w->host;
+
+	h->choice_capacity = h->choice_capacity ? h->choice_capacity * 2 : 1024;
+	must(h->choice = realloc(h->choice, h->choice_capacity * sizeof(*h->choice)));
+}
+
+uint32_t
+world_ask(struct world *w, uint32_t n, enum choice_kind kind)
+{
+	struct world_host *h = w->host;
+
+	if (n > CHOICE_N_MAX)
+		n = CHOICE_N_MAX;
+
+	uint32_t pick = h->chooser->choose(h->chooser, w, n, kind);
+
+	must(pick < n);
+	if (w->choices == h->choice_capacity && w->choices < CHOICES_MAX)
+		choices_grow(w);
+	if (w->choices < h->choice_capacity)
+		h->choice[w->choices] = (struct choice){ (uint16_t)pick, (uint16_t)n };
+	w->choices++;
+	w->trail = trail_mix(w->trail, w->ready_hash + ((uint64_t)kind << 32 | n << 16 | pick));
+	return pick;
+}
+
+uint32_t
+world_choose(struct world *w, uint32_t n, enum choice_kind kind)
+{
+	must(n);
+	return n == 1 ? 0 : world_ask(w, n, kind);
+}
+
+void
+world_set_chooser(struct world *w, struct chooser *c)
+{
+	w->host->chooser = c ? c : &chooser_first;
+}
+
+const struct choice *
+world_choices(const struct world *w, size_t *count)
+{
+	*count = w->choices;
+	return w->host->choice;
+}
+
+/* --- the ready queue and the heap -------------------------------------------------------------- */
+
+void
+ready_grow(struct world *w)
+{
+	uint32_t capacity = w->ready_capacity ? w->ready_capacity * 2 : LIMIT(16, 2);
+	struct ready *grown = world_alloc(w, capacity * sizeof(*grown));
+
+	for (uint32_t i = 0; i < w->ready_count; i++)
+		grown[i] = w->ready[(w->ready_first + i) & (w->ready_capacity - 1)];
+	world_free(w, w->ready, w->ready_capacity * sizeof(*grown));
+	w->ready = grown;
+	w->ready_capacity = capacity;
+	w->ready_first = 0;
+}
+
+bool
+ready_remove(struct world *w, ready_fn fn, void *arg)
+{
+	uint32_t mask = w->ready_capacity - 1, i = 0;
+
+	while (i < w->ready_count) {
+		struct ready *r = &w->ready[(w->ready_first + i) & mask];
+
+		if (r->fn == fn && r->arg == arg)
+			break;
+		i++;
+	}
+	if (i == w->ready_count)
+		return false;
+	for (; i + 1 < w->ready_count; i++)
+		w->ready[(w->ready_first + i) & mask] = w->ready[(w->ready_first + i + 1) & mask];
+	w->ready_count--;
+	return true;
+}
+
+static void
+heap_to_ready(struct world *w, const struct heap_entry *e)
+{
+	if (e->fn) {
+		ready_push(w, (ready_fn)e->fn, e->arg, READY_HASH_CALLBACK);
+		return;
+	}
+
+	struct actor *a = e->arg;
+
+	actor_make_ready(a);
+}
+
+bool
+world_advance(struct world *w)
+{
+	struct heap_entry e;
+
+	/* A held sleeper becomes ready without standing in the queue: go on until something does. */
+	while (!w->ready_count) {
+		if (!heap_pop(&w->heap, &e))
+			return false;
+		if (e.time > w->now)
+			w->now = e.time;
+		if (w->time_max && w->now > w->time_max) {
+			w->stop = STOP_TIME;
+			return false;
+		}
+		heap_to_ready(w, &e);
+		while (w->heap.count && heap_first_time(&w->heap) == e.time && heap_pop(&w->heap, &e))
+			heap_to_ready(w, &e);
+	}
+	return true;
+}
+
+/* --- running ----------------------------------------------------------------------------------- */
+
+static void
+print_context(void *arg)
+{
+	const struct world *w = arg;
+	size_t shown = w->choices < 64 ? w->choices : 64;
+
+	fprintf(stderr, "  at time %" PRId64 " ns, step %" PRIu64 ", actor %s, %zu choices taken\n", w->now,
+		w->step, w->current ? w->current->name_text : "(none)", w->choices);
+	fprintf(stderr, "  first choices (pick of n):");
+	for (size_t i = 0; i < shown && i < w->host->choice_capacity; i++)
+		fprintf(stderr, " %u/%u", w->host->choice[i].pick, w->host->choice[i].n);
+	fprintf(stderr, "\n");
+}
+
+static void
+host_stack_bounds(struct world *w)
+{
+#if SWITCH_ASAN
+	pthread_attr_t attr;
+	void *stack;
+
+	must(!pthread_getattr_np(pthread_self(), &attr));
+	must(!pthread_attr_getstack(&attr, &stack, &w->host->asan_size));
+	w->host->asan_bottom = stack;
+	pthread_attr_destroy(&attr);
+#else
+	(void)w;
+#endif
+}
+
+static void
+run_one(struct world *w, uint32_t pick)
+{
+	struct ready r = ready_take(w, pick);
+
+	if (r.fn) {
+		w->ready_hash -= READY_HASH_CALLBACK;
+		w->step++;
+		r.fn(w, r.arg);
+		return;
+	}
+
+	struct actor *a = r.arg;
+
+	w->ready_hash -= a->id_hash;
+	a->queued = false;
+	actor_enter(w, a);
+}
+
+static void
+run_loop(struct world *w)
+{
+	struct heap_entry e;
+
+	while (!w->stop) {
+		if (w->step >= w->steps_max) {
+			w->stop = STOP_STEPS;
+			break;
+		}
+		if (w->picked) {
+			uint32_t pick = w->picked - 1;
+
+			w->picked = 0;
+			run_one(w, pick);
+			continue;
+		}
+		/* The common case of a timed run: one callback at its own time. */
+		if (!w->ready_count && w->heap.count && !w->time_max && heap_pop_single(&w->heap, &e)) {
+			if (e.time > w->now)
+				w->now = e.time;
+			if (e.fn) {
+				w->step++;
+				w->trail = trail_mix(w->trail, (uint64_t)e.time);
+				((ready_fn)e.fn)(w, e.arg);
+			} else if (((struct actor *)e.arg)->holds) {
+				actor_make_ready(e.arg);
+			} else {
+				((struct actor *)e.arg)->state = ACTOR_READY;
+				actor_enter(w, e.arg);
+			}
+			continue;
+		}
+		if (!w->ready_count && !world_advance(w))
+			break;
+		run_one(w, world_choose(w, w->ready_count, CHOICE_TIE));
+	}
+}
+
+static void
+run_in(struct world *w)
+{
+	struct world *outer = world_tls;
+
+	host_stack_bounds(w);
+	world_tls = w;
+	must_context_set(print_context, w);
+	run_loop(w);
+	world_tls = outer;
+	must_context_set(outer ? print_context : NULL, outer);
+}
+
+enum stop
+world_run(struct world *w)
+{
+	must(!w->current); /* not from within */
+	if (w->stop == STOP_ERROR)
+		return STOP_ERROR;
+	w->stop = STOP_NONE;
+	run_in(w);
+	if (!w->stop)
+		w->stop = STOP_QUIESCENT;
+	world_flush(w);
+	return (enum stop)w->stop;
+}
+
+void
+world_stop(struct world *w, enum stop why)
+{
+	struct actor *self = w->current;
+
+	if (w->stop != STOP_ERROR)
+		w->stop = (uint8_t)why;
+	if (self)
+		actor_abandon(w, self);
+}
+
+void
+world_fail(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(w->error->text, sizeof(w->error->text), fmt, ap);
+	va_end(ap);
+	world_stop(w, STOP_ERROR);
+	must(w->current == NULL && world_tls == w); /* else: set-up outside world_setup() ran out */
+}
+
+const struct error *
+world_error(const struct world *w)
+{
+	return w->error;
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static void
+host_free(struct world_host *h)
+{
+	free(h->buffer);
+	free(h->choice);
+	free(h->sink_buffer);
+	free(h->ran);
+	free(h->saved);
+	free(h->saved_bytes);
+	free(h);
+}
+
+static struct world_host *
+host_create(void)
+{
+	struct world_host *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->buffer = calloc(EVENT_BUFFER_COUNT, sizeof(*h->buffer));
+	h->chooser = &chooser_first;
+	h->epoch = 1;
+	if (!h->buffer) {
+		host_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+struct world *
+world_create(const struct world_config *config, struct error *err)
+{
+	size_t reserve = config->reserve_bytes ? config->reserve_bytes : ARENA_RESERVE_BYTES;
+	struct world_host *h = host_create();
+	struct arena *arena = h ? arena_create(reserve, config->place, err) : NULL;
+
+	if (!arena) {
+		if (h)
+			host_free(h);
+		else
+			error_set(err, "out of memory");
+		return NULL;
+	}
+
+	struct world *w = arena_alloc(arena, sizeof(*w));
+
+	must(w); /* the first megabyte is there */
+	w->host = h;
+	w->arena = arena;
+	w->mode = (uint8_t)config->mode;
+	w->steps_max = config->steps_max ? config->steps_max : STEPS_MAX_DEFAULT;
+	w->time_max = config->time_max_ns;
+	w->error = arena_alloc(arena, sizeof(*w->error));
+	heap_init(&w->heap);
+	if (config->alloc_max_bytes)
+		arena_limit(arena, config->alloc_max_bytes);
+	return w;
+}
+
+void
+world_destroy(struct world *w)
+{
+	if (!w)
+		return;
+
+	struct world_host *h = w->host;
+
+	arena_destroy(w->arena);
+	host_free(h);
+}
+
+struct setup {
+	void (*fn)(struct world *w, void *arg);
+	void *arg;
+};
+
+static void
+setup_main(struct actor *self, void *arg)
+{
+	struct setup *s = arg;
+
+	s->fn(self->world, s->arg);
+}
+
+static void
+setup_begin(struct world *w, void *arg)
+{
+	actor_create(w, "setup", setup_main, arg, STACK_BYTES_SETUP);
+}
+
+int
+world_setup(struct world *w, void (*fn)(struct world *w, void *arg), void *arg, struct error *err)
+{
+	struct setup s = { fn, arg };
+	struct world *outer = world_tls;
+
+	host_stack_bounds(w);
+	world_tls = w;
+	must_context_set(print_context, w);
+	w->in_setup = true;
+	setup_begin(w, &s);
+	if (!w->stop) {
+		/* The set-up actor was queued last; actors that it creates wait until world_run(). */
+		run_one(w, w->ready_count - 1);
+	}
+	w->in_setup = false;
+	world_tls = outer;
+	must_context_set(outer ? print_context : NULL, outer);
+	if (w->stop) {
+		error_set(err, "%s", w->error->text[0] ? w->error->text : "set-up was stopped");
+		return -1;
+	}
+	return 0;
+}
+
+/* --- snapshot ---------------------------------------------------------------------------------- */
+
+/* Stacks hold red zones under AddressSanitizer, and may be unaligned to nothing: copy by bytes of 8. */
+__attribute__((no_sanitize("address"))) static void
+stack_copy(void *to, const void *from, size_t bytes)
+{
+	typedef uint64_t word __attribute__((may_alias));
+
+	for (size_t i = 0; i < bytes / 8; i++)
+		((word *)to)[i] = ((const word *)from)[i];
+}
+
+static void
+stacks_save(struct world *w)
+{
+	struct world_host *h = w->host;
+	size_t total = 0;
+
+	free(h->saved);
+	free(h->saved_bytes);
+	must(h->saved = calloc(w->actor_count + 1, sizeof(*h->saved)));
+	h->saved_count = w->actor_count;
+	for (uint32_t i = 0; i < w->actor_count; i++) {
+		struct actor *a = w->actors[i];
+		struct saved_stack *s = &h->saved[i];
+
+		if (a->state == ACTOR_DONE)
+			continue;
+		s->from = a->sp;
+		s->bytes = (size_t)(a->stack + a->stack_bytes - (char *)a->sp) & ~(size_t)7;
+		s->offset = total;
+		total += s->bytes;
+	}
+	must(h->saved_bytes = malloc(total + 8));
+	for (uint32_t i = 0; i < w->actor_count; i++)
+		if (h->saved[i].bytes)
+			stack_copy(h->saved_bytes + h->saved[i].offset, h->saved[i].from,
+				   h->saved[i].bytes);
+}
+
+void
+world_snapshot(struct world *w)
+{
+	must(!w->current);
+	w->digest = hash_bytes(w->host->buffer, w->buffered * sizeof(struct event), w->digest);
+	w->buffered = 0;
+	w->host->ran_count = 0;
+	w->host->epoch++;
+	stacks_save(w);
+	arena_snapshot(w->arena);
+}
+
+void
+world_restore(struct world *w)
+{
+	struct world_host *h = w->host;
+
+	world_flush(w);
+	arena_restore(w->arena);
+	for (size_t i = 0; i < h->ran_count; i++) {
+		uint32_t id = h->ran[i];
+		struct saved_stack *s = &h->saved[id - 1];
+
+		if (id > h->saved_count || !s->bytes)
+			continue;
+#if SWITCH_ASAN
+		__asan_unpoison_memory_region(w->actors[id - 1]->stack, w->actors[id - 1]->stack_bytes);
+#endif
+		stack_copy(s->from, h->saved_bytes + s->offset, s->bytes);
+	}
+	h->ran_count = 0;
+	h->epoch++;
+}
+
+/* --- small things ------------------------------------------------------------------------------ */
+
+struct world *
+world_current(void)
+{
+	return world_tls;
+}
+
+int64_t
+world_now(const struct world *w)
+{
+	return w->now;
+}
+
+uint64_t
+world_step(const struct world *w)
+{
+	return w->step;
+}
+
+enum world_mode
+world_mode_of(const struct world *w)
+{
+	return (enum world_mode)w->mode;
+}
+
+struct arena *
+world_arena(const struct world *w)
+{
+	return w->arena;
+}
+
+void *
+world_alloc(struct world *w, size_t size)
+{
+	void *block = arena_alloc(w->arena, size);
+
+	if (!block)
+		world_fail(w, "out of memory in the world: an object of %zu bytes, %zu in use", size,
+			   arena_used(w->arena));
+	return block;
+}
+
+void
+world_free(struct world *w, void *block, size_t size)
+{
+	arena_free(w->arena, block, size);
+}
+
+char *
+world_strdup(struct world *w, const char *text)
+{
+	size_t n = strlen(text) + 1;
+
+	return memcpy(world_alloc(w, n), text, n);
+}
+
+bool
+fault_on(const struct world *w, enum fault f)
+{
+	return w->faults[f / 64] >> (f % 64) & 1;
+}
+
+void
+fault_set(struct world *w, enum fault f, bool on)
+{
+	if (on)
+		w->faults[f / 64] |= UINT64_C(1) << (f % 64);
+	else
+		w->faults[f / 64] &= ~(UINT64_C(1) << (f % 64));
+}
+
+void *
+world_room(const struct world *w, enum room_data room)
+{
+	return w->room[room];
+}
+
+void
+world_set_room(struct world *w, enum room_data room, void *data)
+{
+	w->room[room] = data;
+}

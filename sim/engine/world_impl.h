@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a world is made of: for engine/ and, because a shared access must cost nanoseconds, for
+ * memory/.  Everybody else uses engine/world.h.
+ *
+ * Two parts.  `struct world` lives in the arena and is put back with it.  `struct world_host` lives
+ * outside: buffers whose contents need no restoring, and what the host set (chooser, sink).
+ *
+ * The ready queue is a ring of entries; an entry is an actor (fn null) or a callback.  Taking answer k
+ * of a choice swaps the k-th entry with the head and takes the head: O(1), and the order stays a
+ * function of the run.
+ */
+#ifndef RINGSIDE_ENGINE_WORLD_IMPL_H
+#define RINGSIDE_ENGINE_WORLD_IMPL_H
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "engine/world.h"
+
+typedef void (*ready_fn)(struct world *w, void *arg);
+
+struct ready {
+	ready_fn fn;
+	void *arg;
+};
+
+struct observer {
+	observe_fn fn;
+	void *context;
+	struct observer *next;
+};
+
+enum timer_state { TIMER_IDLE, TIMER_HEAP, TIMER_DUE };
+
+struct actor {
+	void *sp; /* while it does not run */
+	struct world *world;
+	uint64_t id_hash; /* what it adds to ready_hash */
+	uint32_t id;
+	uint8_t state; /* enum actor_state */
+	bool daemon;
+	bool queued; /* stands in the ready queue */
+	bool woken_held; /* to be made ready when released */
+	bool timed_out;
+	uint16_t holds;
+	uint64_t ran_epoch; /* host's epoch in which its stack was listed for restoring */
+	struct actor *next, *prev; /* in a wait queue */
+	struct waitq *waitq;
+	int64_t wake_ns; /* relaxed mode: the clock goes up to this when it is picked */
+	struct heap_handle sleep;
+	char *stack; /* lowest address */
+	size_t stack_bytes;
+	int64_t name;
+	const char *name_text;
+	actor_fn fn;
+	void *arg;
+	void *data;
+	/* memory/: a plain store whose value is known at the actor's next hook */
+	uint64_t pending_gpa;
+	const void *pending_site;
+	uint32_t pending_size;
+};
+
+struct stack_class {
+	size_t bytes;
+	struct free_stack *free;
+	struct stack_class *next;
+};
+
+struct saved_stack {
+	char *from;
+	size_t bytes;
+	size_t offset; /* in world_host.saved_bytes */
+};
+
+struct world_host {
+	struct event *buffer; /* EVENT_BUFFER_COUNT events, `buffered` of them in the world */
+	struct choice *choice;
+	size_t choice_capacity;
+	struct chooser *chooser;
+	sink_fn sink;
+	void *sink_context;
+	struct event *sink_buffer;
+	size_t sink_count;
+
+	void *sp; /* the host's stack, while an actor runs */
+	uint64_t epoch;
+	uint32_t *ran; /* ids of actors whose stacks were used since the snapshot */
+	size_t ran_count, ran_capacity;
+	struct saved_stack *saved; /* by actor id */
+	size_t saved_count;
+	char *saved_bytes;
+	const void *asan_bottom; /* of the host's stack, in builds with AddressSanitizer */
+	size_t asan_size;
+};
+
+struct world {
+	struct world_host *host;
+	struct arena *arena;
+
+	struct actor *current;
+	int64_t now;
+	uint64_t step, steps_max;
+	int64_t time_max;
+	uint64_t trail; /* choices and accesses, folded */
+	uint64_t ready_hash; /* sum over what is ready: a replay that meets other things diverges */
+	uint64_t digest; /* of the events that left the buffer */
+	uint32_t buffered;
+	uint8_t mode, stop;
+	bool in_setup;
+	size_t choices;
+	uint64_t events;
+
+	struct ready *ready; /* ring of ready_capacity entries, a power of two */
+	uint32_t ready_first, ready_count, ready_capacity;
+	uint32_t picked; /* 1 + the entry that the host's loop takes next without asking; 0: ask */
+	struct heap heap;
+
+	/* memory/: the shared range, so that a hook decides in two instructions */
+	uintptr_t shared_base;
+	size_t shared_bytes;
+
+	struct actor **actors;
+	uint32_t actor_count, actor_capacity;
+	struct stack_class *stacks;
+	const char **names;
+	uint32_t *name_index; /* open addressing, name number + 1 */
+	uint32_t name_count, name_capacity;
+	struct observer *observers[EV_COUNT + 1];
+	void *room[ROOM_DATA_COUNT];
+	struct error *error;
+	uint64_t faults[(FAULT_COUNT + 63) / 64];
+};
+
+extern _Thread_local struct world *world_tls;
+
+/* --- shared by the engine's files -------------------------------------------------------------- */
+
+void
+ready_grow(struct world *w);
+
+static inline void
+ready_push(struct world *w, ready_fn fn, void *arg, uint64_t hash)
+{
+	if (__builtin_expect(w->ready_count == w->ready_capacity, 0))
+		ready_grow(w);
+	w->ready[(w->ready_first + w->ready_count++) & (w->ready_capacity - 1)] =
+		(struct ready){ fn, arg };
+	w->ready_hash += hash;
+}
+
+/* Take the @k-th entry. */
+static inline struct ready
+ready_take(struct world *w, uint32_t k)
+{
+	uint32_t mask = w->ready_capacity - 1;
+	struct ready *head = &w->ready[w->ready_first & mask];
+	struct ready taken = *head;
+
+	if (k) {
+		struct ready *kth = &w->ready[(w->ready_first + k) & mask];
+
+		taken = *kth;
+		*kth = *head;
+	}
+	w->ready_first++;
+	w->ready_count--;
+	return taken;
+}
+
+#define READY_HASH_CALLBACK UINT64_C(0x9e3779b97f4a7c15)
+
+static inline void
+ready_push_actor(struct world *w, struct actor *a)
+{
+	a->queued = true;
+	ready_push(w, NULL, a, a->id_hash);
+}
+
+/* Make a blocked or sleeping actor ready; a held one goes on when it is released. */
+void
+actor_make_ready(struct actor *a);
+/* Leave the running actor, whose state says why; returns when it is picked again. */
+void
+actor_leave(struct world *w);
+/* Leave the running actor for good: the run ends. */
+_Noreturn void
+actor_abandon(struct world *w, struct actor *self);
+/* Free the stack of an actor that is done. */
+void
+stack_release(struct world *w, struct actor *a);
+/* From the host's stack: run @a until something else than an actor is to be run. */
+void
+actor_enter(struct world *w, struct actor *a);
+/* Remove the first entry with this argument from the ready queue; the order of the others stays. */
+bool
+ready_remove(struct world *w, ready_fn fn, void *arg);
+/* Move what is first in the heap, with its ties, to the ready queue; false if the heap is empty. */
+bool
+world_advance(struct world *w);
+void
+timer_due(struct world *w, void *arg);
+
+uint32_t
+world_ask(struct world *w, uint32_t n, enum choice_kind kind);
+
+static inline uint64_t
+trail_mix(uint64_t trail, uint64_t word)
+{
+	trail = (trail ^ word) * UINT64_C(0xff51afd7ed558ccd);
+	return trail ^ (trail >> 29);
+}
+
+#endif
