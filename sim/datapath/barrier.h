@@ -22,7 +22,7 @@ enum dp_fence { DP_FENCE_MB, DP_FENCE_RMB, DP_FENCE_WMB, DP_FENCE_ACQUIRE, DP_FE
 
 #ifdef DP_INSTRUMENTED
 void
-ringside_fence(enum dp_fence kind);
+ringside_fence(int kind);
 #define DP_FENCE(kind, outside)                                     \
 	do {                                                        \
 		__asm__ __volatile__("" ::: "memory");              \

@@ -195,6 +195,8 @@ actor_leave(struct world *w)
 			world_fail(w, "set-up may not wait or sleep: do that in an actor");
 		switch_to_host(w, self);
 	}
+	if (self->pending_size)
+		w->settle(w, self);
 	if (w->step >= w->steps_max)
 		world_stop(w, STOP_STEPS);
 	if ((!w->ready_count && !world_advance(w)) || w->stop) {
@@ -214,6 +216,8 @@ actor_point(struct world *w)
 
 	if (!self || w->in_setup)
 		return;
+	if (self->pending_size)
+		w->settle(w, self);
 	if (++w->step >= w->steps_max)
 		world_stop(w, STOP_STEPS);
 	if (!w->ready_count)
@@ -234,6 +238,8 @@ actor_yield(struct world *w)
 
 	if (!self || w->in_setup)
 		return;
+	if (self->pending_size)
+		w->settle(w, self);
 	if (w->step + 1 >= w->steps_max) {
 		w->step++;
 		world_stop(w, STOP_STEPS);

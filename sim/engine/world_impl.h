@@ -121,6 +121,7 @@ struct world {
 	/* memory/: the shared range, so that a hook decides in two instructions */
 	uintptr_t shared_base;
 	size_t shared_bytes;
+	void (*settle)(struct world *w, struct actor *a); /* emits an actor's pending store */
 
 	struct actor **actors;
 	uint32_t actor_count, actor_capacity;

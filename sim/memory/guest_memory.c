@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "memory/guest_memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "engine/world_impl.h"
+#include "memory/access.h"
+#include "memory/gm_impl.h"
+
+/* The guest's allocator starts above the first page: gpa 0 stays invalid, as a null in the rings. */
+#define GM_ALLOC_FIRST 4096u
+
+static struct gm *
+gm_of(const struct world *w)
+{
+	return world_room(w, ROOM_MEMORY);
+}
+
+void
+gm_create(struct world *w, uint64_t bytes)
+{
+	struct gm *gm = world_alloc(w, sizeof(*gm));
+
+	must(!gm_of(w));
+	gm->size = bytes;
+	gm->base = arena_alloc_pages(w->arena, bytes);
+	if (!gm->base)
+		world_fail(w, "out of memory: guest RAM of %" PRIu64 " MiB", bytes >> 20);
+	gm->next = GM_ALLOC_FIRST;
+	w->shared_base = (uintptr_t)gm->base;
+	w->shared_bytes = bytes;
+	w->settle = access_settle;
+	world_set_room(w, ROOM_MEMORY, gm);
+}
+
+uint64_t
+gm_size(const struct world *w)
+{
+	const struct gm *gm = gm_of(w);
+
+	return gm ? gm->size : 0;
+}
+
+void *
+gm_map(const struct world *w, uint64_t gpa, uint64_t len)
+{
+	const struct gm *gm = gm_of(w);
+
+	if (!gm || gpa > gm->size || len > gm->size - gpa)
+		return NULL;
+	return gm->base + gpa;
+}
+
+bool
+gm_read(const struct world *w, uint64_t gpa, void *to, uint64_t len)
+{
+	const void *from = gm_map(w, gpa, len);
+
+	if (!from)
+		return false;
+	memcpy(to, from, len);
+	return true;
+}
+
+void
+gm_wrote(struct world *w, uint64_t gpa, uint64_t len)
+{
+	struct gm *gm = gm_of(w);
+
+	for (unsigned i = 0; i < gm->hooks; i++)
+		gm->hook[i].fn(w, gpa, len, gm->hook[i].context);
+}
+
+bool
+gm_write(struct world *w, uint64_t gpa, const void *from, uint64_t len)
+{
+	void *to = gm_map(w, gpa, len);
+
+	if (!to)
+		return false;
+	memcpy(to, from, len);
+	gm_wrote(w, gpa, len);
+	return true;
+}
+
+uint64_t
+gm_alloc(struct world *w, uint64_t bytes, uint64_t align)
+{
+	struct gm *gm = gm_of(w);
+
+	must(gm && align && !(align & (align - 1)));
+
+	uint64_t gpa = (gm->next + align - 1) & ~(align - 1);
+
+	if (gpa > gm->size || bytes > gm->size - gpa)
+		world_fail(w, "guest RAM is full: %" PRIu64 " bytes asked for, %" PRIu64 " of %" PRIu64
+			      " in use",
+			   bytes, gm->next, gm->size);
+	gm->next = gpa + bytes;
+	return gpa;
+}
+
+void
+gm_region(struct world *w, uint64_t gpa, uint64_t len, const char *name, gm_describe_fn describe,
+	  const void *context)
+{
+	struct gm *gm = gm_of(w);
+	struct gm_region *r = world_alloc(w, sizeof(*r));
+
+	must(gm);
+	*r = (struct gm_region){ gpa, len, world_strdup(w, name), describe, context, gm->regions };
+	gm->regions = r;
+}
+
+void
+gm_name(const struct world *w, uint64_t gpa, char *text, size_t size)
+{
+	const struct gm *gm = gm_of(w);
+	const struct gm_region *r = gm ? gm->regions : NULL;
+
+	while (r && gpa - r->gpa >= r->len)
+		r = r->next;
+	if (!r) {
+		snprintf(text, size, "gpa 0x%" PRIx64, gpa);
+	} else if (!r->describe) {
+		snprintf(text, size, "%s+0x%" PRIx64, r->name, gpa - r->gpa);
+	} else {
+		char field[64];
+
+		r->describe(r->context, gpa - r->gpa, field, sizeof(field));
+		snprintf(text, size, "%s.%s", r->name, field);
+	}
+}
+
+void
+gm_on_write(struct world *w, gm_write_hook hook, void *context)
+{
+	struct gm *gm = gm_of(w);
+
+	must(gm && gm->hooks < GM_HOOKS);
+	gm->hook[gm->hooks].fn = hook;
+	gm->hook[gm->hooks++].context = context;
+}
