@@ -60,6 +60,9 @@ ringside: $(BUILD)/ringside
 
 # Ring code: instrumented for us, never together with another sanitizer.
 $(RING:%.c=$(BUILD)/%.o): OPT_asan := -O1 -g
+# The run time behind the instrumentation: under another sanitizer gcc would insist on its own prototypes.
+$(BUILD)/sim/memory/access_tsan.o: OPT_asan := -O1 -g
+$(BUILD)/sim/memory/access_tsan.o: OPT_ubsan := -O1 -g
 $(RING:%.c=$(BUILD)/%.o): ALL_CFLAGS += -fsanitize=thread
 
 $(BUILD)/%.o: %.c Makefile

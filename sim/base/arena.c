@@ -130,16 +130,10 @@ hot_append(struct arena *a, uint32_t page)
 	a->hot[a->hot_count++] = page;
 }
 
-/* Copied by words: memcpy is intercepted by AddressSanitizer, which would see poisoned red zones. */
-__attribute__((no_sanitize("address"))) static void
+static inline void
 page_copy(void *to, const void *from)
 {
-	typedef uint64_t word __attribute__((may_alias));
-	word *t = to;
-	const word *f = from;
-
-	for (size_t i = 0; i < ARENA_PAGE / 8; i++)
-		t[i] = f[i];
+	memcpy(to, from, ARENA_PAGE);
 }
 
 /* Whether a hot page is listed twice does not matter: HOT_RUN may meet pages that are hot already. */
@@ -201,7 +195,7 @@ static void
 handler_install(void)
 {
 	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	static atomic_bool installed;
+	struct sigaction now;
 
 	if (!alternate_stack) {
 		stack_t ss = { .ss_size = 64 << 10 };
@@ -212,10 +206,12 @@ handler_install(void)
 		ss.ss_sp = alternate_stack;
 		must(!sigaltstack(&ss, NULL));
 	}
-	if (!atomic_exchange(&installed, true)) {
-		must(!sigaction(SIGSEGV, &sa, NULL));
-		must(!sigaction(SIGBUS, &sa, NULL));
-	}
+	/* Asked each time: test frameworks and sanitizers install theirs between snapshots. */
+	must(!sigaction(SIGSEGV, NULL, &now));
+	if (now.sa_sigaction == on_fault)
+		return;
+	must(!sigaction(SIGSEGV, &sa, NULL));
+	must(!sigaction(SIGBUS, &sa, NULL));
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -460,7 +456,7 @@ arena_alloc_pages(struct arena *a, size_t bytes)
 }
 
 void *
-arena_alloc_stacks(struct arena *a, size_t bytes)
+arena_alloc_stacks(struct arena *a, size_t bytes, bool huge)
 {
 	struct arena_header *h = header(a);
 	size_t start = h->stack_top;
@@ -471,6 +467,8 @@ arena_alloc_stacks(struct arena *a, size_t bytes)
 	if (!commit(a->base + a->reserve / 2, &a->stack_committed, start + bytes, a->reserve / 2))
 		return NULL;
 	h->stack_top = start + bytes;
+	if (huge)
+		(void)madvise(a->base + a->reserve / 2 + start, bytes, MADV_HUGEPAGE);
 	return a->base + a->reserve / 2 + start;
 }
 

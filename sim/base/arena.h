@@ -60,9 +60,12 @@ arena_free(struct arena *a, void *block, size_t size);
 void *
 arena_alloc_pages(struct arena *a, size_t bytes);
 
-/* Page-aligned untracked memory for a slab of stacks, not zeroed; null when the limit is reached. */
+/*
+ * Page-aligned untracked memory for a slab of stacks, not zeroed; null when the limit is reached.
+ * @huge asks for huge pages: in worlds of very many actors page-table walks cost more than the work.
+ */
 void *
-arena_alloc_stacks(struct arena *a, size_t bytes);
+arena_alloc_stacks(struct arena *a, size_t bytes, bool huge);
 
 /* Make one page inaccessible: the guard below a slab of stacks. */
 void

@@ -40,12 +40,15 @@ stack_alloc(struct world *w, size_t bytes)
 	struct stack_class *c = stack_class(w, bytes);
 
 	if (!c->free) {
-		char *slab = arena_alloc_stacks(w->arena, ARENA_PAGE + bytes * STACKS_PER_SLAB);
+		/* Slabs double, up to 16 times: few actors take little, very many take few mappings. */
+		unsigned stacks = STACKS_PER_SLAB << (c->slabs < 4 ? c->slabs : 4);
+		char *slab = arena_alloc_stacks(w->arena, ARENA_PAGE + bytes * stacks, c->slabs >= 4);
 
 		if (!slab)
 			world_fail(w, "out of memory for the stacks of actors (limit of the arena)");
 		arena_guard(w->arena, slab);
-		for (unsigned i = STACKS_PER_SLAB; i-- > 0;) {
+		c->slabs++;
+		for (unsigned i = stacks; i-- > 0;) {
 			struct free_stack *f = world_alloc(w, sizeof(*f));
 
 			f->stack = slab + ARENA_PAGE + i * bytes;
@@ -292,10 +295,19 @@ actor_list(struct world *w, struct actor *a)
 	a->id_hash = hash_u64(a->id);
 }
 
+/* On a cache line of its own; actors are never freed. */
+static struct actor *
+actor_alloc(struct world *w)
+{
+	uintptr_t block = (uintptr_t)world_alloc(w, sizeof(struct actor) + 48);
+
+	return (struct actor *)((block + 63) & ~(uintptr_t)63);
+}
+
 struct actor *
 actor_create(struct world *w, const char *name, actor_fn fn, void *arg, size_t stack_bytes)
 {
-	struct actor *a = world_alloc(w, sizeof(*a));
+	struct actor *a = actor_alloc(w);
 	size_t bytes = stack_bytes ? stack_bytes : STACK_BYTES_C;
 
 	bytes = (bytes + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
@@ -361,7 +373,7 @@ sleep_for(struct world *w, int64_t ns, bool bound)
 		return;
 	}
 	self->state = ACTOR_SLEEPING;
-	if (!heap_push(&w->heap, w->arena, self->wake_ns, NULL, self, &self->sleep))
+	if (!heap_push(&w->heap, w->arena, self->wake_ns, NULL, self, NULL))
 		world_fail(w, "out of memory for sleeping actors");
 	actor_leave(w);
 }

@@ -129,6 +129,28 @@ heap_to_ready(struct world *w, const struct heap_entry *e)
 	actor_make_ready(a);
 }
 
+/*
+ * Very many pending events are more than the caches hold.  The next one is most likely among the root's
+ * children, the popped entry having left a hole there: ask for what it needs while this one runs.
+ */
+#define PREFETCH_MIN_PENDING 4096u
+
+static inline void
+prefetch_next(struct world *w)
+{
+	const struct heap *h = &w->heap;
+
+	if (h->count < PREFETCH_MIN_PENDING || !h->hole)
+		return;
+	for (uint32_t i = 1; i <= 4; i++) {
+		const struct heap_slot *s = &h->slot[h->node[i].key & ((1u << HEAP_SLOT_BITS) - 1)];
+
+		__builtin_prefetch(s->arg);
+		if (!s->fn)
+			__builtin_prefetch(((const struct actor *)s->arg)->sp);
+	}
+}
+
 bool
 world_advance(struct world *w)
 {
@@ -136,8 +158,11 @@ world_advance(struct world *w)
 
 	/* A held sleeper becomes ready without standing in the queue: go on until something does. */
 	while (!w->ready_count) {
-		if (!heap_pop(&w->heap, &e))
+		bool single = heap_pop_single(&w->heap, &e);
+
+		if (!single && !heap_pop(&w->heap, &e))
 			return false;
+		prefetch_next(w);
 		if (e.time > w->now)
 			w->now = e.time;
 		if (w->time_max && w->now > w->time_max) {
@@ -145,7 +170,8 @@ world_advance(struct world *w)
 			return false;
 		}
 		heap_to_ready(w, &e);
-		while (w->heap.count && heap_first_time(&w->heap) == e.time && heap_pop(&w->heap, &e))
+		while (!single && w->heap.count && heap_first_time(&w->heap) == e.time &&
+		       heap_pop(&w->heap, &e))
 			heap_to_ready(w, &e);
 	}
 	return true;
@@ -203,7 +229,7 @@ run_one(struct world *w, uint32_t pick)
 }
 
 static void
-run_loop(struct world *w)
+run_loop(struct world *w, void *unused)
 {
 	struct heap_entry e;
 
@@ -221,6 +247,7 @@ run_loop(struct world *w)
 		}
 		/* The common case of a timed run: one callback at its own time. */
 		if (!w->ready_count && w->heap.count && !w->time_max && heap_pop_single(&w->heap, &e)) {
+			prefetch_next(w);
 			if (e.time > w->now)
 				w->now = e.time;
 			if (e.fn) {
@@ -241,15 +268,19 @@ run_loop(struct world *w)
 	}
 }
 
+/* Run @body with this world as the thread's current one; world_fail() in a callback ends it. */
 static void
-run_in(struct world *w)
+run_in(struct world *w, void (*body)(struct world *w, void *arg), void *arg)
 {
 	struct world *outer = world_tls;
 
 	host_stack_bounds(w);
 	world_tls = w;
 	must_context_set(print_context, w);
-	run_loop(w);
+	w->host->escape_set = true;
+	if (!setjmp(w->host->escape))
+		body(w, arg);
+	w->host->escape_set = false;
 	world_tls = outer;
 	must_context_set(outer ? print_context : NULL, outer);
 }
@@ -261,7 +292,7 @@ world_run(struct world *w)
 	if (w->stop == STOP_ERROR)
 		return STOP_ERROR;
 	w->stop = STOP_NONE;
-	run_in(w);
+	run_in(w, run_loop, NULL);
 	if (!w->stop)
 		w->stop = STOP_QUIESCENT;
 	world_flush(w);
@@ -288,7 +319,8 @@ world_fail(struct world *w, const char *fmt, ...)
 	vsnprintf(w->error->text, sizeof(w->error->text), fmt, ap);
 	va_end(ap);
 	world_stop(w, STOP_ERROR);
-	must(w->current == NULL && world_tls == w); /* else: set-up outside world_setup() ran out */
+	must(w->host->escape_set); /* else: something was built outside world_setup() and world_run() */
+	longjmp(w->host->escape, 1);
 }
 
 const struct error *
@@ -384,29 +416,21 @@ setup_main(struct actor *self, void *arg)
 }
 
 static void
-setup_begin(struct world *w, void *arg)
+setup_body(struct world *w, void *arg)
 {
 	actor_create(w, "setup", setup_main, arg, STACK_BYTES_SETUP);
+	/* The set-up actor was queued last; actors that it creates wait until world_run(). */
+	run_one(w, w->ready_count - 1);
 }
 
 int
 world_setup(struct world *w, void (*fn)(struct world *w, void *arg), void *arg, struct error *err)
 {
 	struct setup s = { fn, arg };
-	struct world *outer = world_tls;
 
-	host_stack_bounds(w);
-	world_tls = w;
-	must_context_set(print_context, w);
 	w->in_setup = true;
-	setup_begin(w, &s);
-	if (!w->stop) {
-		/* The set-up actor was queued last; actors that it creates wait until world_run(). */
-		run_one(w, w->ready_count - 1);
-	}
+	run_in(w, setup_body, &s);
 	w->in_setup = false;
-	world_tls = outer;
-	must_context_set(outer ? print_context : NULL, outer);
 	if (w->stop) {
 		error_set(err, "%s", w->error->text[0] ? w->error->text : "set-up was stopped");
 		return -1;

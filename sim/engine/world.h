@@ -96,8 +96,8 @@ world_run(struct world *w);
 void
 world_stop(struct world *w, enum stop why);
 
-/* End the run with STOP_ERROR and this text; does not return when called from an actor. */
-void
+/* End the run (or the set-up) with STOP_ERROR and this text. */
+_Noreturn void
 world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 const struct error *

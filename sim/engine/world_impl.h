@@ -13,10 +13,12 @@
 #ifndef RINGSIDE_ENGINE_WORLD_IMPL_H
 #define RINGSIDE_ENGINE_WORLD_IMPL_H
 
+#include <setjmp.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/limits.h"
+#include "base/must.h"
 #include "engine/world.h"
 
 typedef void (*ready_fn)(struct world *w, void *arg);
@@ -35,37 +37,40 @@ struct observer {
 enum timer_state { TIMER_IDLE, TIMER_HEAP, TIMER_DUE };
 
 struct actor {
+	/* What a switch or a sleep needs is the first cache line. */
 	void *sp; /* while it does not run */
 	struct world *world;
+	int64_t wake_ns; /* relaxed mode: the clock goes up to this when it is picked */
+	uint64_t ran_epoch; /* host's epoch in which its stack was listed for restoring */
 	uint64_t id_hash; /* what it adds to ready_hash */
+	char *stack; /* lowest address */
 	uint32_t id;
+	uint32_t pending_size; /* memory/: of a plain store whose value is known at the next hook */
+	uint16_t holds;
 	uint8_t state; /* enum actor_state */
 	bool daemon;
 	bool queued; /* stands in the ready queue */
 	bool woken_held; /* to be made ready when released */
 	bool timed_out;
-	uint16_t holds;
-	uint64_t ran_epoch; /* host's epoch in which its stack was listed for restoring */
+
 	struct actor *next, *prev; /* in a wait queue */
 	struct waitq *waitq;
-	int64_t wake_ns; /* relaxed mode: the clock goes up to this when it is picked */
-	struct heap_handle sleep;
-	char *stack; /* lowest address */
 	size_t stack_bytes;
 	int64_t name;
 	const char *name_text;
 	actor_fn fn;
 	void *arg;
 	void *data;
-	/* memory/: a plain store whose value is known at the actor's next hook */
 	uint64_t pending_gpa;
 	const void *pending_site;
-	uint32_t pending_size;
 };
+
+must_static(offsetof(struct actor, next) <= 64, "the first line of an actor");
 
 struct stack_class {
 	size_t bytes;
 	struct free_stack *free;
+	unsigned slabs;
 	struct stack_class *next;
 };
 
@@ -86,6 +91,8 @@ struct world_host {
 	size_t sink_count;
 
 	void *sp; /* the host's stack, while an actor runs */
+	jmp_buf escape; /* where world_fail() goes from a callback, which has no stack to abandon */
+	bool escape_set;
 	uint64_t epoch;
 	uint32_t *ran; /* ids of actors whose stacks were used since the snapshot */
 	size_t ran_count, ran_capacity;

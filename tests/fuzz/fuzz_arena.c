@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The arena against a plain copy of its memory: blocks are zeroed, do not overlap and keep what was
+ * written; after each restore all of it is as it was at the snapshot, cooling included.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/must.h"
+#include "fuzz.h"
+
+#define BLOCKS 200
+
+struct block {
+	unsigned char *p;
+	size_t size;
+	unsigned char fill;
+};
+
+static bool
+filled(const struct block *b)
+{
+	for (size_t i = 0; i < b->size; i++)
+		if (b->p[i] != b->fill)
+			return false;
+	return true;
+}
+
+static size_t
+some_size(struct fuzz *f)
+{
+	static const uint32_t most[] = { 16, 100, 600, 5000, 70000, 400000 };
+
+	return 1 + fuzz_below(f, most[fuzz_below(f, 6)]);
+}
+
+static void
+step(struct fuzz *f, struct arena *a, struct block *blocks)
+{
+	struct block *b = &blocks[fuzz_below(f, BLOCKS)];
+
+	if (!b->p) {
+		size_t size = some_size(f);
+
+		b->p = arena_alloc(a, size);
+		fuzz_check(f, b->p && ((uintptr_t)b->p & 15) == 0);
+		b->size = size;
+		b->fill = 0;
+		fuzz_check(f, filled(b));
+		b->fill = (unsigned char)(1 + fuzz_below(f, 255));
+		memset(b->p, b->fill, size);
+	} else if (fuzz_below(f, 2)) {
+		fuzz_check(f, filled(b));
+		arena_free(a, b->p, b->size);
+		b->p = NULL;
+	} else {
+		fuzz_check(f, filled(b));
+		b->fill = (unsigned char)(1 + fuzz_below(f, 255));
+		memset(b->p, b->fill, b->size);
+	}
+}
+
+static void
+fuzz_round(struct fuzz *f)
+{
+	static struct block at_snapshot[BLOCKS], now[BLOCKS];
+	struct arena *a = arena_create((size_t)256 << 20, fuzz_below(f, 4), NULL);
+
+	must(a);
+	memset(now, 0, sizeof(now));
+	for (uint32_t i = fuzz_below(f, 400); i > 0; i--)
+		step(f, a, now);
+	memcpy(at_snapshot, now, sizeof(now));
+
+	size_t used = arena_used(a);
+	unsigned char *copy = malloc(used);
+
+	must(copy);
+	arena_snapshot(a);
+	memcpy(copy, arena_base(a), used);
+	for (uint32_t schedules = fuzz_below(f, 20) ? 5 : ARENA_COOL_PERIOD + 5; schedules > 0;
+	     schedules--) {
+		for (uint32_t i = fuzz_below(f, 30); i > 0; i--) {
+			f->operation++;
+			step(f, a, now);
+		}
+		arena_restore(a);
+		memcpy(now, at_snapshot, sizeof(now));
+		if (schedules % 64 < 6)
+			fuzz_check(f, arena_used(a) == used && !memcmp(copy, arena_base(a), used));
+	}
+	free(copy);
+	arena_destroy(a);
+}
+
+int
+main(int argc, char **argv)
+{
+	return fuzz_main(argc, argv, "arena", 60, fuzz_round);
+}
