@@ -11,6 +11,9 @@ CC ?= gcc
 BUILD ?= build/$(CONFIG)
 LUA_PC := lua5.4
 PKGS := sqlite3 yaml-0.1 $(LUA_PC)
+# Silent where pkg-config is not installed yet: `make demo` and `make check` install it and start make again.
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wundef -Wno-unused-parameter
@@ -31,8 +34,8 @@ LINK_ubsan := -fsanitize=undefined
 LINK_coverage := --coverage
 
 CFLAGS ?= -Werror
-ALL_CFLAGS = $(STD) $(WARN) $(OPT_$(CONFIG)) -Isim $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
-LDLIBS = $(LINK_$(CONFIG)) $(shell pkg-config --libs $(PKGS)) -lm -ldl -lpthread
+ALL_CFLAGS = $(STD) $(WARN) $(OPT_$(CONFIG)) -Isim $(PKG_CFLAGS) $(CFLAGS)
+LDLIBS = $(LINK_$(CONFIG)) $(PKG_LIBS) -lm -ldl -lpthread
 
 RING := $(wildcard sim/virtio/ring_*.c)
 # Lowest first: a room includes only rooms before it in this list (scripts/tidy checks that).
@@ -95,9 +98,72 @@ $(BUILD)/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libringside.a
 
 .SECONDARY:
 
-.PHONY: unit
+CLI_TESTS := $(wildcard tests/cli/test-*.sh)
+
+.PHONY: unit fuzz cli-tests bench
 unit: $(TESTS)
 	@scripts/run-tests.sh $(TESTS)
+
+fuzz: $(FUZZERS)
+	@scripts/run-tests.sh $(FUZZERS)
+
+cli-tests: all
+	@RINGSIDE=$(abspath $(BIN)) scripts/run-tests.sh $(CLI_TESTS)
+
+# operation<TAB>rate<TAB>unit, after a line that names machine and commit.
+bench: $(BENCHES) all
+	@echo "# $$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(uname -sr), commit $(COMMIT)"
+	@for b in $(BENCHES); do $$b || exit 1; done
+
+# The whole suite in another build.
+.PHONY: asan ubsan hostile
+asan ubsan hostile:
+	@$(MAKE) -s -j2 CONFIG=$@ $(@:%=build/%/ringside)
+	@$(MAKE) -s -j2 CONFIG=$@ unit
+	@$(MAKE) -s -j2 CONFIG=$@ fuzz
+	@$(MAKE) -s CONFIG=$@ cli-tests
+
+.PHONY: tidy
+tidy:
+	@lua5.4 scripts/tidy.lua
+	@luacheck --quiet scenarios tests/cli scripts
+
+# What a newcomer types first, and what continuous integration runs.
+.PHONY: demo check soak deps
+deps:
+	@scripts/deps.sh
+
+demo: deps
+	@$(MAKE) -s -j2 all
+	@scripts/demo.sh
+
+check: deps
+	@MAKE="$(MAKE)" scripts/check.sh
+
+soak: check
+	@MAKE="$(MAKE)" scripts/soak.sh
+
+.PHONY: coverage
+coverage:
+	@$(MAKE) -s -j2 CONFIG=coverage all
+	@$(MAKE) -s -j2 CONFIG=coverage unit cli-tests
+	@scripts/coverage.sh build/coverage
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: all
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ringside
+	mkdir -p $(DESTDIR)$(PREFIX)/share/ringside
+	cp -r scenarios analysis traces $(DESTDIR)$(PREFIX)/share/ringside/
+
+.PHONY: help
+help:
+	@echo "make all        build the program ./ringside"
+	@echo "make demo       install what is missing, build, run the main job on real input"
+	@echo "make check      all tests that fit into some minutes; make soak: the rest"
+	@echo "make bench      figures: operation, rate, unit"
+	@echo "make asan ubsan hostile fuzz tidy coverage install clean"
+	@echo "CONFIG=release|asan|ubsan|hostile|coverage|debug|fallback, CC=gcc|clang"
 
 .PHONY: clean
 clean:

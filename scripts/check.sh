@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What `make check` does, part by part; the last line sums up: "N passed, N failed, N skipped".
+# A part that fails does not stop the others.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+TALLY=$(mktemp) || exit 2
+trap 'rm -f "$TALLY"' EXIT
+export TALLY
+status=0
+started=$(date +%s)
+
+part() {
+	name=$1
+	shift
+	echo "== $name ($(($(date +%s) - started)) s)"
+	"$@" || { status=1; echo "== $name FAILED"; }
+}
+
+# A build or a linter counts as one test.
+step() {
+	if "$@"; then
+		echo "1 0 0" >>"$TALLY"
+	else
+		echo "0 1 0" >>"$TALLY"
+		return 1
+	fi
+}
+
+# Variants of scenarios against their expectation: `ringside test` closes with the line we sum.
+scenarios() {
+	"$1/ringside" test --quiet --jobs 2 --db none scenarios >"$1/scenarios.out" 2>&1
+	code=$?
+	grep -v '^ok ' "$1/scenarios.out"
+	tail -n 1 "$1/scenarios.out" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
+		>>"$TALLY"
+	return $code
+}
+
+build() {
+	step "${MAKE:-make}" -s -j2 "$@"
+}
+
+part "build" build all
+part "unit tests" "${MAKE:-make}" -s -j2 unit
+part "command line" "${MAKE:-make}" -s cli-tests
+part "scenarios" scenarios build/release
+part "fuzz" "${MAKE:-make}" -s -j2 fuzz
+part "address sanitizer" "${MAKE:-make}" -s asan
+part "undefined behaviour sanitizer" "${MAKE:-make}" -s ubsan
+part "hostile build" "${MAKE:-make}" -s hostile
+part "scenarios, hostile" scenarios build/hostile
+part "same digests by any build" step scripts/same-digests.sh
+part "tidy" step "${MAKE:-make}" -s tidy
+
+awk -v s="$(($(date +%s) - started))" '{ p += $1; f += $2; k += $3 }
+	END { printf "in %d s\n%d passed, %d failed, %d skipped\n", s, p, f, k; exit f > 0 || p == 0 }' "$TALLY" ||
+	status=1
+exit $status

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Install what is missing to build, test and draw, from Debian's packages.  Does nothing, quickly, when all
+# is there.  Without root or sudo it says what to install and fails.
+#
+#	scripts/deps.sh          what `make demo` and `make check` need
+#	scripts/deps.sh --list   only print the packages
+set -eu
+
+build="gcc make pkg-config libc6-dev libsqlite3-dev libyaml-dev liblua5.4-dev libxxhash-dev"
+run="sqlite3 gnuplot-nox lua5.4 git"
+check="libcmocka-dev lua-check clang libclang-rt-14-dev xz-utils"
+
+if [ "${1:-}" = --list ]; then
+	echo "$build $run $check" | tr ' ' '\n'
+	exit 0
+fi
+
+have() {
+	dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -q '^installed$'
+}
+
+missing=
+for p in $build $run $check; do
+	have "$p" || missing="$missing $p"
+done
+# gnuplot-x11 and gnuplot-qt bring the same program.
+if command -v gnuplot >/dev/null 2>&1; then
+	missing=$(echo "$missing" | sed 's/ gnuplot-nox//')
+fi
+[ -n "$missing" ] || exit 0
+
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null 2>&1; then
+		echo "ringside: please install:$missing" >&2
+		exit 1
+	fi
+	sudo=sudo
+fi
+echo "ringside: installing$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+if ! { $sudo apt-get update && $sudo apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	cat "$log" >&2
+	rm -f "$log"
+	exit 1
+fi
+rm -f "$log"
