@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "explore/explorer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "explore/replay.h"
+#include "explore/shrink.h"
+
+#define FOUND_MAX_DEFAULT 64u
+#define PROGRESS_DEFAULT_NS INT64_C(500000000)
+/* The clock is read after so many schedules as take about this long. */
+#define CLOCK_PERIOD_NS INT64_C(1000000)
+#define CLOCK_STRIDE_MAX 4096u
+
+/* How often a finding was shrunk in vain, by finding_key(). */
+struct patience {
+	uint64_t key;
+	unsigned in_vain;
+	struct found *latest; /* counted up once patience is gone */
+	struct patience *next;
+};
+
+struct exploration {
+	struct world *w;
+	const struct explorer_config *c;
+	struct explorer_result *r;
+	struct found **tail;
+	uint32_t found_count;
+	struct patience *patience;
+
+	int64_t began_ns, checked_ns, progress_ns;
+	uint64_t progress_schedules;
+	uint32_t stride, until_check; /* schedules between two looks at the clock */
+	bool ended;
+};
+
+static void
+end(struct exploration *x, enum explorer_end why)
+{
+	x->ended = true;
+	x->r->end = why;
+}
+
+/* --- time -------------------------------------------------------------------------------------- */
+
+static void
+report(struct exploration *x, int64_t now)
+{
+	const struct explorer_config *c = x->c;
+	struct explorer_result *r = x->r;
+	struct explorer_progress p = { r->schedules, r->failing, now - x->began_ns, 0, -1 };
+	uint64_t since = r->schedules - x->progress_schedules;
+	int64_t ns = now - x->progress_ns;
+
+	if (!c->progress || ns < (c->progress_ns ? c->progress_ns : PROGRESS_DEFAULT_NS))
+		return;
+	p.per_second = (uint64_t)((double)since * 1e9 / (double)(ns ? ns : 1));
+	if (c->time_max_ns)
+		p.left_ns = c->time_max_ns - p.elapsed_ns;
+	if (c->schedules_max && p.per_second) {
+		uint64_t all = (c->schedules_max - c->first) / (c->shards ? c->shards : 1);
+		uint64_t left = all > r->schedules ? all - r->schedules : 0;
+		int64_t left_ns = (int64_t)((double)left / (double)p.per_second * 1e9);
+
+		if (p.left_ns < 0 || left_ns < p.left_ns)
+			p.left_ns = left_ns;
+	}
+	x->progress_ns = now;
+	x->progress_schedules = r->schedules;
+	c->progress(&p, c->progress_context);
+}
+
+/* Look at the clock, and choose when to do so next: about once in CLOCK_PERIOD_NS. */
+static void
+check_time(struct exploration *x)
+{
+	int64_t now, took;
+
+	if (!x->c->clock) {
+		x->until_check = UINT32_MAX;
+		return;
+	}
+	now = x->c->clock(x->c->clock_context);
+	took = now - x->checked_ns;
+	if (took > 2 * CLOCK_PERIOD_NS)
+		x->stride = 1;
+	else if (took < CLOCK_PERIOD_NS / 2 && x->stride < CLOCK_STRIDE_MAX)
+		x->stride *= 2;
+	x->until_check = x->stride;
+	x->checked_ns = now;
+	x->r->elapsed_ns = now - x->began_ns;
+	if (x->c->time_max_ns && x->r->elapsed_ns >= x->c->time_max_ns)
+		end(x, EXPLORER_TIME);
+	else
+		report(x, now);
+}
+
+/* --- failures ---------------------------------------------------------------------------------- */
+
+static void
+found_free(struct found *f)
+{
+	if (f)
+		schedule_free(&f->schedule);
+	free(f);
+}
+
+/* Replay @f on the spot and judge it: the same run, with the same finding, or the end of all. */
+static int
+confirm(struct exploration *x, struct found *f)
+{
+	struct divergence div;
+	struct finding again = { 0 };
+	enum stop stop;
+
+	if (replay_learn(x->w, &f->schedule, NULL, &f->signature, &stop, &div)) {
+		end(x, EXPLORER_NONDETERMINISTIC);
+		return error_set(&x->r->error, "schedule %" PRIu64 " is not the same when run again: %s",
+				 f->index, div.text);
+	}
+	again.verdict = x->c->judge(x->w, stop, &again, x->c->judge_context);
+	if (finding_same(&again, &f->finding))
+		return 0;
+	end(x, EXPLORER_NONDETERMINISTIC);
+	return error_set(&x->r->error,
+			 "schedule %" PRIu64 " was judged %s (%s, %s), and %s (%s, %s) when run again "
+			 "with the same digest", f->index, verdict_name[f->finding.verdict],
+			 f->finding.oracle, f->finding.subject, verdict_name[again.verdict],
+			 again.oracle, again.subject);
+}
+
+static struct patience *
+patience_of(struct exploration *x, uint64_t key)
+{
+	struct patience *p = x->patience;
+
+	while (p && p->key != key)
+		p = p->next;
+	if (!p) {
+		must(p = calloc(1, sizeof(*p)));
+		*p = (struct patience){ .key = key, .next = x->patience };
+		x->patience = p;
+	}
+	return p;
+}
+
+/* The kept failure with this finding and signature, or null. */
+static struct found *
+known(struct exploration *x, const struct found *f)
+{
+	struct found *k = x->r->found;
+
+	while (k && !(k->signature == f->signature && finding_same(&k->finding, &f->finding)))
+		k = k->next;
+	return k;
+}
+
+static void
+keep(struct exploration *x, struct found *f)
+{
+	*x->tail = f;
+	x->tail = &f->next;
+	x->found_count++;
+}
+
+static int
+shrink_found(struct exploration *x, struct found *f)
+{
+	struct shrink_config config = { x->c->judge, x->c->judge_context, 0, 0, x->c->interrupted };
+	struct shrink_result sr;
+
+	if (shrink(x->w, &config, &f->schedule, &f->finding, &sr, &x->r->error)) {
+		end(x, EXPLORER_ERROR);
+		return -1;
+	}
+	f->signature = sr.signature;
+	f->stop = sr.stop;
+	f->steps = sr.steps_after;
+	f->time_ns = sr.time_ns;
+	return 0;
+}
+
+/* One of many: keep it if it is new. @f is kept or freed. */
+static void
+collect(struct exploration *x, struct found *f)
+{
+	uint32_t max = x->c->found_max ? x->c->found_max : FOUND_MAX_DEFAULT;
+	struct patience *p = patience_of(x, finding_key(&f->finding));
+	struct found *same;
+
+	if (p->in_vain >= DISTINCT_PATIENCE) {
+		p->latest->times++;
+		found_free(f);
+		return;
+	}
+	if (confirm(x, f) || shrink_found(x, f)) {
+		found_free(f);
+		return;
+	}
+	same = known(x, f);
+	if (same) {
+		same->times++;
+		p->in_vain++;
+		p->latest = same;
+		found_free(f);
+		return;
+	}
+	p->in_vain = 0;
+	p->latest = f;
+	keep(x, f);
+	if (x->found_count >= max)
+		end(x, EXPLORER_FOUND);
+}
+
+static void
+failed(struct exploration *x, uint64_t index, enum stop stop, const struct finding *finding)
+{
+	struct found *f = calloc(1, sizeof(*f));
+
+	must(f);
+	*f = (struct found){ .index = index, .finding = *finding, .stop = stop, .times = 1,
+			     .steps = world_step(x->w), .time_ns = world_now(x->w) };
+	x->r->failing++;
+	if (schedule_take(&f->schedule, x->w, &x->r->error)) {
+		end(x, EXPLORER_ERROR);
+		found_free(f);
+	} else if (x->c->keep_going) {
+		collect(x, f);
+	} else if (confirm(x, f)) {
+		found_free(f);
+	} else {
+		keep(x, f);
+		end(x, EXPLORER_FOUND);
+	}
+}
+
+/* --- the loop ---------------------------------------------------------------------------------- */
+
+static void
+run_schedule(struct exploration *x, uint64_t index)
+{
+	const struct explorer_config *c = x->c;
+	struct strategy *s = c->strategy;
+	struct explorer_result *r = x->r;
+	struct world *w = x->w;
+	struct finding f;
+
+	world_restore(w);
+	if (!s->ops->begin(s, w, index)) {
+		end(x, EXPLORER_COMPLETE);
+		return;
+	}
+
+	enum stop stop = world_run(w);
+
+	if (s->ops->end)
+		s->ops->end(s, w, stop);
+	r->schedules++;
+	r->steps += world_step(w);
+	if (stop == STOP_ERROR) {
+		end(x, EXPLORER_ERROR);
+		error_set(&r->error, "schedule %" PRIu64 ": %s", index, world_error(w)->text);
+		return;
+	}
+	/* Texts only: a judge that says nothing but its verdict leaves empty ones. */
+	f.oracle[0] = f.subject[0] = f.message[0] = 0;
+	f.verdict = c->judge(w, stop, &f, c->judge_context);
+	must(f.verdict < VERDICT_COUNT);
+	r->count[f.verdict]++;
+	if (__builtin_expect(verdict_fails(f.verdict), 0))
+		failed(x, index, stop, &f);
+}
+
+static int
+check_config(const struct explorer_config *c, struct error *err)
+{
+	const struct strategy_ops *ops = c->strategy->ops;
+
+	if ((c->shards || c->shard) && c->shard >= c->shards)
+		return error_set(err, "shard %u of %u: shards count from 0", c->shard, c->shards);
+	if (c->shards > 1 && !ops->indexed)
+		return error_set(err, "strategy %s cannot be sharded: each schedule depends on the ones "
+				 "before", ops->name);
+	if (!c->schedules_max && !c->time_max_ns && !ops->exhaustive && c->keep_going)
+		return error_set(err, "strategy %s never ends: give it a number of schedules or a time",
+				 ops->name);
+	if (c->time_max_ns && !c->clock)
+		return error_set(err, "a time budget needs a clock");
+	return 0;
+}
+
+static void
+loop(struct exploration *x)
+{
+	const struct explorer_config *c = x->c;
+	uint64_t shards = c->shards ? c->shards : 1;
+	uint64_t max = c->schedules_max ? c->schedules_max : UINT64_MAX;
+	/* The first number from c->first on that is this shard's. */
+	uint64_t i = c->first + (c->shard + shards - c->first % shards) % shards;
+
+	for (; !x->ended; i += shards) {
+		if (i >= max) {
+			end(x, EXPLORER_SCHEDULES);
+		} else if (c->interrupted && *c->interrupted) {
+			end(x, EXPLORER_INTERRUPTED);
+		} else {
+			run_schedule(x, i);
+			if (!--x->until_check && !x->ended)
+				check_time(x);
+		}
+	}
+}
+
+int
+explorer_run(struct world *w, const struct explorer_config *config, struct explorer_result *r)
+{
+	struct exploration x = { .w = w, .c = config, .r = r, .tail = &r->found,
+				 .stride = 1, .until_check = 1 };
+
+	*r = (struct explorer_result){ 0 };
+	if (check_config(config, &r->error)) {
+		r->end = EXPLORER_ERROR;
+		return -1;
+	}
+	if (config->clock)
+		x.began_ns = x.checked_ns = x.progress_ns = config->clock(config->clock_context);
+	loop(&x);
+	world_set_chooser(w, NULL);
+	if (config->clock)
+		r->elapsed_ns = config->clock(config->clock_context) - x.began_ns;
+	while (x.patience) {
+		struct patience *p = x.patience;
+
+		x.patience = p->next;
+		free(p);
+	}
+	return r->end == EXPLORER_NONDETERMINISTIC || r->end == EXPLORER_ERROR ? -1 : 0;
+}
+
+void
+explorer_result_free(struct explorer_result *r)
+{
+	while (r->found) {
+		struct found *f = r->found;
+
+		r->found = f->next;
+		found_free(f);
+	}
+}

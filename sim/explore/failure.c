@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Failures as values, and their text. Reading is in failure_read.c. */
+#include "explore/failure.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/must.h"
+
+#define FOLD_COLUMNS 72u
+
+/* ORDER STOP */
+const char *const stop_name[] = { "none", "quiescent", "steps", "time", "asked", "error" };
+
+void
+failure_init(struct failure *f)
+{
+	*f = (struct failure){ 0 };
+}
+
+void
+failure_free(struct failure *f)
+{
+	free(f->version);
+	free(f->scenario);
+	free(f->variant);
+	for (size_t i = 0; i < f->param_count; i++) {
+		free(f->params[i].name);
+		free(f->params[i].value);
+	}
+	free(f->params);
+	free(f->strategy);
+	free(f->memory);
+	free(f->datapath);
+	schedule_free(&f->schedule);
+	trail_free(&f->trail);
+	failure_init(f);
+}
+
+void
+failure_set(char **field, const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	must(copy || !text);
+	free(*field);
+	*field = copy;
+}
+
+void
+failure_add_param(struct failure *f, const char *name, const char *value)
+{
+	must(f->param_count < FAILURE_PARAMS_MAX);
+	must(f->params = realloc(f->params, (f->param_count + 1) * sizeof(*f->params)));
+	f->params[f->param_count] = (struct failure_param){ 0 };
+	failure_set(&f->params[f->param_count].name, name);
+	failure_set(&f->params[f->param_count].value, value);
+	f->param_count++;
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+/* A value that is one word: folded wherever the line is full. */
+static void
+write_word(FILE *out, const char *key, const char *value)
+{
+	size_t column = (size_t)fprintf(out, "%s: ", key);
+
+	for (; *value; value++) {
+		if (column >= FOLD_COLUMNS) {
+			fputs("\n ", out);
+			column = 1;
+		}
+		fputc(*value, out);
+		column++;
+	}
+	fputc('\n', out);
+}
+
+/* One character of a text as it stands in the file; @edge: a blank here would be lost. */
+static int
+write_char(FILE *out, char c, bool edge)
+{
+	if (c == '\\')
+		return fprintf(out, "\\\\");
+	if (c == '\n')
+		return fprintf(out, "\\n");
+	if (c == ' ' && edge)
+		return fprintf(out, "\\s");
+	if (c == '\r')
+		return fprintf(out, "\\r");
+	if (c == '\t')
+		return fprintf(out, "\\t");
+	fputc(c, out);
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+/* A text: folded at single blanks, which the newline and the blank after it then stand for. */
+static void
+write_text(FILE *out, const char *key, const char *value)
+{
+	size_t column = (size_t)fprintf(out, "%s:%s", key, *value ? " " : "");
+
+	for (const char *p = value; *p; p++) {
+		size_t word = strcspn(p + 1, " ");
+		bool edge = p == value || !p[1] || p[-1] == ' ' || p[1] == ' ';
+
+		if (*p == ' ' && !edge && column + 1 + word > FOLD_COLUMNS) {
+			fputs("\n ", out);
+			column = 1;
+			continue;
+		}
+		column += (size_t)write_char(out, *p, edge);
+	}
+	fputc('\n', out);
+}
+
+static void
+write_optional(FILE *out, const char *key, const char *value)
+{
+	if (value && *value)
+		write_text(out, key, value);
+}
+
+static void
+write_params(const struct failure *f, FILE *out)
+{
+	for (size_t i = 0; i < f->param_count; i++) {
+		const struct failure_param *p = &f->params[i];
+		char *both;
+
+		must(asprintf(&both, "%s=%s", p->name, p->value) >= 0);
+		write_text(out, "param", both);
+		free(both);
+	}
+}
+
+static void
+write_trail(const struct failure *f, FILE *out)
+{
+	char *text;
+
+	if (!f->trail.stride || !f->trail.count)
+		return;
+	must(asprintf(&text, "%" PRIu32 ":%s", f->trail.stride, f->trail.marks) >= 0);
+	write_word(out, "trail", text);
+	free(text);
+}
+
+int
+failure_write(const struct failure *f, FILE *out, struct error *err)
+{
+	char *schedule = schedule_print(&f->schedule);
+
+	fprintf(out, "ringside-failure: %d\n", FAILURE_FORMAT);
+	write_optional(out, "version", f->version);
+	write_text(out, "scenario", f->scenario ? f->scenario : "");
+	write_optional(out, "variant", f->variant);
+	write_params(f, out);
+	fprintf(out, "seed: %" PRIu64 "\n", f->seed);
+	write_optional(out, "strategy", f->strategy);
+	write_optional(out, "memory", f->memory);
+	write_optional(out, "datapath", f->datapath);
+	fprintf(out, "mode: %s\n", f->mode == WORLD_TIMED ? "timed" : "relaxed");
+	fprintf(out, "verdict: %s\n", verdict_name[f->finding.verdict]);
+	write_optional(out, "oracle", f->finding.oracle);
+	write_optional(out, "subject", f->finding.subject);
+	write_optional(out, "message", f->finding.message);
+	fprintf(out, "stop: %s\nsteps: %" PRIu64 "\ntime_ns: %" PRId64 "\n", stop_name[f->stop],
+		f->steps, f->time_ns);
+	write_word(out, "schedule", schedule);
+	write_trail(f, out);
+	fputs("end: ringside-failure\n", out);
+	free(schedule);
+	if (fflush(out) || ferror(out))
+		return error_set(err, "cannot write a failure: %s", strerror(errno));
+	return 0;
+}
+
+int
+failure_save(const struct failure *f, const char *path, struct error *err)
+{
+	char *temporary;
+	FILE *out;
+	int result;
+
+	must(asprintf(&temporary, "%s.%d.tmp", path, (int)getpid()) >= 0);
+	out = fopen(temporary, "w");
+	if (!out) {
+		result = error_set(err, "%s: cannot be written: %s", temporary, strerror(errno));
+		free(temporary);
+		return result;
+	}
+	result = failure_write(f, out, err);
+	if (fclose(out) && !result)
+		result = error_set(err, "%s: cannot be written: %s", temporary, strerror(errno));
+	if (!result && rename(temporary, path))
+		result = error_set(err, "%s: cannot be written: %s", path, strerror(errno));
+	if (result)
+		unlink(temporary);
+	free(temporary);
+	return result;
+}

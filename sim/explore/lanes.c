@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which columns and which rows: see lanes_print.c for the page. */
+#include "explore/lanes.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "explore/wording.h"
+
+#define LINES_DEFAULT 40u
+#define COLUMNS_DEFAULT 100u
+#define LINES_MIN 8u
+#define COLUMNS_MIN 40u
+#define LANE_COLUMNS_MIN 14u /* fewer are not read as a lane */
+#define ROWS_MIN 3u
+#define LANES_MAX 64u
+/* Actors above this id count as timers: a damaged log must not make us allocate by its numbers. */
+#define ACTOR_ID_MAX (1u << 22)
+
+/* What is added to a kind's weight. */
+#define NEAR_BONUS 60 /* right before the violation; half of it NEAR_EVENTS earlier */
+#define NEAR_EVENTS 24
+#define SWITCH_BONUS 12 /* the first of an actor after another's */
+#define LAST_BONUS 40 /* the last that an actor did; half for the one before, … */
+
+enum end_state { END_NONE, END_BLOCKED, END_WOKEN, END_ENDED };
+
+/* What is known of an actor from its events. */
+struct track {
+	uint32_t actor;
+	uint64_t events;
+	int64_t blocked_on;
+	enum end_state end;
+	unsigned from_end; /* its events seen, walking backwards */
+	int32_t best; /* score of its best event */
+	int lane;
+};
+
+struct builder {
+	struct lanes *l;
+	struct track *track;
+	size_t count, capacity;
+	uint32_t *index; /* actor id → track + 1 */
+	size_t index_size;
+};
+
+/* --- actors ------------------------------------------------------------------------------------ */
+
+static struct track *
+track_of(struct builder *b, uint32_t actor)
+{
+	if (actor > ACTOR_ID_MAX)
+		actor = 0;
+	if (actor >= b->index_size) {
+		size_t size = (size_t)actor * 2 + 16;
+
+		must(b->index = realloc(b->index, size * sizeof(*b->index)));
+		memset(b->index + b->index_size, 0, (size - b->index_size) * sizeof(*b->index));
+		b->index_size = size;
+	}
+	if (!b->index[actor]) {
+		if (b->count == b->capacity) {
+			b->capacity = b->capacity ? b->capacity * 2 : 16;
+			must(b->track = realloc(b->track, b->capacity * sizeof(*b->track)));
+		}
+		b->track[b->count++] = (struct track){ .actor = actor, .best = INT32_MIN, .lane = -1 };
+		b->index[actor] = (uint32_t)b->count;
+	}
+	return &b->track[b->index[actor] - 1];
+}
+
+static void
+follow(struct builder *b, const struct event *e)
+{
+	struct track *t = track_of(b, e->actor);
+
+	t->events++;
+	t->end = END_NONE;
+	if (e->kind == EV_ACTOR_BLOCK) {
+		t->end = END_BLOCKED;
+		t->blocked_on = e->arg[0];
+	} else if (e->kind == EV_ACTOR_EXIT) {
+		t->end = END_ENDED;
+	} else if (e->kind == EV_ACTOR_WAKE) {
+		t = track_of(b, (uint32_t)e->arg[0]);
+		if (t->end == END_BLOCKED)
+			t->end = END_WOKEN;
+	}
+}
+
+/* --- scores ------------------------------------------------------------------------------------ */
+
+static size_t
+violation_index(const struct event_log *log)
+{
+	size_t i = log->count;
+
+	while (i && log->events[i - 1].kind != EV_VIOLATION)
+		i--;
+	return i ? i - 1 : log->count;
+}
+
+static void
+score_rows(struct builder *b)
+{
+	const struct event_log *log = b->l->log;
+	size_t violation = violation_index(log);
+
+	for (size_t i = log->count; i-- > 0;) {
+		const struct event *e = &log->events[i];
+		struct track *t = track_of(b, e->actor);
+		size_t far = i <= violation ? violation - i : (i - violation) * 4;
+		int32_t score = wording_weight(&b->l->names, e);
+
+		score += (int32_t)(NEAR_BONUS * NEAR_EVENTS / (NEAR_EVENTS + far));
+		if (i && log->events[i - 1].actor != e->actor)
+			score += SWITCH_BONUS;
+		if (t->from_end < 4)
+			score += LAST_BONUS >> t->from_end;
+		t->from_end++;
+		if (score > t->best)
+			t->best = score;
+		b->l->row[i] = (struct lanes_row){ -1, false, score };
+	}
+}
+
+/* --- columns ----------------------------------------------------------------------------------- */
+
+static int
+by_relevance(const void *pa, const void *pb)
+{
+	const struct track *a = pa, *b = pb;
+
+	if (a->best != b->best)
+		return a->best < b->best ? 1 : -1;
+	return a->actor < b->actor ? -1 : 1;
+}
+
+static int
+by_id(const void *pa, const void *pb)
+{
+	const struct lane *a = pa, *b = pb;
+
+	/* Timers last: they are nobody's thread. */
+	return (a->actor - 1 > b->actor - 1) - (a->actor - 1 < b->actor - 1);
+}
+
+static void
+name_lane(struct lanes *l, struct lane *lane, const struct track *t)
+{
+	char buffer[32] = "?";
+	const char *on = l->names.text ? l->names.text(l->names.context, t->blocked_on) : NULL;
+
+	lane->actor = t->actor;
+	event_names_actor(&l->names, t->actor, lane->name, sizeof(lane->name));
+	if (!on) {
+		snprintf(buffer, sizeof(buffer), "#%" PRId64, t->blocked_on);
+		on = buffer;
+	}
+	if (t->end == END_BLOCKED)
+		snprintf(lane->end, sizeof(lane->end), "waits for %s", on);
+	else if (t->end == END_WOKEN)
+		snprintf(lane->end, sizeof(lane->end), "woken, did not run");
+	else if (t->end == END_ENDED)
+		snprintf(lane->end, sizeof(lane->end), "ended");
+}
+
+static void
+choose_lanes(struct builder *b)
+{
+	struct lanes *l = b->l;
+	size_t max = (l->options.columns_max - l->gutter) / LANE_COLUMNS_MIN, seen = 0;
+
+	/* An actor that was only woken, or did not do a thing, is no lane. */
+	for (size_t i = 0; i < b->count; i++)
+		if (b->track[i].events)
+			b->track[seen++] = b->track[i];
+	b->count = seen;
+	if (seen)
+		qsort(b->track, seen, sizeof(*b->track), by_relevance);
+	max = max < LANES_MAX ? max : LANES_MAX;
+	l->lane_count = seen < max ? seen : max;
+	must(l->lane = calloc(l->lane_count + 1, sizeof(*l->lane)));
+	for (size_t i = 0; i < seen; i++) {
+		if (i < l->lane_count) {
+			name_lane(l, &l->lane[i], &b->track[i]);
+		} else {
+			l->actors_hidden++;
+			l->events_hidden += b->track[i].events;
+		}
+	}
+	if (l->lane_count)
+		qsort(l->lane, l->lane_count, sizeof(*l->lane), by_id);
+	memset(b->index, 0, b->index_size * sizeof(*b->index));
+	for (size_t i = 0; i < l->lane_count; i++)
+		b->index[l->lane[i].actor] = (uint32_t)i + 1;
+	for (size_t i = 0; i < l->log->count; i++) {
+		uint32_t actor = l->log->events[i].actor;
+
+		l->row[i].lane = (int16_t)((int)b->index[actor > ACTOR_ID_MAX ? 0 : actor] - 1);
+	}
+}
+
+/* --- rows -------------------------------------------------------------------------------------- */
+
+struct rank {
+	int32_t score;
+	size_t row;
+};
+
+static int
+by_score(const void *pa, const void *pb)
+{
+	const struct rank *a = pa, *b = pb;
+
+	if (a->score != b->score)
+		return a->score < b->score ? 1 : -1;
+	return a->row < b->row ? 1 : -1; /* the later one is worth more */
+}
+
+/* Lines that the rows take; a run of one is kept, being as long as the line that would count it. */
+static size_t
+rows_lines(struct lanes *l, bool fill)
+{
+	size_t lines = 0, run = 0, last = 0;
+
+	for (size_t i = 0; i < l->log->count; i++) {
+		if (l->row[i].lane < 0)
+			continue;
+		if (!l->row[i].kept) {
+			run++;
+			last = i;
+			continue;
+		}
+		if (run == 1 && fill)
+			l->row[last].kept = true;
+		lines += 1 + (run > 0);
+		run = 0;
+	}
+	if (run == 1 && fill)
+		l->row[last].kept = true;
+	return lines + (run > 0);
+}
+
+static void
+choose_rows(struct lanes *l, size_t lines)
+{
+	size_t count = 0, keep;
+	struct rank *rank = calloc(l->log->count + 1, sizeof(*rank));
+
+	must(rank);
+	for (size_t i = 0; i < l->log->count; i++)
+		if (l->row[i].lane >= 0)
+			rank[count++] = (struct rank){ l->row[i].score, i };
+	if (count)
+		qsort(rank, count, sizeof(*rank), by_score);
+	keep = count < lines ? count : lines;
+	for (size_t i = 0; i < keep; i++)
+		l->row[rank[i].row].kept = true;
+	while (keep && rows_lines(l, false) > lines)
+		l->row[rank[--keep].row].kept = false;
+	rows_lines(l, true);
+	free(rank);
+}
+
+/* --- all of it --------------------------------------------------------------------------------- */
+
+static unsigned
+gutter_of(const struct lanes *l)
+{
+	char text[32];
+	const struct event *last = l->log->count ? &l->log->events[l->log->count - 1] : NULL;
+	int n = last ? snprintf(text, sizeof(text), "%" PRIu64, last->step) : 0;
+
+	n = n > 4 ? n : 4;
+	if (l->options.time)
+		n += 14;
+	return (unsigned)n + 2;
+}
+
+/* Widths by what the kept rows need, the widest giving way; text may run over the bars to its right. */
+static void
+size_lanes(struct lanes *l)
+{
+	unsigned room = l->options.columns_max - l->gutter, sum = 0, column = l->gutter;
+
+	for (size_t i = 0; i < l->lane_count; i++)
+		l->lane[i].width = lanes_columns(l->lane[i].name) + 2;
+	for (size_t i = 0; i < l->log->count; i++) {
+		char text[LANES_TEXT_MAX];
+		struct lane *lane = l->row[i].kept ? &l->lane[l->row[i].lane] : NULL;
+
+		if (!lane)
+			continue;
+		wording_text(&l->names, &l->log->events[i], text, sizeof(text));
+		if (lane->width < lanes_columns(text) + 2)
+			lane->width = lanes_columns(text) + 2;
+	}
+	for (size_t i = 0; i < l->lane_count; i++)
+		sum += l->lane[i].width;
+	while (sum > room) {
+		struct lane *widest = NULL;
+
+		for (size_t i = 0; i < l->lane_count; i++)
+			if (!widest || l->lane[i].width > widest->width)
+				widest = &l->lane[i];
+		must(widest && widest->width);
+		widest->width--;
+		sum--;
+	}
+	for (size_t i = 0; i < l->lane_count; i++) {
+		l->lane[i].column = column;
+		column += l->lane[i].width;
+	}
+}
+
+static unsigned
+foot_lines(const struct lanes *l)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	unsigned lines;
+
+	must(out);
+	lines = lanes_print_foot(l, out);
+	fclose(out);
+	free(text);
+	return lines;
+}
+
+void
+lanes_build(struct lanes *l, const struct event_log *log, const struct event_names *names,
+	    const struct lanes_options *options)
+{
+	struct builder b = { .l = l };
+	unsigned fixed;
+
+	*l = (struct lanes){ .options = *options, .log = log, .names = *names };
+	if (!l->options.lines_max)
+		l->options.lines_max = LINES_DEFAULT;
+	if (l->options.lines_max < LINES_MIN)
+		l->options.lines_max = LINES_MIN;
+	if (!l->options.columns_max)
+		l->options.columns_max = COLUMNS_DEFAULT;
+	if (l->options.columns_max < COLUMNS_MIN)
+		l->options.columns_max = COLUMNS_MIN;
+	must(l->row = calloc(log->count + 1, sizeof(*l->row)));
+	l->gutter = gutter_of(l);
+	track_of(&b, 0);
+	for (size_t i = 0; i < log->count; i++)
+		follow(&b, &log->events[i]);
+	score_rows(&b);
+	choose_lanes(&b);
+	fixed = 1 + (log->dropped > 0) + foot_lines(l);
+	choose_rows(l, fixed + ROWS_MIN < l->options.lines_max ? l->options.lines_max - fixed : ROWS_MIN);
+	size_lanes(l);
+	free(b.track);
+	free(b.index);
+}
+
+void
+lanes_free(struct lanes *l)
+{
+	free(l->lane);
+	free(l->row);
+	*l = (struct lanes){ 0 };
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Strategies: who answers the choices of an exploration, one schedule after another.
+ *
+ * This is the seam.  A strategy is a chooser with a begin() before each schedule and an end() after it;
+ * the explorer knows nothing else of it.  A new one (pct, pos, bounded, dpor, states) is a file that
+ * defines a struct strategy_ops, and a line in the table of strategy.c.
+ *
+ * Schedule number i of a strategy that is `indexed` depends on its configuration and i alone: that is
+ * what lets shards partition an exploration without talking (shard I of N runs the i with
+ * i % N == I), and what makes "schedule 4711 of seed 7" an address.  A strategy that learns from one
+ * schedule for the next is not indexed, and the explorer refuses to shard it.
+ *
+ * A strategy lives outside the world's arena: it is not put back when the world is restored.
+ */
+#ifndef RINGSIDE_EXPLORE_STRATEGY_H
+#define RINGSIDE_EXPLORE_STRATEGY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "engine/choice.h"
+#include "engine/world.h"
+
+struct strategy;
+
+struct strategy_config {
+	uint64_t seed;
+};
+
+struct strategy_ops {
+	const char *name; /* of --strategy */
+	const char *what; /* one line for the help */
+	bool indexed; /* schedule i depends on (config, i) only */
+	bool exhaustive; /* begin() returns false when every schedule was tried: "complete" */
+	/* Null and @err on failure. */
+	struct strategy *(*create)(const struct strategy_config *config, struct error *err);
+	/* Before schedule @index; the world is restored. False: there is nothing left to try. */
+	bool (*begin)(struct strategy *s, struct world *w, uint64_t index);
+	/* After it ran; the world can be looked at. May be null. */
+	void (*end)(struct strategy *s, struct world *w, enum stop stop);
+	void (*destroy)(struct strategy *s);
+};
+
+/* Each strategy's own struct begins with this. */
+struct strategy {
+	struct chooser chooser; /* first, so that the engine's pointer is ours */
+	const struct strategy_ops *ops;
+};
+
+/* All of them, ended by null, in the order for the help. */
+extern const struct strategy_ops *const strategy_table[];
+
+/*
+ * `random`.  Schedule 0 is the plain run, all answers 0.  The others draw each answer, every second one
+ * of them uniformly; the rest keep to the running actor (to the newest value, to no early flush)
+ * three, fifteen or sixty-three times of four, sixteen or sixty-four: uniform choice alone practically
+ * never lets one actor run far while another stands still.
+ */
+extern const struct strategy_ops strategy_random;
+
+/* By name; null and @err, which lists the names, if there is none. */
+const struct strategy_ops *
+strategy_find(const char *name, struct error *err);
+
+struct strategy *
+strategy_create(const struct strategy_ops *ops, const struct strategy_config *config,
+		struct error *err);
+/* Null is allowed. */
+void
+strategy_destroy(struct strategy *s);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "explore/wording.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/must.h"
+
+/* An access to a field that no region names: buffers, tables of the guest. */
+#define WEIGHT_UNNAMED 15
+
+/* tests/unit/test_lanes.c checks that kinds and keys are those of events.def. */
+const struct wording wording_table[] = {
+	{ "violation", 100, "VIOLATION {oracle} {subject}" },
+	{ "note", 70, "{}" },
+	{ "actor_block", 60, "waits for {on}" },
+	{ "actor_wake", 60, "wakes {id@actor} ({by})" },
+	{ "actor_exit", 35, "ends" },
+	{ "actor_create", 10, "creates {name}" },
+	{ "store", 52, "{gpa@gpa} = {value@value}" },
+	{ "load", 48, "reads {gpa@gpa} -> {value@value}" },
+	{ "fence", 40, "{kind}" },
+	{ NULL, 0, NULL },
+};
+
+/* What a value of a flags field means, by the end of the field's name. */
+static const struct {
+	const char *field;
+	uint64_t value;
+	const char *meaning;
+} meanings[] = {
+	{ "used.flags", 0, "kick wanted" }, /* VIRTQ_USED_F_NO_NOTIFY, split ring */
+	{ "used.flags", 1, "no kick" },
+	{ "avail.flags", 0, "interrupt wanted" }, /* VIRTQ_AVAIL_F_NO_INTERRUPT */
+	{ "avail.flags", 1, "no interrupt" },
+	{ "device_event.flags", 0, "kick wanted" }, /* RING_EVENT_FLAGS_*, packed ring */
+	{ "device_event.flags", 1, "no kick" },
+	{ "device_event.flags", 2, "kick at desc" },
+	{ "driver_event.flags", 0, "interrupt wanted" },
+	{ "driver_event.flags", 1, "no interrupt" },
+	{ "driver_event.flags", 2, "interrupt at desc" },
+};
+
+static const struct wording *
+wording_of(unsigned kind)
+{
+	const char *name = event_info[kind].name;
+
+	for (const struct wording *w = wording_table; w->kind; w++)
+		if (!strcmp(w->kind, name))
+			return w;
+	return NULL;
+}
+
+/* --- one argument ------------------------------------------------------------------------------ */
+
+static void
+print_gpa(const struct event_names *names, uint64_t gpa, FILE *out)
+{
+	char text[96];
+
+	if (names->gpa)
+		names->gpa(names->context, gpa, text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "gpa 0x%" PRIx64, gpa);
+	fputs(text, out);
+}
+
+static void
+print_plain(const struct event_names *names, char conversion, int64_t v, FILE *out)
+{
+	const char *text;
+
+	if (conversion == 's') {
+		text = names->text ? names->text(names->context, v) : NULL;
+		if (text)
+			fputs(text, out);
+		else
+			fprintf(out, "#%" PRId64, v);
+	} else if (conversion == 'x') {
+		fprintf(out, "0x%" PRIx64, (uint64_t)v);
+	} else {
+		fprintf(out, conversion == 'u' ? "%" PRIu64 : "%" PRId64, v);
+	}
+}
+
+/* @key is what stands in the braces, "gpa@gpa"; a null key is the format's first argument. */
+static void
+print_arg(const struct event_names *names, const struct event *e, const char *key, FILE *out)
+{
+	char name[32], how[8] = "";
+	struct event_field f = { 0 };
+	bool found = false;
+
+	snprintf(name, sizeof(name), "%s", key);
+
+	char *at = strchr(name, '@');
+
+	if (at) {
+		snprintf(how, sizeof(how), "%s", at + 1);
+		*at = 0;
+	}
+	while (!found && event_field_next(e->kind, &f))
+		found = !*name || (f.key_len == (int)strlen(name) && !strncmp(f.key, name, strlen(name)));
+	if (!found)
+		return;
+
+	int64_t v = e->arg[f.arg];
+
+	if (!strcmp(how, "gpa")) {
+		print_gpa(names, (uint64_t)v, out);
+	} else if (!strcmp(how, "actor")) {
+		char actor[64];
+
+		event_names_actor(names, (uint32_t)v, actor, sizeof(actor));
+		fputs(actor, out);
+	} else if (!strcmp(how, "value")) {
+		fprintf(out, (uint64_t)v <= UINT16_MAX ? "%" PRIu64 : "0x%" PRIx64, (uint64_t)v);
+	} else {
+		print_plain(names, f.conversion, v, out);
+	}
+}
+
+/* --- one event --------------------------------------------------------------------------------- */
+
+static void
+print_template(const struct event_names *names, const struct event *e, const char *t, FILE *out)
+{
+	while (*t) {
+		const char *close = *t == '{' ? strchr(t, '}') : NULL;
+		char key[32];
+
+		if (!close) {
+			fputc(*t++, out);
+			continue;
+		}
+		snprintf(key, sizeof(key), "%.*s", (int)(close - t - 1), t + 1);
+		print_arg(names, e, key, out);
+		t = close + 1;
+	}
+}
+
+/* "kick vq=0": the kind's name as words, then its arguments. */
+static void
+print_default(const struct event_names *names, const struct event *e, FILE *out)
+{
+	char detail[400];
+
+	for (const char *p = event_info[e->kind].name; *p; p++)
+		fputc(*p == '_' ? ' ' : *p, out);
+	if (event_names_format(names, e, detail, sizeof(detail)))
+		fprintf(out, " %s", detail);
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+static void
+print_meaning(const struct event_names *names, const struct event *e, FILE *out)
+{
+	int gpa = event_arg(e->kind, "gpa"), value = event_arg(e->kind, "value");
+	char field[96];
+
+	if (gpa < 0 || value < 0 || !names->gpa)
+		return;
+	names->gpa(names->context, (uint64_t)e->arg[gpa], field, sizeof(field));
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
+		if ((uint64_t)e->arg[value] == meanings[i].value && ends_with(field, meanings[i].field))
+			fprintf(out, " (%s)", meanings[i].meaning);
+}
+
+size_t
+wording_text(const struct event_names *names, const struct event *e, char *text, size_t size)
+{
+	const struct wording *wording = wording_of(e->kind);
+	char line[1024] = "";
+	FILE *out = fmemopen(line, sizeof(line), "w");
+	size_t n = 0;
+
+	must(out && size);
+	if (wording)
+		print_template(names, e, wording->text, out);
+	else
+		print_default(names, e, out);
+	if (e->kind == EV_LOAD || e->kind == EV_STORE)
+		print_meaning(names, e, out);
+	fclose(out);
+	line[sizeof(line) - 1] = 0;
+	for (; line[n] && n + 1 < size; n++)
+		text[n] = (unsigned char)line[n] < ' ' || line[n] == 0x7f ? ' ' : line[n];
+	/* Do not end within a character. */
+	if (line[n])
+		while (n && ((unsigned char)line[n] & 0xc0) == 0x80)
+			n--;
+	text[n] = 0;
+	return n;
+}
+
+int
+wording_weight(const struct event_names *names, const struct event *e)
+{
+	const struct wording *wording = wording_of(e->kind);
+	char field[96];
+
+	if ((e->kind == EV_LOAD || e->kind == EV_STORE) && names->gpa) {
+		names->gpa(names->context, (uint64_t)e->arg[0], field, sizeof(field));
+		if (!strncmp(field, "gpa ", 4))
+			return WEIGHT_UNNAMED;
+	}
+	return wording ? wording->weight : WORDING_WEIGHT_DEFAULT;
+}

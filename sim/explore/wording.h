@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Wording: the few words that say what an event was, and how much it is worth showing, for people who know
+ * virtio and not Ringside.  wording.c has one table of kinds; a kind that is not in it shows its name and
+ * its arguments by the format of events.def, and is worth WORDING_WEIGHT_DEFAULT.
+ *
+ * A template is text with arguments in braces, by the key that the format gives them: {on} by its
+ * conversion, {gpa@gpa} as the name of a field, {id@actor} as an actor's name, {value@value} as a number
+ * (decimal while it is small).
+ */
+#ifndef RINGSIDE_EXPLORE_WORDING_H
+#define RINGSIDE_EXPLORE_WORDING_H
+
+#include <stddef.h>
+
+#include "engine/event.h"
+#include "explore/event_log.h"
+
+#define WORDING_WEIGHT_DEFAULT 50
+
+struct wording {
+	const char *kind; /* name in events.def */
+	int weight; /* 0 … 100 */
+	const char *text;
+};
+
+extern const struct wording wording_table[]; /* ended by a null kind */
+
+/* One line, control characters made blanks. Returns its length. */
+size_t
+wording_text(const struct event_names *names, const struct event *e, char *text, size_t size);
+
+/* Weight of an event; an access to memory that no region names is worth little. */
+int
+wording_weight(const struct event_names *names, const struct event *e);
+
+#endif
