@@ -13,7 +13,7 @@
  * eventfd race for it, and the second finds nothing.
  *
  * A consumer either sleeps (a blocking read, eventfd_wait()) or attaches a wake-up callback, as irqfd
- * and vhost do: it runs in the signaller's context and may not block.  A *priority* callback (irqfd)
+ * and vhost do: it runs in the signaller's context and may neither block nor come to a point.  A *priority* callback (irqfd)
  * comes before all others, and the wake-up ends with it if it says that it took the event, so that a
  * process polling the same eventfd does not see it.
  *
@@ -85,6 +85,10 @@ eventfd_write(struct eventfd *fd, uint64_t n);
 /* eventfd_signal(): from kernel context, a callback included. */
 void
 eventfd_signal(struct eventfd *fd);
+
+/* Same without the point: from a wake-up callback, or under a lock that the model does not have. */
+void
+eventfd_signal_locked(struct eventfd *fd);
 
 /* event_notifier_set(): a write of 1 whose EAGAIN counts as success, for the event is pending anyway. */
 void

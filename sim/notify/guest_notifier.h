@@ -73,9 +73,9 @@ struct guest_notifiers {
 	struct intx *intx; /* or null: no ISR, no INTx */
 	struct irqchip *chip;
 	enum guest_notifier_design design;
+	int64_t design_name; /* world_name() number */
 	bool with_irqfd; /* as asked for at start, if MSI-X is on */
 	bool started;
-	bool vectors_watched; /* our callbacks are registered with msix */
 	set_call_fn set_call; /* null: the call fd changes at once (an ioctl) */
 	void *set_call_arg;
 	uint32_t queues;

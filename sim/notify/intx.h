@@ -16,7 +16,7 @@
 #include "notify/pci.h"
 
 #define VIRTIO_PCI_ISR_INTR 0x1
-#define VIRTIO_PCI_ISR_CONFIG 0x2
+#define VIRTIO_PCI_ISR_CONFIG 2u
 
 struct irqchip;
 

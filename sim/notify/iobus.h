@@ -40,6 +40,7 @@ struct iobus {
 	struct world *world;
 	struct ioeventfd *list; /* in the order of assignment */
 	bool destroyed[IO_SPACES];
+	int64_t space_names[IO_SPACES]; /* world_name() numbers */
 };
 
 struct iobus *

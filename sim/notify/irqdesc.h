@@ -44,7 +44,10 @@ struct irqaction {
 	struct irqaction *next;
 };
 
-/* How to mask at the source: MSI-X entry, IOAPIC pin, or null for none. */
+/*
+ * How to mask at the source: MSI-X entry, IOAPIC pin, or null for none.  @v is the CPU that does it: the
+ * one the caller runs on, which need not be the one the interrupt goes to; null: none (set-up).
+ */
 typedef void (*irq_mask_fn)(void *arg, struct vcpu *v, bool masked);
 
 struct irqdesc {
@@ -60,11 +63,12 @@ struct irqdesc {
 	unsigned istate;
 	bool masked;
 	bool in_progress;
-	bool poll_seen; /* fixed flow: a real interrupt waits for the poller */
 	uint32_t count, unhandled; /* since the last judgement */
 	uint32_t count_max;
 	uint64_t total;
-	struct waitq poll_done;
+	struct waitq idle; /* until no handler runs */
+	bool locked; /* desc->lock, while the source is written */
+	struct waitq lock;
 };
 
 #define IRQDESC_COUNT_MAX 100000u
@@ -79,16 +83,19 @@ irqdesc_set_vector(struct irqdesc *d, struct vcpu *v, unsigned vector);
 
 /* request_irq(): 0, or -EBUSY if there is one and not both are shared. The first enables the line. */
 int
-irqdesc_request(struct irqdesc *d, irq_handler_fn fn, void *arg, bool shared);
+irqdesc_request(struct irqdesc *d, struct vcpu *v, irq_handler_fn fn, void *arg, bool shared);
 /* free_irq(): waits until a running handler is done; the last one disables the line. */
 void
-irqdesc_free(struct irqdesc *d, void *arg);
+irqdesc_free(struct irqdesc *d, struct vcpu *v, void *arg);
 
 /* disable_irq_nosync(), enable_irq(): counted. */
 void
 irqdesc_disable(struct irqdesc *d);
 void
-irqdesc_enable(struct irqdesc *d);
+irqdesc_enable(struct irqdesc *d, struct vcpu *v);
+/* unmask_threaded_irq(): the end of a oneshot interrupt's thread. */
+void
+irqdesc_unmask(struct irqdesc *d, struct vcpu *v);
 /* synchronize_irq(): wait until no handler runs. */
 void
 irqdesc_synchronize(struct irqdesc *d);

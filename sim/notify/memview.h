@@ -12,9 +12,13 @@
  *	                             *unassigned*: the write vanishes (EV_IO_UNASSIGNED)
  *
  * A transaction collects changes and applies them at the outermost commit, in QEMU's order: first the map
- * that exits are looked up in, in one step, then the ioeventfds that went and came, one by one.  Before
- * each of these is a point, for vCPUs do not stop meanwhile.  A guest that switches decode off and on
+ * that exits are looked up in, in one step, then one by one the ioeventfds that went and those that came.
+ * Before each of these is a point, for vCPUs do not stop meanwhile.  A guest that switches decode off and on
  * again by two writes makes two transactions; between them the doorbell is unassigned.
+ *
+ * The VMM's lock (QEMU's BQL).  Transactions, region callbacks and configuration cycles run under it; the
+ * look-up that chooses a callback does not, as in QEMU.  This room has a plain recursive one of its own;
+ * the VMM's room gives it the real one by memview_set_lock().
  */
 #ifndef RINGSIDE_NOTIFY_MEMVIEW_H
 #define RINGSIDE_NOTIFY_MEMVIEW_H
@@ -25,7 +29,7 @@
 struct vcpu;
 struct memview;
 
-/* Callbacks run in the vCPU's exit and take what locks they need themselves. */
+/* Callbacks run in the vCPU's exit, under the VMM's lock. */
 struct memregion_ops {
 	void (*write)(void *arg, struct vcpu *v, uint64_t offset, uint32_t length, uint64_t value);
 	uint64_t (*read)(void *arg, struct vcpu *v, uint64_t offset, uint32_t length);
@@ -60,8 +64,12 @@ struct memview {
 	struct memregion *regions; /* newest first: a newer region covers an older one */
 	uint32_t depth; /* of transactions */
 	bool changed;
-	struct actor *committer; /* commits do not overlap: the VMM's lock */
-	struct waitq commit_wait;
+	struct actor *owner; /* holds our own lock */
+	uint32_t owner_depth;
+	struct waitq owner_wait;
+	void (*lock)(void *arg); /* or null: our own */
+	void (*unlock)(void *arg);
+	void *lock_arg;
 };
 
 /* Where a write went. ORDER IO_RESULT */
@@ -73,6 +81,14 @@ memview_create(struct world *w, struct iobus *bus);
 void
 memregion_init(struct memregion *r, struct memview *view, const char *name, enum io_space space,
 	       uint64_t size_bytes, const struct memregion_ops *ops, void *arg);
+
+/* Use the VMM's lock, which must be recursive, instead of our own. At set-up. */
+void
+memview_set_lock(struct memview *view, void (*lock)(void *arg), void (*unlock)(void *arg), void *arg);
+void
+memview_lock(struct memview *view);
+void
+memview_unlock(struct memview *view);
 
 /* Map @r at @base, or unmap it: at the commit, or at once outside a transaction. */
 void

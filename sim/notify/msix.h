@@ -59,7 +59,9 @@ struct msix {
 	bool enabled, maskall;
 	const struct msix_ops *ops; /* null: nobody but msix_notify() */
 	void *ops_arg;
-	struct memregion table, pba; /* put into a BAR by msix_create() */
+	unsigned bar;
+	uint32_t offset; /* of the table in the BAR */
+	struct memregion table, pba; /* put into the BAR by msix_create() */
 };
 
 /* Give @f an MSI-X capability, table at @offset and PBA behind it (8-byte aligned) in @bar. */

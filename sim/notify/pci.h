@@ -144,6 +144,9 @@ pci_bar_decoded(const struct pci_function *f, unsigned bar, uint64_t *base);
 /* What a guest does to program things, as the writes it does it with. */
 void
 pci_set_bar(struct pci_function *f, struct vcpu *v, unsigned bar, uint64_t address);
+/* Linux's way to size a BAR (__pci_read_base): decode off, all ones, read, put back, decode on. */
+uint64_t
+pci_size_bar(struct pci_function *f, struct vcpu *v, unsigned bar);
 void
 pci_set_command(struct pci_function *f, struct vcpu *v, uint16_t set, uint16_t clear);
 /* Memory window [base, limit]: one 32-bit write, as Linux does it; @base > @limit closes it. */

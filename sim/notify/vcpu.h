@@ -81,17 +81,19 @@ struct vcpu {
 	struct vcpu_task *task;
 	uint32_t tasks, task_capacity;
 	uint32_t waiting; /* tasks in vcpu_wait() */
+	uint32_t exclusions; /* levels that hold tasks: handler, exit, interrupts off, pause */
 	struct actor *exited; /* the actor that is in the VMM */
+	uint32_t exit_depth;
 
 	uint32_t irq_off; /* nesting of vcpu_irq_save() */
 	bool in_handler;
-	bool woken; /* a wake-up came while BLOCKING */
 	bool pause_asked;
-	bool paused_irq; /* vcpu_pause() holds the interrupt context */
+	struct actor *parker; /* who ran the pause; waits in it if it belongs to the vCPU */
 	enum vcpu_mode resume_mode;
+	int64_t mode_names[VCPU_MODES];
 
 	struct waitq work; /* the interrupt context, until there is something to take */
-	struct waitq settled; /* tasks, until pending interrupts have been taken */
+	struct waitq settled; /* tasks, until pending interrupts are taken, the vCPU is free again */
 	struct waitq parked; /* the task that came to vcpu_enter() while paused */
 	struct waitq stopped; /* vcpu_pause(), until the vCPU has left the VMM */
 
@@ -100,21 +102,20 @@ struct vcpu {
 	uint64_t halts;
 };
 
-/* A vCPU with APIC id @id in HLT, without tasks. Its interrupt context is a daemon. */
+/* A vCPU with APIC id @id, interrupts on, without tasks. Its interrupt context is a daemon. */
 struct vcpu *
 vcpu_create(struct world *w, uint32_t id);
 
 /* --- guest tasks ------------------------------------------------------------------------------- */
 
-/* Let @a run on this vCPU from now on. Also sets actor_data(@a) to the vCPU if it is unset. */
+/* Let @a run on this vCPU from now on. The running actor may wait here until the vCPU is free. */
 void
 vcpu_bind(struct vcpu *v, struct actor *a);
-/* It leaves (ended, or moves to another vCPU). */
+/* It leaves (ended, or moves to another vCPU). No-op if it is no task of it. */
 void
 vcpu_unbind(struct vcpu *v, struct actor *a);
-/* The vCPU the running actor is bound to or takes interrupts for, or null. */
-struct vcpu *
-vcpu_of(const struct world *w);
+bool
+vcpu_is_task(const struct vcpu *v, const struct actor *a);
 
 /* waitq_wait() of a guest task: the last runnable one lets the vCPU go to sleep in HLT. */
 void
@@ -143,7 +144,10 @@ vcpu_eoi(struct vcpu *v);
 
 /* --- exits ------------------------------------------------------------------------------------- */
 
-/* The running task (or the handler that runs) leaves the guest and comes back. Null @v: a no-op. */
+/*
+ * The running task (or the handler that runs) leaves the guest and comes back; nests.  An actor that is
+ * no task of the vCPU becomes one.  Null @v: a no-op.
+ */
 void
 vcpu_exit(struct vcpu *v);
 void
@@ -161,7 +165,8 @@ vcpu_kick(struct vcpu *v);
 
 /*
  * Stop (vm_stop) and start again.  A task that is in the VMM finishes its exit first and the caller
- * waits for that; if it is the caller, it stops at its vcpu_enter().  Interrupts stay pending.
+ * waits for that, so it may not hold a lock that the task needs (QEMU waits with the BQL dropped); if it
+ * is the caller, it stops at its vcpu_enter().  Interrupts stay pending.
  */
 void
 vcpu_pause(struct vcpu *v);
