@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the oracle room keeps for a world; for the files of sim/oracle/ only. */
+#ifndef RINGSIDE_ORACLE_ORACLE_IMPL_H
+#define RINGSIDE_ORACLE_ORACLE_IMPL_H
+
+#include "oracle/oracle.h"
+
+struct watched_driver {
+	struct guest_virtio *driver;
+	struct watched_driver *next;
+};
+
+struct watched_pair {
+	struct raw_pair *pair;
+	struct watched_pair *next;
+};
+
+struct oracles {
+	struct violation *first, *last;
+	uint64_t count;
+	bool off[ORACLE_COUNT];
+	struct watched_driver *drivers;
+	struct watched_pair *pairs;
+	uint64_t progress_step; /* of the last thing that counts as getting somewhere */
+	void *shadow; /* spec statements' own state: statements.c */
+};
+
+struct oracles *
+oracles_of(const struct world *w);
+
+/* Register the observers of a file. */
+void
+quiescence_attach(struct world *w);
+
+/* What is stuck when nothing runs any more: reports at most one violation. */
+void
+quiescence_judge(struct world *w);
+
+#endif
