@@ -42,6 +42,9 @@ ringside_fence(int kind);
 #define DP_READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define DP_WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
+/* For a function that looks from outside, for people: none of its accesses is one of the ring code. */
+#define DP_UNSEEN __attribute__((no_sanitize("thread")))
+
 static inline uint16_t
 dp_load_acquire16(const uint16_t *p)
 {

@@ -45,6 +45,10 @@ struct dp_vring {
 	uint64_t device; /* gpa of the used ring or, packed, of the device event suppression area */
 	uint64_t features; /* as negotiated: VIRTIO_F_RING_PACKED, VIRTIO_RING_F_EVENT_IDX, … */
 	uint64_t quirks; /* enum dp_quirk: what this ring code is to do wrong */
+	/* Split: the index at which both sides begin, 0 in a real queue; another shows what happens at the
+	 * wrap without 65,536 buffers first. The driver's init() then writes both idx and event fields. Ring
+	 * code that cannot refuses it with -ENOTSUP. */
+	uint16_t start_idx;
 };
 
 /* What ring code gets from whoever links it. @ctx is passed back in each call. */
@@ -59,22 +63,24 @@ struct dp_host {
 };
 
 /*
- * Deliberate defects of the native rings, each what some real ring code once did: DP_QUIRK bits are set
- * from the faults of the same name (engine/faults.def).  Ring code that has no such place ignores them.
+ * Deliberate defects of the native rings, each what some real ring code once did; native_quirks() makes
+ * the bits from the faults that are on.  Evidence and exact meaning stand beside the code that has the
+ * defect (virtio/ring_split_*.c) and in engine/faults.def (ORDER RING_FAULT).  Ring code that has no such
+ * place ignores them.
  */
 enum dp_quirk {
 	DP_QUIRK_DRIVER_KICK_SKIP_MB = 1 << 0, /* no full barrier between avail idx and event/flags */
-	DP_QUIRK_DRIVER_KICK_NO_WRAP = 1 << 1, /* event compared as new > event: wrong after wrap */
-	DP_QUIRK_DRIVER_ENABLE_NO_RECHECK = 1 << 2, /* enable_cb() does not look at used idx again */
-	DP_QUIRK_DRIVER_ENABLE_SKIP_MB = 1 << 3,
-	DP_QUIRK_DRIVER_STALE_USED_EVENT = 1 << 4, /* get() and enable_cb() leave used_event behind */
+	DP_QUIRK_DRIVER_KICK_NO_WRAP = 1 << 1, /* new >= event + 1 as numbers: wrong after the wrap */
+	DP_QUIRK_DRIVER_ENABLE_NO_RECHECK = 1 << 2, /* enable_cb*() do not look at used idx again */
+	DP_QUIRK_DRIVER_ENABLE_SKIP_MB = 1 << 3, /* no full barrier between event/flags and used idx */
+	DP_QUIRK_DRIVER_STALE_USED_EVENT = 1 << 4, /* get() leaves used_event behind */
 	DP_QUIRK_DEVICE_PUBLISH_SKIP_MB = 1 << 5, /* no full barrier between used idx and event/flags */
-	DP_QUIRK_DEVICE_ENABLE_SKIP_MB = 1 << 6,
+	DP_QUIRK_DEVICE_ENABLE_SKIP_MB = 1 << 6, /* no full barrier between event/flags and avail idx */
 	DP_QUIRK_DEVICE_ENABLE_NO_RECHECK = 1 << 7, /* enable_notify() never reports new buffers */
 	DP_QUIRK_DEVICE_NO_AVAIL_EVENT = 1 << 8, /* event idx negotiated, avail_event never moved */
 	DP_QUIRK_DEVICE_STALE_AVAIL_EVENT = 1 << 9, /* avail_event := an index sampled too early */
 	DP_QUIRK_DEVICE_SIGNALLED_VALID = 1 << 10, /* signalled_used survives set_position() */
-	DP_QUIRK_DEVICE_SIGNALLED_EAGER = 1 << 11, /* signalled_used moves on each check, not each call */
+	DP_QUIRK_DEVICE_SIGNALLED_EAGER = 1 << 11, /* signalled_used moves on each check, unfenced */
 	DP_QUIRK_DEVICE_IDX_BEFORE_ELEM = 1 << 12, /* used idx published before the element */
 	DP_QUIRK_DEVICE_CACHED_USED_EVENT = 1 << 13, /* used_event re-read only when it seems passed */
 	DP_QUIRK_DEVICE_EVENT_OOB = 1 << 14, /* avail_event written although not negotiated */
@@ -118,7 +124,8 @@ struct dp_driver_ops {
 		   uint64_t token, bool indirect, uint64_t table);
 	/* Whether the device wants to be notified of what was added since the last call. */
 	bool (*kick_prepare)(struct dp_driver *driver);
-	/* What a notification carries with VIRTIO_F_NOTIFICATION_DATA (2.9), in the upper 16 bits. */
+	/* The 32 bits a notification carries with VIRTIO_F_NOTIFICATION_DATA (2.9): the queue's index below,
+	 * the position (split: avail idx; packed: offset and wrap counter) in the upper 16. */
 	uint32_t (*notify_data)(struct dp_driver *driver);
 	/* Take the next used buffer: 1, 0 if there is none, -EINVAL if the device broke the ring. */
 	int (*get)(struct dp_driver *driver, uint64_t *token, uint32_t *len);
@@ -163,13 +170,19 @@ struct dp_device_ops {
 	void (*unpop)(struct dp_device *device, const struct dp_elem *elem);
 	/* Write the @offset-th used element after the current used idx; not visible before flush(). */
 	void (*fill)(struct dp_device *device, const struct dp_elem *elem, uint32_t len, unsigned offset);
-	/* Publish @count filled elements. */
+	/* Publish @count filled elements. With VIRTIO_F_IN_ORDER: whatever is filled and has nothing unfilled
+	 * before it; chains may be filled in any order then, and @offset and @count mean nothing. */
 	void (*flush)(struct dp_device *device, unsigned count);
 	/* Ask the driver not to notify: a hint. */
 	void (*disable_notify)(struct dp_device *device);
-	/* Ask for notifications again; true if buffers came meanwhile, i.e. go on popping. */
+	/*
+	 * Ask for notifications again; true if buffers came that this side had not seen, i.e. go on popping.
+	 * "Not seen" is measured against the last look at avail idx, whoever made it: a device that leaves
+	 * buffers which do not suffice it may sleep on false, and must ask again after true.
+	 */
 	bool (*enable_notify)(struct dp_device *device);
-	/* Whether the driver wants an interrupt for what was published since the last time it got one. */
+	/* Whether the driver wants an interrupt for what was published since the last call: call it after each
+	 * flush(), and interrupt if it says so. */
 	bool (*should_notify)(struct dp_device *device);
 	/* Whether there is nothing to pop, by a look at the ring. */
 	bool (*empty)(struct dp_device *device);
