@@ -10,7 +10,7 @@
 #include "engine/world.h"
 #include "memory/guest_memory.h"
 
-/* --- the log ----------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 void
 event_log_free(struct event_log *log)
@@ -57,9 +57,12 @@ event_log_add(struct event_log *log, const struct event *e, size_t count)
 
 		make_room(log, batch);
 		must(log->count + batch <= log->capacity);
-		for (size_t i = 0; i < batch; i++)
-			must(e[i].kind < EV_COUNT);
 		memcpy(log->events + log->count, e, batch * sizeof(*e));
+		for (size_t i = log->count; i < log->count + batch; i++) {
+			must(log->events[i].kind < EV_COUNT);
+			if (log->events[i].actor > EVENT_LOG_ACTOR_MAX)
+				log->events[i].actor = 0;
+		}
 		log->count += batch;
 		e += batch;
 		count -= batch;
@@ -72,7 +75,7 @@ event_log_sink(void *log, const struct event *e, size_t count)
 	event_log_add(log, e, count);
 }
 
-/* --- formats ----------------------------------------------------------------------------------- */
+/* --- formats ---------------------------------------------------------------------------------- */
 
 int
 event_field_next(unsigned kind, struct event_field *f)
@@ -156,7 +159,7 @@ event_names_format(const struct event_names *names, const struct event *e, char 
 	return n;
 }
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 void
 event_names_actor(const struct event_names *names, uint32_t id, char *text, size_t size)

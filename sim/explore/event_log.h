@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An event log: the events of one run in memory, and the names that its numbers stand for.  It is what
- * lanes and exporters read, whether the run has just happened (event_log_sink, event_names_of_world)
- * or comes out of a database (the record room fills both itself).
+ * An event log: the events of one run in memory, and the names that its numbers stand for.  It is
+ * what lanes and exporters read, whether the run has just happened (event_log_sink,
+ * event_names_of_world) or comes out of a database (the record room fills both itself).
  *
  * Bounded: a log keeps the last `max` events; `dropped` says how many earlier ones are gone.
  */
@@ -17,6 +17,9 @@
 struct world;
 
 #define EVENT_LOG_MAX (UINT32_C(1) << 20) /* 64 MiB */
+/* Events of actors above this id are kept as nobody's: tables by id stay below 64 MiB whatever a
+ * damaged database says. */
+#define EVENT_LOG_ACTOR_MAX (UINT32_C(1) << 22)
 
 /* Owns its events (malloc). Zeroed: empty, with EVENT_LOG_MAX. */
 struct event_log {

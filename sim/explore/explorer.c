@@ -44,7 +44,7 @@ end(struct exploration *x, enum explorer_end why)
 	x->r->end = why;
 }
 
-/* --- time -------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static void
 report(struct exploration *x, int64_t now)
@@ -98,7 +98,7 @@ check_time(struct exploration *x)
 		report(x, now);
 }
 
-/* --- failures ---------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 static void
 found_free(struct found *f)
@@ -118,18 +118,20 @@ confirm(struct exploration *x, struct found *f)
 
 	if (replay_learn(x->w, &f->schedule, NULL, &f->signature, &stop, &div)) {
 		end(x, EXPLORER_NONDETERMINISTIC);
-		return error_set(&x->r->error, "schedule %" PRIu64 " is not the same when run again: %s",
+		return error_set(&x->r->error,
+				 "schedule %" PRIu64 " is not the same when run again: %s",
 				 f->index, div.text);
 	}
 	again.verdict = x->c->judge(x->w, stop, &again, x->c->judge_context);
 	if (finding_same(&again, &f->finding))
 		return 0;
 	end(x, EXPLORER_NONDETERMINISTIC);
-	return error_set(&x->r->error,
-			 "schedule %" PRIu64 " was judged %s (%s, %s), and %s (%s, %s) when run again "
-			 "with the same digest", f->index, verdict_name[f->finding.verdict],
-			 f->finding.oracle, f->finding.subject, verdict_name[again.verdict],
-			 again.oracle, again.subject);
+	return error_set(
+		&x->r->error,
+		"schedule %" PRIu64 " was judged %s (%s, %s), and %s (%s, %s) when run again "
+		"with the same digest",
+		f->index, verdict_name[f->finding.verdict], f->finding.oracle, f->finding.subject,
+		verdict_name[again.verdict], again.oracle, again.subject);
 }
 
 static struct patience *
@@ -237,7 +239,7 @@ failed(struct exploration *x, uint64_t index, enum stop stop, const struct findi
 	}
 }
 
-/* --- the loop ---------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static void
 run_schedule(struct exploration *x, uint64_t index)
@@ -282,10 +284,13 @@ check_config(const struct explorer_config *c, struct error *err)
 	if ((c->shards || c->shard) && c->shard >= c->shards)
 		return error_set(err, "shard %u of %u: shards count from 0", c->shard, c->shards);
 	if (c->shards > 1 && !ops->indexed)
-		return error_set(err, "strategy %s cannot be sharded: each schedule depends on the ones "
-				 "before", ops->name);
+		return error_set(err,
+				 "strategy %s cannot be sharded: each schedule depends on the ones "
+				 "before",
+				 ops->name);
 	if (!c->schedules_max && !c->time_max_ns && !ops->exhaustive && c->keep_going)
-		return error_set(err, "strategy %s never ends: give it a number of schedules or a time",
+		return error_set(err,
+				 "strategy %s never ends: give it a number of schedules or a time",
 				 ops->name);
 	if (c->time_max_ns && !c->clock)
 		return error_set(err, "a time budget needs a clock");

@@ -6,18 +6,18 @@
  *	for each schedule: world_restore, choose and run, judge
  *	at a failure:      take the schedule, replay it on the spot, keep it
  *
- * The world has one snapshot, taken by the caller; the explorer leaves the world as the last run left
- * it.  Budgets are a number of schedules and a time; time is read through the caller's clock,
+ * The world has one snapshot, taken by the caller; the explorer leaves the world as the last run
+ * left it.  Budgets are a number of schedules and a time; time is read through the caller's clock,
  * about once a millisecond, and decides nothing but when to end.
  *
- * Nondeterminism that nobody controls (an address that decided an order, a clock read by linked code)
- * would make every result worthless.  Each failure that is kept is therefore replayed at once, and must
- * give the same digest and the same finding; if not, the exploration ends with
+ * Nondeterminism that nobody controls (an address that decided an order, a clock read by linked
+ * code) would make every result worthless.  Each failure that is kept is therefore replayed at
+ * once, and must give the same digest and the same finding; if not, the exploration ends with
  * EXPLORER_NONDETERMINISTIC, and `error` says where the replay left the recorded run.
  *
  * Failing on and on: with `keep_going`, failures are told apart by verdict, oracle, subject and the
- * signature of their shrunk schedule (replay.h).  Shrinking is dear: once DISTINCT_PATIENCE failures of
- * the same finding in a row were shrunk to a known signature, further ones are only counted.
+ * signature of their shrunk schedule (replay.h).  Shrinking is dear: once DISTINCT_PATIENCE
+ * failures of the same finding in a row were shrunk to a known signature, others are only counted.
  *
  * Cost beyond world_restore(), world_run() and the judge: a few tens of nanoseconds a schedule.
  */
@@ -37,9 +37,9 @@
 #define DISTINCT_PATIENCE 8u
 
 /*
- * What to think of the run that just ended.  Called after each schedule, the world still as the run left
- * it; changes nothing in it.  Fills *@f only if it returns a failing verdict (f->verdict is set by the
- * explorer from the return value).  Must answer the same for the same run.
+ * What to think of the run that just ended.  Called after each schedule, the world still as the run
+ * left it; changes nothing in it.  Fills *@f only if it returns a failing verdict (f->verdict is
+ * set by the explorer from the return value).  Must answer the same for the same run.
  */
 typedef enum verdict (*judge_fn)(struct world *w, enum stop stop, struct finding *f, void *context);
 
@@ -82,7 +82,8 @@ struct explorer_config {
 	bool keep_going; /* collect distinct failures instead of ending at the first */
 	uint32_t found_max; /* end after so many distinct ones; 0: 64 */
 
-	const volatile sig_atomic_t *interrupted; /* set by a signal handler: end after this schedule */
+	const volatile sig_atomic_t
+		*interrupted; /* set by a signal handler: end after this schedule */
 	void (*progress)(const struct explorer_progress *p, void *context);
 	void *progress_context;
 	int64_t progress_ns; /* between two calls; 0: half a second */

@@ -23,15 +23,18 @@
  *	trail: 1:Qm0fZ…
  *	end: ringside-failure
  *
- * One `key: value` a line.  A line that begins with a space goes on with the value before it: long values
- * are folded at 72 columns.  Lines that begin with # say nothing.  In values \\ is a backslash, \n a
- * newline, \r, \t, and \s a space where it would be lost (at either end of the value, beside another).
+ * One `key: value` a line.  A line that begins with a space goes on with the value before it: long
+ * values are folded at 72 columns.  Lines that begin with # say nothing.  In values \\ is a
+ * backslash, \n a newline, \r, \t, and \s a space where it would be lost (at either end of the
+ * value, beside another).
  *
- * A whole mail can be read: what stands before the first line and after the last is skipped, and if the first
- * line is quoted ("> > "), that prefix is taken off every line.  Carriage returns are ignored.
+ * A whole mail can be read: what stands before the first line and after the last is skipped, and if
+ * the first line is quoted ("> > "), that prefix is taken off every line.  Carriage returns are
+ * ignored.
  *
- * Required: ringside-failure, scenario, verdict, schedule.  Unknown keys are errors: a file of a newer
- * Ringside must not be half understood.  Errors name file:line:column.  At most FAILURE_BYTES_MAX are read.
+ * Required: ringside-failure, scenario, verdict, schedule.  Unknown keys are errors: a file of a
+ * newer Ringside must not be half understood.  Errors name file:line:column.  At most
+ * FAILURE_BYTES_MAX are read.
  */
 #ifndef RINGSIDE_EXPLORE_FAILURE_H
 #define RINGSIDE_EXPLORE_FAILURE_H

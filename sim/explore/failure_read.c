@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reading a failure.  Three steps: find where it begins in the text and how it is quoted; take off
- * quotes and folds, one key and its raw value after the other; give each value to its key's function.
- * A raw value keeps its newlines as they were, so that an error inside it names its own line.
+ * quotes and folds, one key and its raw value after the other; give each value to its key's
+ * function. A raw value keeps its newlines as they were, so that an error inside it names its own
+ * line.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -38,7 +39,7 @@ fail_value(struct reader *r, const char *what)
 	return error_at(r->err, r->file, r->raw_line, r->raw_column, "%s", what);
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* Unfold and unescape the raw value into @out, cut to @size. */
 static int
@@ -254,7 +255,7 @@ read_end(struct reader *r, void *field)
 	return 0;
 }
 
-/* --- keys -------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static const struct key {
 	const char *name;
@@ -292,7 +293,8 @@ give(struct reader *r, const char *name, size_t len, long line, long column)
 		if (strlen(keys[i].name) != len || memcmp(keys[i].name, name, len))
 			continue;
 		if ((r->seen >> i & 1) && !keys[i].repeated)
-			return error_at(r->err, r->file, line, column, "a second \"%s\"", keys[i].name);
+			return error_at(r->err, r->file, line, column, "a second \"%s\"",
+					keys[i].name);
 		r->seen |= UINT32_C(1) << i;
 		return keys[i].read(r, (char *)r->f + keys[i].offset);
 	}
@@ -300,7 +302,7 @@ give(struct reader *r, const char *name, size_t len, long line, long column)
 			(int)(len < 40 ? len : 40), name);
 }
 
-/* --- lines ------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 /* Length of the line at @p without its end, and where the next begins. */
 static size_t
@@ -334,11 +336,11 @@ find_begin(struct reader *r)
 		r->quote_len = (size_t)(found - r->at);
 		return 0;
 	}
-	return error_at(r->err, r->file, r->line, 0, "no failure in here: no line begins with \"" FIRST_KEY
-						     ":\"");
+	return error_at(r->err, r->file, r->line, 0,
+			"no failure in here: no line begins with \"" FIRST_KEY ":\"");
 }
 
-/* The line at r->at without its quote: an empty quoted line may have lost the quote's last blank. */
+/* The line at r->at without its quote; an empty line may have lost the quote's last blank. */
 static const char *
 unquoted(const struct reader *r, size_t *len, const char **next)
 {
@@ -419,7 +421,9 @@ read_all(struct reader *r)
 int
 failure_parse(struct failure *f, const char *text, size_t len, const char *file, struct error *err)
 {
-	struct reader r = { .f = f, .file = file, .at = text, .end = text + len, .line = 1, .err = err };
+	struct reader r = {
+		.f = f, .file = file, .at = text, .end = text + len, .line = 1, .err = err
+	};
 	int result;
 
 	must_static(KEYS <= 32, "a bit a key");

@@ -16,8 +16,6 @@
 #define LANE_COLUMNS_MIN 14u /* fewer are not read as a lane */
 #define ROWS_MIN 3u
 #define LANES_MAX 64u
-/* Actors above this id count as timers: a damaged log must not make us allocate by its numbers. */
-#define ACTOR_ID_MAX (1u << 22)
 
 /* What is added to a kind's weight. */
 #define NEAR_BONUS 60 /* right before the violation; half of it NEAR_EVENTS earlier */
@@ -46,13 +44,13 @@ struct builder {
 	size_t index_size;
 };
 
-/* --- actors ------------------------------------------------------------------------------------ */
+/* --- actors ----------------------------------------------------------------------------------- */
 
 static struct track *
 track_of(struct builder *b, uint32_t actor)
 {
-	if (actor > ACTOR_ID_MAX)
-		actor = 0;
+	if (actor > EVENT_LOG_ACTOR_MAX)
+		actor = 0; /* the id in an event's argument */
 	if (actor >= b->index_size) {
 		size_t size = (size_t)actor * 2 + 16;
 
@@ -65,10 +63,18 @@ track_of(struct builder *b, uint32_t actor)
 			b->capacity = b->capacity ? b->capacity * 2 : 16;
 			must(b->track = realloc(b->track, b->capacity * sizeof(*b->track)));
 		}
-		b->track[b->count++] = (struct track){ .actor = actor, .best = INT32_MIN, .lane = -1 };
+		b->track[b->count++] =
+			(struct track){ .actor = actor, .best = INT32_MIN, .lane = -1 };
 		b->index[actor] = (uint32_t)b->count;
 	}
 	return &b->track[b->index[actor] - 1];
+}
+
+/* What an oracle says at the end of a run is nobody's doing: a line across the page, no lane. */
+static bool
+across(const struct event *e)
+{
+	return e->kind == EV_VIOLATION && !e->actor;
 }
 
 static void
@@ -76,6 +82,8 @@ follow(struct builder *b, const struct event *e)
 {
 	struct track *t = track_of(b, e->actor);
 
+	if (across(e))
+		return;
 	t->events++;
 	t->end = END_NONE;
 	if (e->kind == EV_ACTOR_BLOCK) {
@@ -90,7 +98,7 @@ follow(struct builder *b, const struct event *e)
 	}
 }
 
-/* --- scores ------------------------------------------------------------------------------------ */
+/* --- scores ----------------------------------------------------------------------------------- */
 
 static size_t
 violation_index(const struct event_log *log)
@@ -120,13 +128,13 @@ score_rows(struct builder *b)
 		if (t->from_end < 4)
 			score += LAST_BONUS >> t->from_end;
 		t->from_end++;
-		if (score > t->best)
+		if (score > t->best && !across(e))
 			t->best = score;
 		b->l->row[i] = (struct lanes_row){ -1, false, score };
 	}
 }
 
-/* --- columns ----------------------------------------------------------------------------------- */
+/* --- columns ---------------------------------------------------------------------------------- */
 
 static int
 by_relevance(const void *pa, const void *pb)
@@ -147,6 +155,15 @@ by_id(const void *pa, const void *pb)
 	return (a->actor - 1 > b->actor - 1) - (a->actor - 1 < b->actor - 1);
 }
 
+/* Names come from scenarios: one that breaks the line would break the page. */
+static void
+make_one_line(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
 static void
 name_lane(struct lanes *l, struct lane *lane, const struct track *t)
 {
@@ -165,6 +182,8 @@ name_lane(struct lanes *l, struct lane *lane, const struct track *t)
 		snprintf(lane->end, sizeof(lane->end), "woken, did not run");
 	else if (t->end == END_ENDED)
 		snprintf(lane->end, sizeof(lane->end), "ended");
+	make_one_line(lane->name);
+	make_one_line(lane->end);
 }
 
 static void
@@ -197,13 +216,13 @@ choose_lanes(struct builder *b)
 	for (size_t i = 0; i < l->lane_count; i++)
 		b->index[l->lane[i].actor] = (uint32_t)i + 1;
 	for (size_t i = 0; i < l->log->count; i++) {
-		uint32_t actor = l->log->events[i].actor;
-
-		l->row[i].lane = (int16_t)((int)b->index[actor > ACTOR_ID_MAX ? 0 : actor] - 1);
+		l->row[i].lane = (int16_t)((int)b->index[l->log->events[i].actor] - 1);
+		if (across(&l->log->events[i]) && l->lane_count)
+			l->row[i].lane = 0;
 	}
 }
 
-/* --- rows -------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 struct rank {
 	int32_t score;
@@ -265,7 +284,7 @@ choose_rows(struct lanes *l, size_t lines)
 	free(rank);
 }
 
-/* --- all of it --------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static unsigned
 gutter_of(const struct lanes *l)
@@ -280,7 +299,7 @@ gutter_of(const struct lanes *l)
 	return (unsigned)n + 2;
 }
 
-/* Widths by what the kept rows need, the widest giving way; text may run over the bars to its right. */
+/* Widths by what the kept rows need, the widest giving way; text may run over bars to its right. */
 static void
 size_lanes(struct lanes *l)
 {
@@ -292,7 +311,7 @@ size_lanes(struct lanes *l)
 		char text[LANES_TEXT_MAX];
 		struct lane *lane = l->row[i].kept ? &l->lane[l->row[i].lane] : NULL;
 
-		if (!lane)
+		if (!lane || across(&l->log->events[i]))
 			continue;
 		wording_text(&l->names, &l->log->events[i], text, sizeof(text));
 		if (lane->width < lanes_columns(text) + 2)
@@ -355,7 +374,8 @@ lanes_build(struct lanes *l, const struct event_log *log, const struct event_nam
 	score_rows(&b);
 	choose_lanes(&b);
 	fixed = 1 + (log->dropped > 0) + foot_lines(l);
-	choose_rows(l, fixed + ROWS_MIN < l->options.lines_max ? l->options.lines_max - fixed : ROWS_MIN);
+	choose_rows(l, fixed + ROWS_MIN < l->options.lines_max ? l->options.lines_max - fixed
+							       : ROWS_MIN);
 	size_lanes(l);
 	free(b.track);
 	free(b.index);

@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Swim lanes: a run as a picture that fits a mail.  One column an actor, one line an event, time going down.
+ * Swim lanes: a run as a picture that fits a mail.  One column an actor, one line an event, time
+ * going down.
  *
- *	 step  driver                    device
- *	    7  |                         sleeps soon: reads avail.idx -> 0
- *	   ..  … 3 more
- *	   11  avail.idx = 1             |
- *	   12  reads used.flags -> 1 (no kick)
- *	   13  |                         waits for kick0
- *	  lost-kick (vq=0): the device sleeps while a buffer is available
+ *	step  driver                                device
+ *	   7  |                                     reads vq0.avail.idx -> 0
+ *	  ..  … 3 more                              |
+ *	  11  vq0.avail.idx = 1                     |
+ *	  12  reads vq0.used.flags -> 1 (no kick)   |
+ *	  13  |                                     vq0.used.flags = 0 (kick wanted)
+ *	  14  |                                     waits for kick0
+ *	  15  waits for call0                       :
+ *	lost-kick (vq=0): the device sleeps while a buffer is available [INV-KICK]
+ *	at the end: driver waits for call0; device waits for kick0
  *
- * Two stages.  lanes_build() chooses columns and rows; lanes_print() makes text of at most `lines_max` lines and
- * `columns_max` columns of it.  The HTML exporter starts from the first stage too.
+ * A bar is | while its actor could run, : while it is blocked, and ends with it.
  *
- * What is kept when there is more than fits: what happened close before the violation (before the end, if
- * there is none), both sides of a switch between actors, accesses to named fields, notifications, blocking
- * and waking.  The rest is counted where it was ("… 12 more").  When there are more actors than columns, those
- * stay that are in what is kept.
+ * Two stages.  lanes_build() chooses columns and rows; lanes_print() makes text of at most
+ * `lines_max` lines and `columns_max` columns of it.  The HTML exporter starts from the first stage
+ * too.
  *
- * Wording: wording.c has a short one for the common kinds; any other kind shows its name and arguments by
- * the format of events.def.
+ * What is kept when there is more than fits: what happened close before the violation (before the
+ * end, if there is none), the first event after a switch between actors, the last ones of each
+ * actor, accesses to named fields, notifications, blocking and waking.  The rest is counted where
+ * it was ("… 12 more").  When there are more actors than columns, those stay that are in what is
+ * kept.
+ *
+ * Wording: wording.c has a short one for the common kinds; any other kind shows its name and
+ * arguments by the format of events.def.
  */
 #ifndef RINGSIDE_EXPLORE_LANES_H
 #define RINGSIDE_EXPLORE_LANES_H

@@ -37,7 +37,7 @@ bytes_of(const char *text, unsigned columns)
 	return n;
 }
 
-/* --- one line ---------------------------------------------------------------------------------- */
+/* --- one line --------------------------------------------------------------------------------- */
 
 /* Blanks are written only before something: no line ends with one. */
 struct line {
@@ -90,7 +90,7 @@ end_line(struct line *line)
 	line->column = 0;
 }
 
-/* --- rows -------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void
 print_header(const struct lanes *l, FILE *out)
@@ -120,8 +120,8 @@ print_row(const struct lanes *l, size_t i, const char *bars, FILE *out)
 
 	n = snprintf(left, sizeof(left), "%*" PRIu64, n, e->step);
 	if (l->options.time)
-		snprintf(left + n, sizeof(left) - (size_t)n, "%10" PRId64 ".%03d", e->time_ns / 1000,
-			 (int)(e->time_ns % 1000));
+		snprintf(left + n, sizeof(left) - (size_t)n, "%10" PRId64 ".%03d",
+			 e->time_ns / 1000, (int)(e->time_ns % 1000));
 	put_at(&line, 0, left);
 	wording_text(&l->names, e, text, sizeof(text));
 	if (red)
@@ -156,7 +156,7 @@ lane_of(const struct lanes *l, uint32_t actor)
 static void
 follow_bars(const struct lanes *l, const struct event *e, int lane, char *bars)
 {
-	if (lane >= 0)
+	if (lane >= 0 && l->lane[lane].actor == e->actor)
 		bars[lane] = e->kind == EV_ACTOR_BLOCK ? BAR_WAITS :
 			     e->kind == EV_ACTOR_EXIT  ? BAR_GONE :
 							 BAR_RUNS;
@@ -193,7 +193,7 @@ print_rows(const struct lanes *l, FILE *out)
 	free(bars);
 }
 
-/* --- below the rows ---------------------------------------------------------------------------- */
+/* --- below the rows --------------------------------------------------------------------------- */
 
 /* A paragraph, wrapped at blanks, of at most FOOT_LINES_MAX lines. Returns their number. */
 static unsigned
@@ -233,8 +233,12 @@ print_verdict(const struct lanes *l, FILE *out)
 	if (!f)
 		return 0;
 	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s%s", verdict_name[f->verdict],
-		 *f->subject ? " (" : "", f->subject, *f->subject ? ")" : "", *f->message ? ": " : "",
-		 f->message, *f->oracle ? " [" : "", f->oracle, *f->oracle ? "]" : "");
+		 *f->subject ? " (" : "", f->subject, *f->subject ? ")" : "",
+		 *f->message ? ": " : "", f->message, *f->oracle ? " [" : "", f->oracle,
+		 *f->oracle ? "]" : "");
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
 	if (l->options.colour)
 		fputs("\033[1;31m", out);
 	lines = print_wrapped(text, l->options.columns_max, out);

@@ -45,7 +45,7 @@ mark_of(const struct world *w, uint32_t n, enum choice_kind kind)
 	return mark_alphabet[hash_u64(world_digest(w) + ((uint64_t)kind << 16 | n)) >> 58];
 }
 
-/* --- saying what differed ---------------------------------------------------------------------- */
+/* --- saying what differed --------------------------------------------------------------------- */
 
 /* "driver, device and 3 more" */
 static void
@@ -83,8 +83,8 @@ diverge(struct replayer *r, struct world *w, const char *what)
 	const struct actor *asker = actor_current(w);
 
 	must(out);
-	fprintf(out, "diverged at choice %" PRIu64 ", step %" PRIu64 ", time %" PRId64 " ns", d->choice,
-		d->step, d->time_ns);
+	fprintf(out, "diverged at choice %" PRIu64 ", step %" PRIu64 ", time %" PRId64 " ns",
+		d->choice, d->step, d->time_ns);
 	if (asker)
 		fprintf(out, ", in actor %s", actor_name(asker));
 	fprintf(out, ": %s; ready: ", what);
@@ -93,7 +93,7 @@ diverge(struct replayer *r, struct world *w, const char *what)
 	d->text[sizeof(d->text) - 1] = 0;
 }
 
-/* --- at each choice ---------------------------------------------------------------------------- */
+/* --- at each choice --------------------------------------------------------------------------- */
 
 static bool
 compare_pick(struct replayer *r, struct world *w, const struct pick *p, uint32_t n,
@@ -107,7 +107,8 @@ compare_pick(struct replayer *r, struct world *w, const struct pick *p, uint32_t
 		snprintf(what, sizeof(what), "asked one of %" PRIu32 " (%s), recorded one of %u", n,
 			 choice_kind_name[kind], p->n);
 	else
-		snprintf(what, sizeof(what), "asked one of %" PRIu32 " (%s), recorded one of %u (%s)", n,
+		snprintf(what, sizeof(what),
+			 "asked one of %" PRIu32 " (%s), recorded one of %u (%s)", n,
 			 choice_kind_name[kind], p->n, choice_kind_name[p->kind]);
 	diverge(r, w, what);
 	return false;
@@ -124,12 +125,16 @@ compare_mark(struct replayer *r, struct world *w, uint32_t n, enum choice_kind k
 		return true;
 	if (t->stride == 1)
 		snprintf(what, sizeof(what),
-			 "asked one of %" PRIu32 " (%s), but what happened so far, what is ready or "
-			 "what is asked is not as recorded", n, choice_kind_name[kind]);
+			 "asked one of %" PRIu32
+			 " (%s), but what happened so far, what is ready or "
+			 "what is asked is not as recorded",
+			 n, choice_kind_name[kind]);
 	else
 		snprintf(what, sizeof(what),
-			 "asked one of %" PRIu32 " (%s), but the run is not as recorded, since this or one "
-			 "of the %" PRIu32 " choices before", n, choice_kind_name[kind], t->stride);
+			 "asked one of %" PRIu32
+			 " (%s), but the run is not as recorded, since this or one "
+			 "of the %" PRIu32 " choices before",
+			 n, choice_kind_name[kind], t->stride);
 	diverge(r, w, what);
 	return false;
 }
@@ -144,8 +149,9 @@ learn(struct replayer *r, struct world *w, uint32_t n, enum choice_kind kind, bo
 		const struct actor *asker = actor_current(w);
 
 		p->kind = (uint8_t)kind;
-		r->signature = hash_u64(r->signature ^ ((uint64_t)(asker ? actor_id(asker) : 0) << 32 |
-						       (uint64_t)kind << 16 | p->pick));
+		r->signature =
+			hash_u64(r->signature ^ ((uint64_t)(asker ? actor_id(asker) : 0) << 32 |
+						 (uint64_t)kind << 16 | p->pick));
 	}
 	if (t && r->index % t->stride == 0 && t->count < TRAIL_MARKS_MAX)
 		t->marks[t->count++] = mark_of(w, n, kind);
@@ -176,7 +182,7 @@ replay_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kin
 	return answer;
 }
 
-/* --- the run ----------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static int
 compare_end(struct replayer *r, struct world *w, enum stop stop)
@@ -186,16 +192,19 @@ compare_end(struct replayer *r, struct world *w, enum stop stop)
 	char what[200];
 
 	if (stop == STOP_ERROR) {
-		snprintf(what, sizeof(what), "the run ended with an error: %.150s", world_error(w)->text);
+		snprintf(what, sizeof(what), "the run ended with an error: %.150s",
+			 world_error(w)->text);
 		diverge(r, w, what);
 	} else if (r->index != s->choices) {
-		snprintf(what, sizeof(what), "the run ended, the recorded one had %" PRIu32 " choices",
-			 s->choices);
+		snprintf(what, sizeof(what),
+			 "the run ended, the recorded one had %" PRIu32 " choices", s->choices);
 		diverge(r, w, what);
 	} else if (digest != s->digest) {
 		snprintf(what, sizeof(what),
-			 "the run ended with digest %016" PRIx64 ", recorded %016" PRIx64 ": an event or an "
-			 "access differs although the choices agree", digest, s->digest);
+			 "the run ended with digest %016" PRIx64 ", recorded %016" PRIx64
+			 ": an event or an "
+			 "access differs although the choices agree",
+			 digest, s->digest);
 		diverge(r, w, what);
 	}
 	return r->diverged ? -1 : 0;

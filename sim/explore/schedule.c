@@ -14,7 +14,7 @@
 
 #define PREFIX "rs1"
 
-/* --- the array --------------------------------------------------------------------------------- */
+/* --- the array -------------------------------------------------------------------------------- */
 
 void
 schedule_free(struct schedule *s)
@@ -63,8 +63,10 @@ schedule_take(struct schedule *s, const struct world *w, struct error *err)
 
 	schedule_clear(s);
 	if (count > CHOICES_MAX)
-		return error_set(err, "the run took %zu choices, of which only %u are kept: it cannot "
-				      "be replayed", count, CHOICES_MAX);
+		return error_set(err,
+				 "the run took %zu choices, of which only %u are kept: it cannot "
+				 "be replayed",
+				 count, CHOICES_MAX);
 	for (size_t i = 0; i < count; i++)
 		if (c[i].pick)
 			schedule_add(s, (struct pick){ (uint32_t)i, c[i].pick, c[i].n,
@@ -74,7 +76,7 @@ schedule_take(struct schedule *s, const struct world *w, struct error *err)
 	return 0;
 }
 
-/* --- printing ---------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static char
 kind_letter(unsigned kind)
@@ -97,8 +99,8 @@ schedule_print(const struct schedule *s)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct pick *p = &s->picks[i];
 
-		fprintf(out, "%s%" PRIu32 "%c%u/%u", i ? "," : "", p->at - next, kind_letter(p->kind),
-			p->pick, p->n);
+		fprintf(out, "%s%" PRIu32 "%c%u/%u", i ? "," : "", p->at - next,
+			kind_letter(p->kind), p->pick, p->n);
 		next = p->at + 1;
 	}
 	fprintf(out, ":%" PRIu32 ":%016" PRIx64, s->choices, s->digest);
@@ -106,7 +108,7 @@ schedule_print(const struct schedule *s)
 	return text;
 }
 
-/* --- parsing ----------------------------------------------------------------------------------- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 struct scanner {
 	const char *text, *end;
@@ -123,7 +125,8 @@ fail_at(struct scanner *sc, const char *where, const char *what)
 	long line = sc->line, column = sc->column;
 
 	if (!sc->file)
-		return error_set(sc->err, "character %zu: %s", (size_t)(where - sc->text) + 1, what);
+		return error_set(sc->err, "character %zu: %s", (size_t)(where - sc->text) + 1,
+				 what);
 	for (const char *p = sc->text; p < where; p++) {
 		column++;
 		if (*p == '\n') {
@@ -218,7 +221,8 @@ parse_picks(struct scanner *sc, struct schedule *s, const char **last)
 		    number(sc, 2, CHOICE_N_MAX, "number of alternatives", &n))
 			return -1;
 		if (pick >= n)
-			return fail_at(sc, pick_at, "pick must be below the number of alternatives");
+			return fail_at(sc, pick_at,
+				       "pick must be below the number of alternatives");
 		schedule_add(s, (struct pick){ (uint32_t)(next + delta), (uint16_t)pick,
 					       (uint16_t)n, k });
 		next += delta + 1;

@@ -8,16 +8,17 @@
  *	|   the picks that are not 0, in order, "-" if there are none
  *	version of this format
  *
- * One pick is  delta kind pick / n :  after `delta` choices answered 0, answer `pick` of `n`.  Kind is
- * the first letter of the kind of choice (actor, tie, outcome, store, load), or "." where it is not
- * known: the engine keeps no kinds, a replay fills them in.  Everything that is not listed was answered 0,
- * which is always the dullest answer (engine/choice.h): a shrunk schedule of a long run is short.
+ * One pick is  delta kind pick / n :  after `delta` choices answered 0, answer `pick` of `n`.  Kind
+ * is the first letter of the kind of choice (actor, tie, outcome, store, load), or "." where it is
+ * not known: the engine keeps no kinds, a replay fills them in.  Everything that is not listed was
+ * answered 0, which is always the dullest answer (engine/choice.h): a shrunk schedule of a long run
+ * is short.
  *
- * The text has no spaces and needs no quoting.  Mail programs break long lines: the parser skips white
- * space anywhere.
+ * The text has no spaces and needs no quoting.  Mail programs break long lines: the parser skips
+ * white space anywhere.
  *
- * The schedule owns its array (malloc); schedule_free() gives it back and leaves an empty one.  A zeroed
- * struct is the empty schedule.  Parsing allocates less than eight bytes for each byte of text.
+ * The schedule owns its array (malloc); schedule_free() gives it back and leaves an empty one.  A
+ * zeroed struct is the empty schedule.  Parsing allocates less than eight bytes a byte of text.
  */
 #ifndef RINGSIDE_EXPLORE_SCHEDULE_H
 #define RINGSIDE_EXPLORE_SCHEDULE_H
@@ -63,8 +64,8 @@ void
 schedule_copy(struct schedule *to, const struct schedule *from);
 
 /*
- * What @w has just run: its choices and its digest.  Fails if the run took more choices than are kept
- * (CHOICES_MAX): such a run cannot be replayed.  @s is overwritten.
+ * What @w has just run: its choices and its digest.  Fails if the run took more choices than are
+ * kept (CHOICES_MAX): such a run cannot be replayed.  @s is overwritten.
  */
 int
 schedule_take(struct schedule *s, const struct world *w, struct error *err);
@@ -74,15 +75,15 @@ char *
 schedule_print(const struct schedule *s);
 
 /*
- * Read a line of @len bytes.  On bad input returns -1 with "character 17: …" (counted from 1) in @err,
- * and @s is empty.  Nothing but memory can make a well-formed line fail.
+ * Read a line of @len bytes.  On bad input returns -1 with "character 17: …" (counted from 1) in
+ * @err, and @s is empty.  Nothing but memory can make a well-formed line fail.
  */
 int
 schedule_parse(struct schedule *s, const char *text, size_t len, struct error *err);
 
 /*
- * Same, when the text stands in a file: errors begin with file:line:column, where @line and @column are
- * those of the first byte of @text, and a newline in the text begins the next line.
+ * Same, when the text stands in a file: errors begin with file:line:column, where @line and @column
+ * are those of the first byte of @text, and a newline in the text begins the next line.
  */
 int
 schedule_parse_at(struct schedule *s, const char *text, size_t len, const char *file, long line,

@@ -8,7 +8,7 @@
 #include "base/must.h"
 #include "explore/replay.h"
 
-/* A candidate may take so many times the steps of the best run before it is given up: it livelocks. */
+/* Steps of a candidate, in those of the best run, at which it is given up: it livelocks. */
 #define STEPS_FACTOR 4u
 #define STEPS_SLACK 1000u
 /* How far from its place a pick is tried. */
@@ -47,7 +47,7 @@ struct shrinker {
 	bool broken; /* a run ended with an error of the user's input */
 };
 
-/* --- one candidate ----------------------------------------------------------------------------- */
+/* --- one candidate ---------------------------------------------------------------------------- */
 
 static uint32_t
 lenient_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
@@ -165,7 +165,7 @@ try_without(struct shrinker *s, size_t from, size_t to)
 	return try_candidate(s, p, left);
 }
 
-/* --- the phases -------------------------------------------------------------------------------- */
+/* --- the phases ------------------------------------------------------------------------------- */
 
 /* Whether one pick after the other was found necessary, since the last success. */
 static bool
@@ -304,7 +304,7 @@ improve_picks(struct shrinker *s)
 	return improved;
 }
 
-/* --- all of it --------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int
 start(struct shrinker *s, const struct schedule *from, const struct finding *target)
@@ -321,9 +321,11 @@ start(struct shrinker *s, const struct schedule *from, const struct finding *tar
 
 	f.verdict = s->config->judge(s->w, stop, &f, s->config->judge_context);
 	if (!finding_same(&f, target))
-		return error_set(s->err, "the schedule to shrink ends with %s (%s, %s), not with %s (%s, %s)",
-				 verdict_name[f.verdict], f.oracle, f.subject,
-				 verdict_name[target->verdict], target->oracle, target->subject);
+		return error_set(
+			s->err,
+			"the schedule to shrink ends with %s (%s, %s), not with %s (%s, %s)",
+			verdict_name[f.verdict], f.oracle, f.subject, verdict_name[target->verdict],
+			target->oracle, target->subject);
 	schedule_copy(&s->best, from);
 	s->best_finding = f;
 	s->best_steps = world_step(s->w);
@@ -350,8 +352,10 @@ finish(struct shrinker *s, struct schedule *out, struct finding *f)
 		return error_set(s->err, "the shrunk schedule does not replay: %s", div.text);
 	again.verdict = s->config->judge(s->w, r->stop, &again, s->config->judge_context);
 	if (!finding_same(&again, &s->target))
-		return error_set(s->err, "the shrunk schedule replays to another finding (%s): the judge "
-				 "depends on more than the run", verdict_name[again.verdict]);
+		return error_set(s->err,
+				 "the shrunk schedule replays to another finding (%s): the judge "
+				 "depends on more than the run",
+				 verdict_name[again.verdict]);
 	r->picks_after = s->best.count;
 	r->steps_after = world_step(s->w);
 	r->time_ns = world_now(s->w);

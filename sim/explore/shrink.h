@@ -2,19 +2,20 @@
 /*
  * Shrinking: from a failing schedule to one that people can read, with the same finding.
  *
- * Smaller means, in this order: fewer picks that are not 0 (each is a switch or an outcome that somebody has
- * to understand), a smaller sum of picks, fewer steps.  Phases, repeated until nothing changes:
+ * Smaller means, in this order: fewer picks that are not 0 (each is a switch or an outcome that
+ * somebody has to understand), a smaller sum of picks, fewer steps.  Phases:
  *	1. ddmin (Zeller) over the picks, until each one left is necessary;
- *	2. search from below: the plain run, all schedules with one pick, with two, … below what is left,
- *	   as far as the budget goes.  When it goes all the way the number of picks is `proven` least;
- *	3. each pick made smaller, and moved to neighbouring choices, where that makes the run shorter.
+ *	2. search from below: the plain run, all schedules with one pick, with two, … below what is
+ *	   left, as far as the budget goes; if it goes all the way that number is `proven` least;
+ *	3. each pick made smaller, and moved to neighbouring choices, where that makes the run
+ *	   shorter; then again whether each is necessary, until nothing changes.
  * The result is replayed strictly, and has its kinds, its count and its digest.
  *
- * A candidate is run leniently: picks keep their positions, a pick that is too large for what is asked
- * there is cut, and what the run then really did is what is kept.
+ * A candidate is run leniently: picks keep their positions, a pick that is too large for what is
+ * asked there is cut, and what the run then really did is what is kept.
  *
- * Everything is a function of world, judge and schedule: budgets are runs and steps, never time, so that the
- * same failure shrinks to the same schedule everywhere.
+ * Everything is a function of world, judge and schedule: budgets are runs and steps, never time, so
+ * that the same failure shrinks to the same schedule everywhere.
  */
 #ifndef RINGSIDE_EXPLORE_SHRINK_H
 #define RINGSIDE_EXPLORE_SHRINK_H

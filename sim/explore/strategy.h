@@ -2,13 +2,13 @@
 /*
  * Strategies: who answers the choices of an exploration, one schedule after another.
  *
- * This is the seam.  A strategy is a chooser with a begin() before each schedule and an end() after it;
- * the explorer knows nothing else of it.  A new one (pct, pos, bounded, dpor, states) is a file that
- * defines a struct strategy_ops, and a line in the table of strategy.c.
+ * This is the seam.  A strategy is a chooser with a begin() before each schedule and an end() after
+ * it; the explorer knows nothing else of it.  A new one (pct, pos, bounded, dpor, states) is a file
+ * that defines a struct strategy_ops, and a line in the table of strategy.c.
  *
- * Schedule number i of a strategy that is `indexed` depends on its configuration and i alone: that is
- * what lets shards partition an exploration without talking (shard I of N runs the i with
- * i % N == I), and what makes "schedule 4711 of seed 7" an address.  A strategy that learns from one
+ * Schedule number i of a strategy that is `indexed` depends on its configuration and i alone: that
+ * is what lets shards partition an exploration without talking (shard I of N runs the i with i % N
+ * == I), and what makes "schedule 4711 of seed 7" an address.  A strategy that learns from one
  * schedule for the next is not indexed, and the explorer refuses to shard it.
  *
  * A strategy lives outside the world's arena: it is not put back when the world is restored.
@@ -54,10 +54,10 @@ struct strategy {
 extern const struct strategy_ops *const strategy_table[];
 
 /*
- * `random`.  Schedule 0 is the plain run, all answers 0.  The others draw each answer, every second one
- * of them uniformly; the rest keep to the running actor (to the newest value, to no early flush)
- * three, fifteen or sixty-three times of four, sixteen or sixty-four: uniform choice alone practically
- * never lets one actor run far while another stands still.
+ * `random`.  Schedule 0 is the plain run, all answers 0.  The others draw each answer, every second
+ * one of them uniformly; the rest keep to the running actor (to the newest value, to no early
+ * flush) three, fifteen or sixty-three times of four, sixteen or sixty-four: uniform choice alone
+ * practically never lets one actor run far while another stands still.
  */
 extern const struct strategy_ops strategy_random;
 

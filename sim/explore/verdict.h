@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Verdicts: the fixed words that a run ends with, and a finding: what is known of a broken property.
+ * Verdicts: the fixed words that a run ends with, and a finding: what is known of a broken
+ * property.
  *
- * The words are stable: they are stored in databases, expected by scenarios and grepped in mails.  Two
- * of them are no failure: `ok`, and `budget`, which says that the run was cut off before anything could be
- * said.  Two findings are *the same* when verdict, oracle and subject agree; the message may differ.
+ * The words are stable: they are stored in databases, expected by scenarios and grepped in mails.
+ * Two of them are no failure: `ok`, and `budget`, which says that the run was cut off before
+ * anything could be said.  Two findings are *the same* when verdict, oracle and subject agree; the
+ * message may differ.
  */
 #ifndef RINGSIDE_EXPLORE_VERDICT_H
 #define RINGSIDE_EXPLORE_VERDICT_H

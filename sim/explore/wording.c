@@ -22,6 +22,35 @@ const struct wording wording_table[] = {
 	{ "store", 52, "{gpa@gpa} = {value@value}" },
 	{ "load", 48, "reads {gpa@gpa} -> {value@value}" },
 	{ "fence", 40, "{kind}" },
+	/* notify/ */
+	{ "eventfd_write", 56, "writes {fd}, count {count}" },
+	{ "eventfd_signal", 56, "signals {fd}, count {count}" },
+	{ "eventfd_read", 54, "takes {value} from {fd}" },
+	{ "ioeventfd_match", 56, "doorbell {address} hits {fd}" },
+	{ "io_exit", 56, "write to {address} exits to the VMM" },
+	{ "io_unassigned", 75, "write to {address} vanishes: unassigned" },
+	{ "memregion_map", 60, "maps {region} at {base}" },
+	{ "memregion_unmap", 60, "unmaps {region} from {base}" },
+	{ "irqfd_inject", 56, "{fd} raises GSI {gsi}" },
+	{ "irq_no_route", 75, "GSI {gsi} has no route: lost" },
+	{ "msi_send", 54, "MSI to vCPU {vcpu}, vector {vector}" },
+	{ "msi_lost", 75, "MSI to {address} reaches nobody: lost" },
+	{ "msix_replay", 60, "unmasking sends pending vector {vector}" },
+	{ "msix_no_master", 75, "vector {vector} lost: bus master is off" },
+	{ "notifier_call_lost", 75, "no call fd for queue {queue}: lost" },
+	{ "irq_enter", 54, "takes interrupt {vector}" },
+	{ "irq_exit", 40, "interrupt {vector} handled" },
+	{ "irq_spurious", 75, "interrupt {vector} has no handler: lost" },
+	{ "genirq_drop", 75, "{irq} dropped: its handler was running" },
+	/* kvm/ */
+	{ "kvm_page_dirty", 45, "gfn {gfn} dirty in slot {slot}" },
+	{ "kvm_dirty_bitmap_destroyed", 70, "slot {slot} dies with {dirty} dirty bits" },
+	{ "kvm_get_dirty_log", 56, "fetches {dirty} dirty bits of slot {slot}" },
+	/* guest/ */
+	{ "vq_add", 54, "{vq}: exposes buffer {token}" },
+	{ "vq_notify", 58, "{vq}: writes the doorbell" },
+	{ "vq_get", 54, "{vq}: takes used buffer {token}" },
+	{ "vring_interrupt", 56, "{vq}: interrupt handler" },
 	{ NULL, 0, NULL },
 };
 
@@ -54,7 +83,7 @@ wording_of(unsigned kind)
 	return NULL;
 }
 
-/* --- one argument ------------------------------------------------------------------------------ */
+/* --- one argument ----------------------------------------------------------------------------- */
 
 static void
 print_gpa(const struct event_names *names, uint64_t gpa, FILE *out)
@@ -103,7 +132,8 @@ print_arg(const struct event_names *names, const struct event *e, const char *ke
 		*at = 0;
 	}
 	while (!found && event_field_next(e->kind, &f))
-		found = !*name || (f.key_len == (int)strlen(name) && !strncmp(f.key, name, strlen(name)));
+		found = !*name ||
+			(f.key_len == (int)strlen(name) && !strncmp(f.key, name, strlen(name)));
 	if (!found)
 		return;
 
@@ -123,7 +153,7 @@ print_arg(const struct event_names *names, const struct event *e, const char *ke
 	}
 }
 
-/* --- one event --------------------------------------------------------------------------------- */
+/* --- one event -------------------------------------------------------------------------------- */
 
 static void
 print_template(const struct event_names *names, const struct event *e, const char *t, FILE *out)
@@ -172,7 +202,8 @@ print_meaning(const struct event_names *names, const struct event *e, FILE *out)
 		return;
 	names->gpa(names->context, (uint64_t)e->arg[gpa], field, sizeof(field));
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
-		if ((uint64_t)e->arg[value] == meanings[i].value && ends_with(field, meanings[i].field))
+		if ((uint64_t)e->arg[value] == meanings[i].value &&
+		    ends_with(field, meanings[i].field))
 			fprintf(out, " (%s)", meanings[i].meaning);
 }
 

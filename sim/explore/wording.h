@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Wording: the few words that say what an event was, and how much it is worth showing, for people who know
- * virtio and not Ringside.  wording.c has one table of kinds; a kind that is not in it shows its name and
- * its arguments by the format of events.def, and is worth WORDING_WEIGHT_DEFAULT.
+ * Wording: the few words that say what an event was, and how much it is worth showing, for people
+ * who know virtio and not Ringside.  wording.c has one table of kinds; a kind that is not in it
+ * shows its name and its arguments by the format of events.def, and is worth
+ * WORDING_WEIGHT_DEFAULT.
  *
  * A template is text with arguments in braces, by the key that the format gives them: {on} by its
- * conversion, {gpa@gpa} as the name of a field, {id@actor} as an actor's name, {value@value} as a number
- * (decimal while it is small).
+ * conversion, {gpa@gpa} as the name of a field, {id@actor} as an actor's name, {value@value} as a
+ * number (decimal while it is small).
  */
 #ifndef RINGSIDE_EXPLORE_WORDING_H
 #define RINGSIDE_EXPLORE_WORDING_H

@@ -7,24 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/prng.h"
 #include "engine/world.h"
 #include "explore/explorer.h"
+#include "explore/failure.h"
+#include "explore/lanes.h"
 #include "explore/replay.h"
 #include "explore/shrink.h"
 
 /*
- * The driver makes buffers available and kicks the device if it sleeps.  The device looks for buffers
- * and goes to sleep; between looking and sleeping it can be interrupted (the window), and it does not
- * look again, as it must.
+ * The driver makes buffers available and kicks the device if it sleeps.  The device looks for
+ * buffers and goes to sleep; between looking and sleeping it can be interrupted (the window), and
+ * it does not look again, as it must.
  */
 struct program {
 	unsigned buffers;
 	unsigned idlers; /* actors that only take part in the scheduling */
 	bool window;
-	unsigned outcomes; /* the device's first step asks one of so many; must be 1 for the loss if > 1 */
+	unsigned outcomes; /* the device's first step asks one of so many; must be 1 for the loss if
+			      > 1 */
 	int64_t note; /* an event's argument, to change the digest and nothing else */
 	unsigned extra_points; /* of the driver, before it begins */
 };
@@ -128,15 +132,16 @@ static struct strategy *
 random_strategy(uint64_t seed)
 {
 	struct error err;
-	struct strategy *s =
-		strategy_create(strategy_find("random", &err), &(struct strategy_config){ seed }, &err);
+	struct strategy *s = strategy_create(strategy_find("random", &err),
+					     &(struct strategy_config){ seed }, &err);
 
 	assert_non_null(s);
 	return s;
 }
 
 static void
-explore(struct world *w, uint64_t seed, struct explorer_config c, struct explorer_result *r, int expect)
+explore(struct world *w, uint64_t seed, struct explorer_config c, struct explorer_result *r,
+	int expect)
 {
 	c.strategy = random_strategy(seed);
 	if (!c.judge)
@@ -145,7 +150,7 @@ explore(struct world *w, uint64_t seed, struct explorer_config c, struct explore
 	strategy_destroy(c.strategy);
 }
 
-/* --- tests ------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void
 found_in_few_schedules(void **state)
@@ -442,7 +447,61 @@ divergence_is_named(void **state)
 	world_destroy(w);
 }
 
-/* --- the strategy ------------------------------------------------------------------------------ */
+/* What README.md tells: found, shrunk, saved, loaded elsewhere, replayed while recorded, shown. */
+static void
+a_failure_from_end_to_end(void **state)
+{
+	char path[] = "/tmp/test_explore." "XX" "XX" "XX", *page = NULL;
+	struct world *w = make(losing);
+	struct failure saved, loaded;
+	struct explorer_result r;
+	struct shrink_result sr;
+	struct event_log log = { 0 };
+	struct error err;
+	size_t size;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	failure_init(&saved);
+	shrink_it(w, find(w, &r, 11), &sr);
+	schedule_copy(&saved.schedule, &r.found->schedule);
+	saved.finding = r.found->finding;
+	assert_int_equal(replay_learn(w, &saved.schedule, &saved.trail, NULL, &saved.stop, NULL),
+			 0);
+	assert_int_equal(failure_save(&saved, path, &err), 0);
+	failure_free(&saved);
+	explorer_result_free(&r);
+	world_destroy(w);
+
+	w = make(losing);
+	assert_int_equal(failure_load(&loaded, path, &err), 0);
+	unlink(path);
+	world_set_sink(w, event_log_sink, &log);
+	assert_int_equal(replay_run(w, &loaded.schedule, &loaded.trail, NULL, NULL), 0);
+	world_set_sink(w, NULL, NULL);
+	assert_true(world_digest(w) == loaded.schedule.digest);
+
+	FILE *out = open_memstream(&page, &size);
+	struct event_names names = event_names_of_world(w);
+	struct lanes l;
+
+	lanes_build(&l, &log, &names, &(struct lanes_options){ .finding = &loaded.finding });
+	lanes_print(&l, out);
+	lanes_free(&l);
+	fclose(out);
+	assert_non_null(strstr(page, "device"));
+	assert_non_null(strstr(page, "waits for kick0"));
+	assert_non_null(strstr(page, "lost-kick (vq=0): "));
+	assert_non_null(strstr(page, "device waits for kick0"));
+	assert_non_null(strstr(page, "driver ended"));
+	free(page);
+	event_log_free(&log);
+	failure_free(&loaded);
+	world_destroy(w);
+}
+
+/* --- the strategy ----------------------------------------------------------------------------- */
 
 static uint64_t digest_of[200];
 static uint64_t digest_index;
@@ -475,8 +534,11 @@ shards_partition(void **state)
 	for (uint32_t shard = 0; shard < 3; shard++) {
 		digest_index = shard;
 		explore(w, 9,
-			(struct explorer_config){ .judge = judge_note, .judge_context = &step,
-						  .schedules_max = 200, .shard = shard, .shards = 3 },
+			(struct explorer_config){ .judge = judge_note,
+						  .judge_context = &step,
+						  .schedules_max = 200,
+						  .shard = shard,
+						  .shards = 3 },
 			&r, 0);
 		ran += r.schedules;
 	}
@@ -502,7 +564,8 @@ shards_partition(void **state)
 					  .schedules_max = 200 }, &r, 0);
 	assert_true(memcmp(whole, digest_of, sizeof(whole)) != 0);
 
-	explore(w, 9, (struct explorer_config){ .schedules_max = 1, .shard = 3, .shards = 3 }, &r, -1);
+	explore(w, 9, (struct explorer_config){ .schedules_max = 1, .shard = 3, .shards = 3 }, &r,
+		-1);
 	assert_int_equal(r.end, EXPLORER_ERROR);
 	assert_non_null(strstr(r.error.text, "shards count from 0"));
 	world_destroy(w);
@@ -517,7 +580,7 @@ unknown_strategy(void **state)
 	assert_non_null(strstr(err.text, "random"));
 }
 
-/* --- budgets and going on ---------------------------------------------------------------------- */
+/* --- budgets and going on --------------------------------------------------------------------- */
 
 static int64_t
 fake_clock(void *context)
@@ -570,8 +633,11 @@ interrupt_ends_after_the_schedule(void **state)
 	int calls = 0;
 
 	explore(w, 0,
-		(struct explorer_config){ .judge = judge_interrupts, .judge_context = &calls,
-					  .interrupted = &interrupted, .schedules_max = 100 }, &r, 0);
+		(struct explorer_config){ .judge = judge_interrupts,
+					  .judge_context = &calls,
+					  .interrupted = &interrupted,
+					  .schedules_max = 100 },
+		&r, 0);
 	assert_int_equal(r.end, EXPLORER_INTERRUPTED);
 	assert_int_equal(r.schedules, 17);
 	world_destroy(w);
@@ -580,7 +646,8 @@ interrupt_ends_after_the_schedule(void **state)
 static void
 collects_distinct_failures(void **state)
 {
-	struct world *w = make((struct program){ .buffers = 2, .idlers = 1, .window = true, .outcomes = 3 });
+	struct world *w =
+		make((struct program){ .buffers = 2, .idlers = 1, .window = true, .outcomes = 3 });
 	struct explorer_result r;
 	uint64_t times = 0, count = 0;
 
@@ -609,7 +676,7 @@ collects_distinct_failures(void **state)
 	world_destroy(w);
 }
 
-/* --- nondeterminism and errors ----------------------------------------------------------------- */
+/* --- nondeterminism and errors ---------------------------------------------------------------- */
 
 static int64_t leaked; /* state that restoring does not put back */
 
@@ -709,6 +776,7 @@ main(void)
 		cmocka_unit_test(shrink_refuses_what_does_not_fail),
 		cmocka_unit_test(replays_in_another_world),
 		cmocka_unit_test(divergence_is_named),
+		cmocka_unit_test(a_failure_from_end_to_end),
 		cmocka_unit_test(shards_partition),
 		cmocka_unit_test(unknown_strategy),
 		cmocka_unit_test(time_budget),
