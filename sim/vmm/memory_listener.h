@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU's KVM memory listener: sections of RAM become KVM slots, and KVM's dirty bits become QEMU's.
+ *
+ *	vCPU writes         KVM_GET_DIRTY_LOG              migration_bitmap_sync()
+ *	   |                     (log_sync)                        |
+ *	   v                         v                             v
+ *	slot's bitmap ---------> dirty memory, one bit ---------> the migration's bitmap
+ *	(kvm/memslot.h)          a page of RAM (here)             (the caller's)
+ *
+ * A slot's bitmap dies with the slot.  So what region_del does before it deletes decides whether
+ * bits that were not fetched yet are lost.  The default is what QEMU does since 2.3; faults
+ * select the rest:
+ *
+ *	default                          KVM_GET_DIRTY_LOG if the section logs or the global log
+ *	                                 (migration) is on, then delete
+ *	qemu.slot_removal.slot_log_only  fetch only if the section itself asked to be logged (a
+ *	                                 display does): 1.1 (3fbffb628c) until 2.3 (4cc856faba).
+ *	                                 By its date the 2015 recording met this
+ *	qemu.slot_removal.no_sync        never fetch: before 1.1
+ *	qemu.slot_removal.delete_first   delete, then fetch: there is nothing left to fetch (ENOENT)
+ *
+ * Between fetching and deleting a vCPU may write again: a point, and a hole that is still open
+ * upstream (QEMU's kvm_set_phys_mem() says so in a comment since b4420f198d, 6.1).
+ *
+ * RAM is counted in pages of ram_addr, as in QEMU, because one guest address may be backed by
+ * other RAM after a section changed.  Slot ids are the lowest free one, as kvm_get_free_slot()
+ * gives, unless the caller (a recording) knows better.  Callers hold the BQL: calls for one
+ * listener do not overlap, but for what vCPUs do.  All memory is the world's.
+ */
+#ifndef RINGSIDE_VMM_MEMORY_LISTENER_H
+#define RINGSIDE_VMM_MEMORY_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kvm/page_bitmap.h"
+
+struct world;
+struct kvm;
+struct memory_listener;
+
+/* A piece of RAM in the guest's address space. Bytes, multiples of a page. */
+struct memory_section {
+	uint64_t guest_phys_addr;
+	uint64_t size;
+	uint64_t ram_addr; /* where in RAM */
+	uint8_t as_id; /* 1: system management mode's */
+	bool readonly;
+};
+
+/* Where RAM begins in QEMU's address space: 112 TiB of it fit below the end of a process's. */
+#define MEMORY_LISTENER_HVA (UINT64_C(1) << 44)
+
+/* @ram_bytes of RAM, a multiple of a page. */
+struct memory_listener *
+memory_listener_create(struct world *w, struct kvm *kvm, uint64_t ram_bytes);
+
+#define MEMORY_LISTENER_ANY_ID (-1)
+/*
+ * The section appears: make a slot, logging if the global log is on.  @id: the slot's, or
+ * MEMORY_LISTENER_ANY_ID.  Returns the id, or the negative errno of KVM; -EINVAL for a section
+ * that is not within RAM, -EEXIST for an id in use.
+ */
+int
+memory_listener_region_add(struct memory_listener *l, const struct memory_section *section, int id);
+
+/*
+ * The section goes: fetch and delete in the order that is selected.  @as_id and @id name the slot.
+ * 0, or a negative errno (-ENOENT: there is no such slot).
+ */
+int
+memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id);
+
+/* The section asks to be logged for itself (a display's frame buffer), or no longer. */
+int
+memory_listener_log_start(struct memory_listener *l, uint8_t as_id, int id);
+int
+memory_listener_log_stop(struct memory_listener *l, uint8_t as_id, int id);
+
+/* Log all slots (migration), or only those that asked. Slots made later follow. */
+void
+memory_listener_log_global_start(struct memory_listener *l);
+void
+memory_listener_log_global_stop(struct memory_listener *l);
+
+/* Fetch the dirty log of each slot that logs, in all address spaces, into the dirty memory. */
+void
+memory_listener_log_sync(struct memory_listener *l);
+
+/* QEMU itself (device emulation) wrote @bytes at @ram_addr: marked here, not in KVM. */
+void
+memory_listener_set_dirty(struct memory_listener *l, uint64_t ram_addr, uint64_t bytes);
+
+/*
+ * migration_bitmap_sync(): log_sync, then move the dirty memory into @migration_bitmap, which has
+ * a bit a page of RAM and belongs to the caller.  Returns how many pages became dirty in it.
+ */
+uint64_t
+memory_listener_migration_sync(struct memory_listener *l, struct page_bitmap *migration_bitmap);
+
+/* The virtual machine whose slots these are. */
+struct kvm *
+memory_listener_kvm(const struct memory_listener *l);
+
+/* The dirty memory, to look at. */
+const struct page_bitmap *
+memory_listener_dirty(const struct memory_listener *l);
+
+#endif
