@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The smallest thing that can lose a notification: one queue, one driver actor, one device actor and
+ * two event notifiers between them.  No registers, no interrupts, no vCPU.
+ *
+ *	  driver                           device
+ *	  add … add                        while (pop) { fill; flush; if should_notify: call }
+ *	  if kick_prepare: kick   ---->    if enable_notify: go on popping
+ *	  while (get) …           <----    wait for kick
+ *	  if !enable_cb: go on reaping
+ *	  wait for call
+ *
+ * Both loops have the structure of the real ones (virtblk_done(), vhost's handle_kick workers), so what
+ * they lose is what ring code loses: `make bench`, the smallest lost-kick scenarios and the barrier
+ * audit use them.  A loss shows as the driver blocked for ever (it is not a daemon; the device is).
+ *
+ * Either half works alone: a driver whose kick goes to a doorbell register, a device that serves a
+ * real driver's ring.
+ *
+ * The driver reaps only when it was called, as an interrupt handler does: it never polls on its own.
+ *
+ * Memory: everything is the world's and lives until the world is restored.  Cost: a schedule with one
+ * buffer is about thirty shared accesses, a microsecond apart from restoring.
+ */
+#ifndef RINGSIDE_GUEST_RAW_DRIVER_H
+#define RINGSIDE_GUEST_RAW_DRIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "datapath/datapath.h"
+#include "engine/world.h"
+
+struct eventfd;
+
+/* How a half notifies the other one; @data is what notify_data() says (2.9), 0 from a device. */
+typedef void (*raw_notify_fn)(struct world *w, void *ctx, uint32_t data);
+
+struct raw_config {
+	const char *name; /* of the queue in traces: "vq0" */
+	const struct datapath *driver, *device; /* null: datapath_native */
+	uint16_t size; /* of the ring; 0: 4 */
+	uint64_t features; /* ring features: VIRTIO_RING_F_EVENT_IDX, … */
+	uint64_t driver_quirks, device_quirks; /* enum dp_quirk, beside those of the world's faults */
+	unsigned buffers; /* the driver exposes in all; 0: 1 */
+	unsigned batch; /* added before each kick_prepare(); 0: 1 */
+	unsigned budget; /* chains the device pops before it checks for notifying; 0: 1 */
+	int64_t think_ns; /* the driver's pause before each batch, the device's time for each chain */
+	bool wait_each; /* the driver waits for a batch before it adds the next one */
+};
+
+/* What ring code gets from a half. */
+struct raw_host {
+	struct world *w;
+	int64_t name;
+	struct dp_host host;
+};
+
+/* The driver half. */
+struct raw_driver {
+	struct world *w;
+	struct raw_host host;
+	const struct dp_driver_ops *ops;
+	struct dp_driver *ring;
+	struct dp_vring vring;
+	struct raw_config config;
+	raw_notify_fn kick;
+	void *kick_ctx;
+	struct eventfd *call; /* what it waits for */
+	uint64_t buffer_gpa;
+	unsigned added, reaped;
+	unsigned kicks, waits; /* notifications sent, looks at the call eventfd */
+	struct actor *actor;
+};
+
+/* The device half. */
+struct raw_device {
+	struct world *w;
+	struct raw_host host;
+	const struct dp_device_ops *ops;
+	struct dp_device *ring;
+	struct dp_vring vring;
+	struct raw_config config;
+	raw_notify_fn notify;
+	void *notify_ctx;
+	struct eventfd *kick; /* what it waits for */
+	struct dp_elem *elem; /* 16 KiB: too large for a stack */
+	unsigned popped, calls, waits;
+	struct actor *actor;
+};
+
+/* A pair, connected by two eventfds. */
+struct raw_pair {
+	struct raw_driver driver;
+	struct raw_device device;
+	struct eventfd *kick, *call;
+};
+
+/*
+ * Make ring memory and both halves (guest RAM must exist), with their actors "driver" and "device".
+ * Ends the run with an error if a datapath has not got the side or refuses the features.
+ */
+struct raw_pair *
+raw_pair_create(struct world *w, const struct raw_config *config);
+
+/*
+ * One half on ring memory that @vring describes: for other set-ups.  A driver waits for @call, a device
+ * for @kick.  raw_driver_run() and raw_device_run() are the bodies, for actors of the caller.
+ */
+void
+raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *config,
+		const struct dp_vring *vring, raw_notify_fn kick, void *ctx, struct eventfd *call);
+void
+raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *config,
+		const struct dp_vring *vring, raw_notify_fn notify, void *ctx, struct eventfd *kick);
+void
+raw_driver_run(struct raw_driver *d);
+_Noreturn void
+raw_device_run(struct raw_device *d);
+
+/* A raw_notify_fn that signals the eventfd @ctx. */
+void
+raw_notify_eventfd(struct world *w, void *ctx, uint32_t data);
+
+/* Whether the driver got back all it exposed. */
+static inline bool
+raw_driver_done(const struct raw_driver *d)
+{
+	return d->reaped == d->config.buffers;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guest/ring_memory.h"
+
+#include "base/must.h"
+#include "engine/world.h"
+#include "memory/guest_memory.h"
+#include "virtio/ring_split_layout.h"
+#include "virtio/spec.h"
+
+/* A ring starts on a page of its own, as vring_alloc_queue() does; dirty logs count in pages. */
+#define RING_ALIGN 4096u
+
+void
+ring_memory_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t size,
+		  uint64_t features)
+{
+	struct ring_split_layout *layout = world_alloc(w, sizeof(*layout));
+	uint64_t gpa;
+
+	ring_split_layout_init(layout, size, VRING_USED_ALIGN_SIZE);
+	gpa = gm_alloc(w, layout->bytes, RING_ALIGN);
+	*vring = (struct dp_vring){ .features = features };
+	ring_split_layout_place(layout, gpa, vring);
+	ring_memory_clear(w, vring);
+	gm_region(w, gpa, layout->bytes, name, ring_split_describe, layout);
+}
+
+static void
+clear(struct world *w, uint64_t gpa, uint64_t bytes)
+{
+	static const uint8_t zeros[256];
+
+	for (uint64_t done = 0; done < bytes; done += sizeof(zeros)) {
+		uint64_t n = bytes - done < sizeof(zeros) ? bytes - done : sizeof(zeros);
+
+		must(gm_write(w, gpa + done, zeros, n)); /* it was allocated from RAM */
+	}
+}
+
+void
+ring_memory_clear(struct world *w, const struct dp_vring *vring)
+{
+	clear(w, vring->desc, ring_split_desc_bytes(vring->size));
+	clear(w, vring->driver, ring_split_avail_bytes(vring->size));
+	clear(w, vring->device, ring_split_used_bytes(vring->size));
+}
