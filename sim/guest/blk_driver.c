@@ -19,7 +19,7 @@ blk_vq_done(struct guest_cpu *cpu, struct guest_vq *vq)
 	guest_blk_done(q->blk, cpu, (unsigned)(q - q->blk->queues));
 }
 
-/* --- set-up ------------------------------------------------------------------------------------ */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 static void
 make_slots(struct guest_blk_queue *q)
@@ -44,7 +44,8 @@ queues_wanted(struct guest_blk *blk, struct guest_cpu *cpu)
 	uint16_t offered = 1;
 
 	if (guest_virtio_has(&blk->dev, VIRTIO_BLK_F_MQ))
-		guest_virtio_config_read(&blk->dev, cpu, offsetof(struct virtio_blk_config, num_queues), &offered,
+		guest_virtio_config_read(&blk->dev, cpu,
+					 offsetof(struct virtio_blk_config, num_queues), &offered,
 					 sizeof(offered));
 	if (wanted > offered)
 		wanted = offered;
@@ -98,8 +99,8 @@ blk_start(struct guest_blk *blk, struct guest_cpu *cpu)
 		guest_virtio_fail(&blk->dev, cpu);
 		return ret;
 	}
-	guest_virtio_config_read(&blk->dev, cpu, offsetof(struct virtio_blk_config, capacity), &blk->capacity_sectors,
-				 sizeof(blk->capacity_sectors));
+	guest_virtio_config_read(&blk->dev, cpu, offsetof(struct virtio_blk_config, capacity),
+				 &blk->capacity_sectors, sizeof(blk->capacity_sectors));
 	guest_virtio_ready(&blk->dev, cpu);
 	return 0;
 }
@@ -139,7 +140,7 @@ guest_blk_probe(struct guest_blk *blk, struct guest_cpu *cpu)
 	return 0;
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static struct guest_blk_slot *
 slot_get(struct guest_blk_queue *q)
@@ -231,7 +232,7 @@ guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_
 		ret = blk_add(q, r);
 		if (ret != -ENOSPC)
 			break;
-		/* The device may be asleep on what earlier requests left unkicked: post it before waiting. */
+		/* The device may sleep on what earlier requests left unkicked. */
 		notify = guest_vq_kick_prepare(q->vq, &data);
 		q->stopped = true;
 		guest_spin_unlock_irq(cpu, &q->vq->lock);
@@ -244,7 +245,8 @@ guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_
 			return -EIO;
 		}
 	}
-	emit(blk->w, EV_BLK_SUBMIT, blk->dev.name, r->queue, (int64_t)r->id, r->type, (int64_t)r->sector);
+	emit(blk->w, EV_BLK_SUBMIT, blk->dev.name, r->queue, (int64_t)r->id, r->type,
+	     (int64_t)r->sector);
 	if (!ret && !r->more)
 		notify = guest_vq_kick_prepare(q->vq, &data);
 	else
@@ -318,7 +320,7 @@ guest_blk_done(struct guest_blk *blk, struct guest_cpu *cpu, unsigned queue)
 	return done;
 }
 
-/* --- waiting ----------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 int
 guest_blk_wait(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
@@ -343,10 +345,12 @@ guest_blk_wait_for(struct guest_blk *blk, struct guest_blk_req *r, int64_t ns)
 }
 
 int
-guest_blk_rw(struct guest_blk *blk, struct guest_cpu *cpu, uint32_t type, uint64_t sector, uint64_t gpa,
-	     uint32_t bytes)
+guest_blk_rw(struct guest_blk *blk, struct guest_cpu *cpu, uint32_t type, uint64_t sector,
+	     uint64_t gpa, uint32_t bytes)
 {
-	struct guest_blk_req r = { .type = type, .sector = sector, .data_gpa = gpa, .data_bytes = bytes };
+	struct guest_blk_req r = {
+		.type = type, .sector = sector, .data_gpa = gpa, .data_bytes = bytes
+	};
 
 	guest_blk_submit(blk, cpu, &r);
 	return guest_blk_wait(blk, cpu, &r);
@@ -360,7 +364,7 @@ guest_blk_flush(struct guest_blk *blk, struct guest_cpu *cpu)
 	return guest_blk_rw(blk, cpu, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
 }
 
-/* --- the end and the pause --------------------------------------------------------------------- */
+/* --- the end and the pause -------------------------------------------------------------------- */
 
 static bool
 blk_broken(const struct guest_blk *blk)

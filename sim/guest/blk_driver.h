@@ -2,16 +2,17 @@
 /*
  * A guest's virtio-blk driver (5.2) with the structure of Linux's drivers/block/virtio_blk.c.
  *
- *	guest_blk_submit()   (virtio_queue_rq)             guest_blk_done()   (virtblk_done)
- *	  lock, irqs off                                     lock, irqs off
- *	  add header | data | status                         do {
- *	  full: stop the queue, kick, wait                           disable_cb
- *	  kick_prepare                                               while (get): complete the request
- *	  unlock                                             } while (!enable_cb)
- *	  notify                                             restart a stopped queue, unlock
+ *	guest_blk_submit()   (virtio_queue_rq)     guest_blk_done()   (virtblk_done)
+ *	  lock, irqs off                             lock, irqs off
+ *	  add header | data | status                 do {
+ *	  full: stop the queue, kick, wait                   disable_cb
+ *	  kick_prepare                                       while (get): complete the request
+ *	  unlock                                     } while (!enable_cb)
+ *	  notify                                     start a stopped queue, unlock
  *
- * One queue for each CPU up to num_queues, as blk-mq maps them.  A request is done when the handler has
- * taken it from the ring; a task that waits for it sleeps on the request's wait queue.
+ * One queue for each CPU up to num_queues, as blk-mq maps them.  A request is done when the
+ * handler has taken it from the ring; a task that waits for it sleeps on the request's wait
+ * queue.
  *
  * Memory: requests and data buffers are the caller's guest RAM; header and status live in a slot of
  * guest RAM that the driver owns, one for each request in flight.
@@ -94,8 +95,8 @@ int
 guest_blk_probe(struct guest_blk *blk, struct guest_cpu *cpu);
 
 /*
- * Submit @r from @cpu and return without waiting for its completion; waits while the queue is stopped or
- * the device frozen.  0 or -EIO (r->status says so too).
+ * Submit @r from @cpu and return without waiting for its completion; waits while the queue is
+ * stopped or the device frozen.  0 or -EIO (r->status says so too).
  */
 int
 guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r);
@@ -112,12 +113,12 @@ guest_blk_wait_for(struct guest_blk *blk, struct guest_blk_req *r, int64_t ns);
 
 /* submit and wait, with a request of its own. */
 int
-guest_blk_rw(struct guest_blk *blk, struct guest_cpu *cpu, uint32_t type, uint64_t sector, uint64_t gpa,
-	     uint32_t bytes);
+guest_blk_rw(struct guest_blk *blk, struct guest_cpu *cpu, uint32_t type, uint64_t sector,
+	     uint64_t gpa, uint32_t bytes);
 int
 guest_blk_flush(struct guest_blk *blk, struct guest_cpu *cpu);
 
-/* The handler's work on one queue; also what a polling user calls (virtblk_poll()). Completed requests. */
+/* The handler's work on one queue, for polling users too; how many it completed. */
 unsigned
 guest_blk_done(struct guest_blk *blk, struct guest_cpu *cpu, unsigned queue);
 

@@ -6,17 +6,17 @@
  *	softirq   the actor "softirqN": NAPI polls, raised from interrupts and from tasks
  *	task      actors that call drivers (submit a request, open a device)
  *
- * A handler stops softirq and tasks of its CPU until it returns; guest_irq_disable() keeps handlers out.
- * A softirq stops tasks; guest_bh_disable() keeps softirqs out.  Both nest.  That a raised softirq need
- * not run before the task goes on is ksoftirqd's doing in Linux: all orders it allows are possible here.
- * Different CPUs run concurrently and meet at spinlocks.
+ * A handler stops softirq and tasks of its CPU until it returns; guest_irq_disable() keeps
+ * handlers out. A softirq stops tasks; guest_bh_disable() keeps softirqs out.  Both nest.  That a
+ * raised softirq need not run before the task goes on is ksoftirqd's doing in Linux: all orders
+ * it allows are possible here. Different CPUs run concurrently and meet at spinlocks.
  *
- * A spinlock's waiters sleep on a wait queue: spinning adds steps and no behaviour; to the vCPU it is
- * busy.  A lock that a handler takes is taken with interrupts off elsewhere; breaking that rule of the
- * kernel's deadlocks the CPU, which shows as a hang.
+ * A spinlock's waiters sleep on a wait queue: spinning adds steps and no behaviour; to the vCPU
+ * it is busy.  A lock that a handler takes is taken with interrupts off elsewhere; breaking that
+ * rule of the kernel's deadlocks the CPU, which shows as a hang.
  *
- * Every function of a driver is told the CPU it is called on; an actor is bound to the CPU that it first
- * names and must not name another one.
+ * Every function of a driver is told the CPU it is called on; an actor is bound to the CPU that
+ * it first names and must not name another one.
  */
 #ifndef RINGSIDE_GUEST_CPU_H
 #define RINGSIDE_GUEST_CPU_H
@@ -70,21 +70,21 @@ void
 guest_bh_enable(struct guest_cpu *cpu);
 
 void
-guest_softirq_init(struct guest_softirq *s, void (*fn)(struct guest_cpu *cpu, struct guest_softirq *s),
-		   void *arg);
+guest_softirq_init(struct guest_softirq *s,
+		   void (*fn)(struct guest_cpu *cpu, struct guest_softirq *s), void *arg);
 /* Raise it on this CPU; a raised one stays as it is. From any level. */
 void
 guest_softirq_raise(struct guest_cpu *cpu, struct guest_softirq *s);
 
-/* --- MMIO -------------------------------------------------------------------------------------- */
+/* --- MMIO ------------------------------------------------------------------------------------- */
 
-/* One access of @size 1, 2, 4 or 8 bytes. A read that nothing answers is all ones, a write vanishes. */
+/* One access of 1, 2, 4 or 8 bytes. A read that nothing answers is all ones, a write vanishes. */
 uint64_t
 guest_mmio_read(struct guest_cpu *cpu, uint64_t gpa, unsigned size);
 void
 guest_mmio_write(struct guest_cpu *cpu, uint64_t gpa, uint64_t value, unsigned size);
 
-/* --- spinlocks --------------------------------------------------------------------------------- */
+/* --- spinlocks -------------------------------------------------------------------------------- */
 
 struct guest_spinlock {
 	struct actor *owner;

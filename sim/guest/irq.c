@@ -27,9 +27,9 @@ guest_msix_disable(struct pci_function *f, struct guest_cpu *cpu)
 		msix_driver_control(f->msix, cpu->vcpu, false, false);
 }
 
-/* --- vectors ----------------------------------------------------------------------------------- */
+/* --- vectors ---------------------------------------------------------------------------------- */
 
-/* A vector that no device of this CPU has; two in a row share no priority class bits by accident. */
+/* The first vector of this CPU that no device has. */
 static unsigned
 vector_alloc(struct guest_cpu *cpu)
 {
@@ -45,7 +45,7 @@ irq_action(struct vcpu *v, void *arg)
 {
 	struct guest_irq *irq = arg;
 
-	/* A poller, or an interrupt that is still on its way to the old CPU: the handler runs there. */
+	/* What was on its way to the old CPU is handled there. */
 	if (irq->old_cpu && irq->old_cpu->vcpu == v)
 		return irq->handler(irq->old_cpu, irq->arg);
 	return irq->handler(irq->cpu, irq->arg);
@@ -77,11 +77,11 @@ write_message(struct guest_irq *irq, struct guest_cpu *cpu, bool mask_first)
 	msix_driver_write_entry(irq->function->msix, cpu->vcpu, irq->entry, m, mask_first);
 }
 
-/* --- requesting -------------------------------------------------------------------------------- */
+/* --- requesting ------------------------------------------------------------------------------- */
 
 static void
-irq_prepare(struct guest_irq *irq, const char *name, struct pci_function *f, struct guest_cpu *target,
-	    bool intx, guest_irq_handler handler, void *arg)
+irq_prepare(struct guest_irq *irq, const char *name, struct pci_function *f,
+	    struct guest_cpu *target, bool intx, guest_irq_handler handler, void *arg)
 {
 	unsigned early = irq->early ? irq->vector : 0;
 
@@ -113,7 +113,8 @@ irq_enable(struct guest_irq *irq)
 
 void
 guest_irq_request(struct guest_irq *irq, const char *name, struct pci_function *f, unsigned entry,
-		  struct guest_cpu *cpu, struct guest_cpu *target, guest_irq_handler handler, void *arg)
+		  struct guest_cpu *cpu, struct guest_cpu *target, guest_irq_handler handler,
+		  void *arg)
 {
 	irq_prepare(irq, name, f, target, false, handler, arg);
 	irq->entry = entry;
@@ -146,8 +147,8 @@ guest_irq_request_intx(struct guest_irq *irq, const char *name, struct pci_funct
 	if (!x)
 		return false;
 	irq_prepare(irq, name, f, target, true, handler, arg);
-	ioapic_set_entry(&x->chip->ioapic, x->gsi, (uint8_t)irq->vector, (uint8_t)target->vcpu->id, true,
-			 true);
+	ioapic_set_entry(&x->chip->ioapic, x->gsi, (uint8_t)irq->vector, (uint8_t)target->vcpu->id,
+			 true, true);
 	irq_enable(irq);
 	return true;
 }
@@ -171,7 +172,7 @@ guest_irq_free(struct guest_irq *irq)
 	irq->requested = false;
 }
 
-/* --- affinity ---------------------------------------------------------------------------------- */
+/* --- affinity --------------------------------------------------------------------------------- */
 
 void
 guest_irq_set_affinity(struct guest_irq *irq, struct guest_cpu *cpu, struct guest_cpu *target)
@@ -185,7 +186,7 @@ guest_irq_set_affinity(struct guest_irq *irq, struct guest_cpu *cpu, struct gues
 	forget_old(irq);
 	irq->vector = vector_alloc(target);
 	irqdesc_set_vector(irq->desc, target->vcpu, irq->vector);
-	/* What the device has sent already goes to the old vector and must find its handler there. */
+	/* What the device has sent already must find its handler at the old vector. */
 	vcpu_set_handler(from->vcpu, from_vector, gate.fn, gate.arg, gate.eoi);
 	irq->old_cpu = from;
 	irq->old_vector = from_vector;

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * request_irq() and its relatives for a PCI function: what a driver does so that a device's interrupt
- * comes to its handler.  notify/irqdesc.h is the flow behind it, notify/msix.h the table.
+ * request_irq() and its relatives for a PCI function: what a driver does so that a device's
+ * interrupt comes to its handler.  notify/irqdesc.h is the flow behind it, notify/msix.h the
+ * table.
  *
  *	guest_msix_enable()      all entries masked, then MSI-X on      (pci_alloc_irq_vectors())
  *	guest_irq_request()      a vector of the CPU, the message into the entry, handler, unmask
- *	guest_irq_set_affinity() mask, write address and data, unmask; the old CPU's vector stays valid
- *	                         for what is under way, until the next change (Linux: until the first
- *	                         interrupt on the new one)
+ *	guest_irq_set_affinity() mask, write address and data, unmask; the old CPU's vector stays
+ *	                         valid for what is under way, until the next change (Linux: until
+ *	                         the first interrupt on the new one)
  *	guest_irq_free()         mask, wait for a running handler
  *
- * Between any two of these steps the device may signal.  What it signals while there is no handler is
- * lost unless the table's entry was masked and kept it pending.
+ * Between any two of these steps the device may signal.  What it signals while there is no
+ * handler is lost unless the table's entry was masked and kept it pending.
  *
- * An INTx line is level triggered and may be shared: its handler reads ISR to know whether it is meant.
+ * An INTx line is level triggered and may be shared: its handler reads ISR to know whether it is
+ * meant.
  */
 #ifndef RINGSIDE_GUEST_IRQ_H
 #define RINGSIDE_GUEST_IRQ_H
@@ -57,7 +59,8 @@ guest_msix_disable(struct pci_function *f, struct guest_cpu *cpu);
 /* Request MSI-X entry @entry, delivered on @target; made by code running on @cpu. */
 void
 guest_irq_request(struct guest_irq *irq, const char *name, struct pci_function *f, unsigned entry,
-		  struct guest_cpu *cpu, struct guest_cpu *target, guest_irq_handler handler, void *arg);
+		  struct guest_cpu *cpu, struct guest_cpu *target, guest_irq_handler handler,
+		  void *arg);
 /*
  * Program and unmask the entry before there is a handler, as drivers must not (fault
  * guest.probe.irq_after_driver_ok); guest_irq_request() comes later.

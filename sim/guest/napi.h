@@ -10,8 +10,8 @@
  *	disable() waits for IDLE and keeps it; enable() gives it back
  *
  * At most one CPU polls an instance.  A schedule while one polls sets `missed`, and complete() then
- * says false: the poll comes again.  disable() of an instance that is disabled waits for ever, as the
- * kernel's does (Linux 4bc12818b363 and what followed).
+ * says false: the poll comes again.  disable() of an instance that is disabled waits for ever, as
+ * the kernel's does (Linux 4bc12818b363 and what followed).
  */
 #ifndef RINGSIDE_GUEST_NAPI_H
 #define RINGSIDE_GUEST_NAPI_H

@@ -10,7 +10,7 @@
 
 #define BUFFER_ALIGN 64u
 
-/* --- buffers ----------------------------------------------------------------------------------- */
+/* --- buffers ---------------------------------------------------------------------------------- */
 
 void
 net_buffers_make(struct world *w, struct guest_net_buffers *b, uint16_t count, uint32_t bytes)
@@ -41,7 +41,7 @@ net_buffer_put(struct guest_net_buffers *b, uint64_t token)
 	b->free[b->free_count++] = (uint16_t)token;
 }
 
-/* --- delayed refill ---------------------------------------------------------------------------- */
+/* --- delayed refill --------------------------------------------------------------------------- */
 
 static void
 refill_due(struct world *w, struct timer *t)
@@ -127,7 +127,7 @@ refill_init(struct guest_net *net, struct guest_cpu *cpu)
 	actor_set_daemon(r->worker, true);
 }
 
-/* --- probe ------------------------------------------------------------------------------------- */
+/* --- probe ------------------------------------------------------------------------------------ */
 
 /* A mutex: taken by tasks only, which may sleep while they hold it. */
 static void
@@ -194,12 +194,18 @@ net_init_vqs(struct guest_net *net, struct guest_cpu *cpu)
 		struct guest_cpu *target = i < net->config.cpu_count ? net->config.cpus[i] : cpu;
 
 		info[2 * i] = (struct guest_vq_info){
-			.name = "input", .callback = net_rx_callback, .priv = &net->rx[i],
-			.affinity = target, .size = net->config.queue_size,
+			.name = "input",
+			.callback = net_rx_callback,
+			.priv = &net->rx[i],
+			.affinity = target,
+			.size = net->config.queue_size,
 		};
 		info[2 * i + 1] = (struct guest_vq_info){
-			.name = "output", .callback = net_tx_callback, .priv = &net->tx[i],
-			.affinity = target, .size = net->config.queue_size,
+			.name = "output",
+			.callback = net_tx_callback,
+			.priv = &net->tx[i],
+			.affinity = target,
+			.size = net->config.queue_size,
 		};
 	}
 	ret = guest_virtio_find_vqs(&net->dev, cpu, info, 2 * net->pairs);
@@ -254,7 +260,7 @@ guest_net_probe(struct guest_net *net, struct guest_cpu *cpu)
 	return 0;
 }
 
-/* --- open and close ---------------------------------------------------------------------------- */
+/* --- open and close --------------------------------------------------------------------------- */
 
 static void
 net_up(struct guest_net *net, struct guest_cpu *cpu)
@@ -314,7 +320,7 @@ guest_net_close(struct guest_net *net, struct guest_cpu *cpu)
 	rtnl_unlock(net);
 }
 
-/* --- the end and the pause --------------------------------------------------------------------- */
+/* --- the end and the pause -------------------------------------------------------------------- */
 
 /* Transmitters that are past the check of `up` finish first: netif_tx_disable(). */
 static void
@@ -379,7 +385,7 @@ guest_net_restore(struct guest_net *net, struct guest_cpu *cpu)
 	return 0;
 }
 
-/* --- ethtool -G -------------------------------------------------------------------------------- */
+/* --- ethtool -G ------------------------------------------------------------------------------- */
 
 /* virtnet_rx_resize(); an interface that is down has its NAPI off already. */
 static int

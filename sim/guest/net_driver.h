@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest's virtio-net driver (5.1) with the structure of Linux's drivers/net/virtio_net.c: pairs of
- * queues (receive 2n, transmit 2n + 1), receive by NAPI, transmit with lazy reaping.
+ * A guest's virtio-net driver (5.1) with the structure of Linux's drivers/net/virtio_net.c: pairs
+ * of queues (receive 2n, transmit 2n + 1), receive by NAPI, transmit with lazy reaping.
  *
- *	interrupt (skb_recv_done)      napi_schedule: callbacks off, raise the softirq
- *	softirq   (virtnet_poll)       reap the transmit queue (napi_tx); up to budget: get, hand up;
- *	                               half empty: try_fill_recv and kick; under budget: callbacks on,
- *	                               complete, look again
- *	work      (refill_work)        after a failed allocation: napi off, fill, napi on; half a second
- *	                               later again while it fails
- *	task      (start_xmit)         free_old_xmit, add header | data; little room left: stop the queue,
- *	                               enable_cb_delayed, used meanwhile: reap, start again; kick
- *	interrupt (skb_xmit_done)      callbacks off; napi_tx: napi_schedule, else wake the queue
+ *	interrupt (skb_recv_done)  napi_schedule: callbacks off, raise the softirq
+ *	softirq   (virtnet_poll)   reap the transmit queue (napi_tx); up to budget: get, hand up;
+ *	                           half empty: try_fill_recv and kick; under budget: callbacks
+ *	                           on, complete, look again
+ *	work      (refill_work)    after a failed allocation: napi off, fill, napi on; half a
+ *	                           second later again while it fails
+ *	task      (start_xmit)     free_old_xmit, add header | data; little room left: stop the
+ *	                           queue, enable_cb_delayed, used meanwhile: reap, start; kick
+ *	interrupt (skb_xmit_done)  callbacks off; napi_tx: napi_schedule, else wake the queue
  *
  * Received packets stand in a list until a task takes them (guest_net_recv()).
  *
- * Opening.  A device can be opened as soon as it is registered.  Registration and DRIVER_OK happen under
- * one lock (rtnl) that opening takes too, so that no queue is used before DRIVER_OK.
+ * Opening.  A device can be opened as soon as it is registered.  Registration and DRIVER_OK
+ * happen under one lock (rtnl) that opening takes too, so that no queue is used before DRIVER_OK.
  *
- * Files: net_driver.c life, net_rx.c, net_tx.c, napi.c.  Memory: the world's; buffers are guest RAM that
- * the driver owns, one a ring entry.
+ * Files: net_driver.c life, net_rx.c, net_tx.c, napi.c.  Memory: the world's; buffers are guest
+ * RAM that the driver owns, one a ring entry.
  */
 #ifndef RINGSIDE_GUEST_NET_DRIVER_H
 #define RINGSIDE_GUEST_NET_DRIVER_H
@@ -122,11 +122,11 @@ struct guest_net {
 struct guest_net *
 guest_net_create(struct world *w, const struct guest_net_config *config);
 
-/* virtnet_probe(), by a task on @cpu: 0 or a negative errno. The device is registered and ready, not open. */
+/* virtnet_probe(), by a task on @cpu: 0 or a negative errno. Registered and ready, not open. */
 int
 guest_net_probe(struct guest_net *net, struct guest_cpu *cpu);
 
-/* ndo_open(), when the device is registered: fill the receive queues, NAPI on. 0, or -ENODEV: removed. */
+/* ndo_open(), once it is registered: fill the receive queues, NAPI on. 0, or -ENODEV: removed. */
 int
 guest_net_open(struct guest_net *net, struct guest_cpu *cpu);
 /* ndo_stop() */
@@ -134,13 +134,13 @@ void
 guest_net_close(struct guest_net *net, struct guest_cpu *cpu);
 
 /*
- * ndo_start_xmit() of one packet on @cpu's transmit queue.  Waits while that is stopped, as the stack's
- * queue does.  0; -ENETDOWN; -EMSGSIZE above GUEST_NET_FRAME_MAX; -EIO: dropped.
+ * ndo_start_xmit() of one packet on @cpu's transmit queue.  Waits while that is stopped, as the
+ * stack's queue does.  0; -ENETDOWN; -EMSGSIZE above GUEST_NET_FRAME_MAX; -EIO: dropped.
  */
 int
 guest_net_xmit(struct guest_net *net, struct guest_cpu *cpu, const void *data, uint32_t bytes);
 
-/* The next packet of receive queue @pair; null when there is none. Free it with guest_packet_free(). */
+/* The next packet of receive queue @pair, or null. Free it with guest_packet_free(). */
 struct guest_packet *
 guest_net_recv(struct guest_net *net, unsigned pair);
 /* Same, waits for one. Null: the device was closed meanwhile. */
@@ -159,8 +159,9 @@ int
 guest_net_restore(struct guest_net *net, struct guest_cpu *cpu);
 
 /*
- * ethtool -G (virtnet_rx_resize(), virtnet_tx_resize()): reset one queue of the device, which takes its
- * buffers back, and enable it with @size descriptors (0: as before).  As guest_vq_reset() and _enable().
+ * ethtool -G (virtnet_rx_resize(), virtnet_tx_resize()): reset one queue of the device, which
+ * takes its buffers back, and enable it with @size descriptors (0: as before).  As
+ * guest_vq_reset() and _enable().
  */
 int
 guest_net_resize(struct guest_net *net, struct guest_cpu *cpu, unsigned vq_index, uint16_t size);

@@ -7,7 +7,7 @@
 
 #define RX_BUFFER_BYTES 1536u /* holds a frame and its header */
 
-/* --- filling ----------------------------------------------------------------------------------- */
+/* --- filling ---------------------------------------------------------------------------------- */
 
 /* A receive buffer's memory; allocation may fail on purpose. */
 static int
@@ -28,7 +28,8 @@ net_rx_fill(struct guest_cpu *cpu, struct guest_rxq *rq)
 	int added = 0;
 	bool failed = false;
 
-	while (rq->buffers.count - rq->buffers.free_count < (int)limit && guest_vq_num_free(rq->vq)) {
+	while (rq->buffers.count - rq->buffers.free_count < (int)limit &&
+	       guest_vq_num_free(rq->vq)) {
 		int token = rx_alloc(rq);
 		struct dp_buf sg;
 
@@ -36,7 +37,8 @@ net_rx_fill(struct guest_cpu *cpu, struct guest_rxq *rq)
 			failed = true;
 			break;
 		}
-		sg = (struct dp_buf){ net_buffer_gpa(&rq->buffers, (uint64_t)token), rq->buffers.bytes };
+		sg = (struct dp_buf){ net_buffer_gpa(&rq->buffers, (uint64_t)token),
+				      rq->buffers.bytes };
 		if (guest_vq_add(rq->vq, &sg, 0, 1, (uint64_t)token)) {
 			net_buffer_put(&rq->buffers, (uint64_t)token);
 			break;
@@ -49,7 +51,7 @@ net_rx_fill(struct guest_cpu *cpu, struct guest_rxq *rq)
 	return !failed;
 }
 
-/* --- receiving --------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 static void
 rx_deliver(struct guest_rxq *rq, struct guest_packet *p, unsigned buffers)
@@ -69,7 +71,7 @@ rx_drop(struct guest_rxq *rq)
 	emit(rq->net->w, EV_NET_RX_DROP, rq->net->dev.name, rq->index);
 }
 
-/* Copy @bytes from byte @offset of a buffer, which is free afterwards. The device may claim too much. */
+/* Copy what the device put behind @offset of a buffer, and free it. It may claim too much. */
 static uint32_t
 rx_take(struct guest_rxq *rq, uint64_t token, uint32_t offset, uint32_t len, uint8_t *to)
 {
@@ -170,7 +172,7 @@ net_rx_init(struct guest_rxq *rq)
 	guest_napi_init(&rq->napi, rq->vq, rq->net->config.budget, rx_poll, rq);
 }
 
-/* --- tasks ------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 struct guest_packet *
 guest_net_recv(struct guest_net *net, unsigned pair)

@@ -56,7 +56,7 @@ tx_reap(struct guest_txq *sq)
 	}
 }
 
-/* Reaping without an interrupt in between: one that comes meanwhile finds nothing (a7766ef18b33). */
+/* An interrupt that comes while we reap finds nothing (a7766ef18b33). */
 static void
 tx_callbacks_off(struct guest_txq *sq)
 {
@@ -137,7 +137,7 @@ net_tx_init(struct guest_txq *sq)
 	guest_napi_init(&sq->napi, sq->vq, sq->net->config.budget, tx_poll, sq);
 }
 
-/* --- start_xmit -------------------------------------------------------------------------------- */
+/* --- start_xmit ------------------------------------------------------------------------------- */
 
 /* check_sq_full_and_disable() */
 static void

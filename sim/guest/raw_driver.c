@@ -10,7 +10,7 @@
 #define RING_SIZE 4u
 #define BUFFER_BYTES 16u
 
-/* --- what rings get from a half ---------------------------------------------------------------- */
+/* --- what rings get from a half --------------------------------------------------------------- */
 
 static void *
 host_map(void *ctx, uint64_t gpa, uint64_t len)
@@ -74,7 +74,7 @@ raw_notify_eventfd(struct world *w, void *ctx, uint32_t data)
 	eventfd_signal(ctx);
 }
 
-/* --- driver ------------------------------------------------------------------------------------ */
+/* --- driver ----------------------------------------------------------------------------------- */
 
 void
 raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *config,
@@ -82,7 +82,9 @@ raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *
 {
 	int ret;
 
-	*d = (struct raw_driver){ .w = w, .vring = *vring, .kick = kick, .kick_ctx = ctx, .call = call };
+	*d = (struct raw_driver){
+		.w = w, .vring = *vring, .kick = kick, .kick_ctx = ctx, .call = call
+	};
 	d->config = defaults(config);
 	d->ops = d->config.driver->driver;
 	if (!d->ops || (vring->features & ~d->ops->features))
@@ -93,7 +95,8 @@ raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *
 	d->buffer_gpa = gm_alloc(w, (uint64_t)d->vring.size * BUFFER_BYTES, BUFFER_BYTES);
 	ret = d->ops->init(&d->ring, &d->vring, &d->host.host);
 	if (ret)
-		world_fail(w, "datapath %s refuses the driver's ring (error %d)", d->ops->name, -ret);
+		world_fail(w, "datapath %s refuses the driver's ring (error %d)", d->ops->name,
+			   -ret);
 }
 
 /* Expose a batch and look once whether to kick. False: the ring had no room for all of it. */
@@ -160,7 +163,7 @@ raw_driver_run(struct raw_driver *d)
 	}
 }
 
-/* --- device ------------------------------------------------------------------------------------ */
+/* --- device ----------------------------------------------------------------------------------- */
 
 void
 raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *config,
@@ -169,7 +172,11 @@ raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *
 	int ret;
 
 	*d = (struct raw_device){
-		.w = w, .vring = *vring, .notify = notify, .notify_ctx = ctx, .kick = kick,
+		.w = w,
+		.vring = *vring,
+		.notify = notify,
+		.notify_ctx = ctx,
+		.kick = kick,
 	};
 	d->config = defaults(config);
 	d->ops = d->config.device->device;
@@ -181,7 +188,8 @@ raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *
 	d->vring.quirks = d->config.device_quirks | native_quirks(w);
 	ret = d->ops->init(&d->ring, &d->vring, &d->host.host);
 	if (ret)
-		world_fail(w, "datapath %s refuses the device's ring (error %d)", d->ops->name, -ret);
+		world_fail(w, "datapath %s refuses the device's ring (error %d)", d->ops->name,
+			   -ret);
 }
 
 /* Pop up to a budget, give all of it back at once, call the driver if it wants to know. */
@@ -224,7 +232,7 @@ raw_device_run(struct raw_device *d)
 	}
 }
 
-/* --- the pair ---------------------------------------------------------------------------------- */
+/* --- the pair --------------------------------------------------------------------------------- */
 
 static void
 driver_main(struct actor *self, void *arg)

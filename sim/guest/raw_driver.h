@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The smallest thing that can lose a notification: one queue, one driver actor, one device actor and
- * two event notifiers between them.  No registers, no interrupts, no vCPU.
+ * The smallest thing that can lose a notification: one queue, one driver actor, one device actor
+ * and two event notifiers between them.  No registers, no interrupts, no vCPU.
  *
  *	  driver                           device
  *	  add … add                        while (pop) { fill; flush; if should_notify: call }
@@ -10,17 +10,19 @@
  *	  if !enable_cb: go on reaping
  *	  wait for call
  *
- * Both loops have the structure of the real ones (virtblk_done(), vhost's handle_kick workers), so what
- * they lose is what ring code loses: `make bench`, the smallest lost-kick scenarios and the barrier
- * audit use them.  A loss shows as the driver blocked for ever (it is not a daemon; the device is).
+ * Both loops have the structure of the real ones (virtblk_done(), vhost's handle_kick workers),
+ * so what they lose is what ring code loses: `make bench`, the smallest lost-kick scenarios and
+ * the barrier audit use them.  A loss shows as the driver blocked for ever (it is not a daemon;
+ * the device is).
  *
  * Either half works alone: a driver whose kick goes to a doorbell register, a device that serves a
  * real driver's ring.
  *
- * The driver reaps only when it was called, as an interrupt handler does: it never polls on its own.
+ * The driver reaps only when it was called, as an interrupt handler does: it never polls on its
+ * own.
  *
- * Memory: everything is the world's and lives until the world is restored.  Cost: a schedule with one
- * buffer is about thirty shared accesses, a microsecond apart from restoring.
+ * Memory: everything is the world's and lives until the world is restored.  Cost: a schedule with
+ * one buffer is about thirty shared accesses, a microsecond apart from restoring.
  */
 #ifndef RINGSIDE_GUEST_RAW_DRIVER_H
 #define RINGSIDE_GUEST_RAW_DRIVER_H
@@ -41,11 +43,12 @@ struct raw_config {
 	const struct datapath *driver, *device; /* null: datapath_native */
 	uint16_t size; /* of the ring; 0: 4 */
 	uint64_t features; /* ring features: VIRTIO_RING_F_EVENT_IDX, … */
-	uint64_t driver_quirks, device_quirks; /* enum dp_quirk, beside those of the world's faults */
+	uint64_t driver_quirks,
+		device_quirks; /* enum dp_quirk, beside those of the world's faults */
 	unsigned buffers; /* the driver exposes in all; 0: 1 */
 	unsigned batch; /* added before each kick_prepare(); 0: 1 */
 	unsigned budget; /* chains the device pops before it checks for notifying; 0: 1 */
-	int64_t think_ns; /* the driver's pause before each batch, the device's time for each chain */
+	int64_t think_ns; /* the driver's before each batch, the device's for each chain */
 	bool wait_each; /* the driver waits for a batch before it adds the next one */
 };
 
@@ -104,15 +107,17 @@ struct raw_pair *
 raw_pair_create(struct world *w, const struct raw_config *config);
 
 /*
- * One half on ring memory that @vring describes: for other set-ups.  A driver waits for @call, a device
- * for @kick.  raw_driver_run() and raw_device_run() are the bodies, for actors of the caller.
+ * One half on ring memory that @vring describes: for other set-ups.  A driver waits for @call, a
+ * device for @kick.  raw_driver_run() and raw_device_run() are the bodies, for actors of the
+ * caller.
  */
 void
 raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *config,
 		const struct dp_vring *vring, raw_notify_fn kick, void *ctx, struct eventfd *call);
 void
 raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *config,
-		const struct dp_vring *vring, raw_notify_fn notify, void *ctx, struct eventfd *kick);
+		const struct dp_vring *vring, raw_notify_fn notify, void *ctx,
+		struct eventfd *kick);
 void
 raw_driver_run(struct raw_driver *d);
 _Noreturn void

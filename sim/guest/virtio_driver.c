@@ -26,8 +26,8 @@ set_state(struct guest_virtio *dev, enum guest_virtio_state state, unsigned stat
 }
 
 void
-guest_virtio_init(struct guest_virtio *dev, struct world *w, const struct guest_virtio_config *config,
-		  uint64_t type)
+guest_virtio_init(struct guest_virtio *dev, struct world *w,
+		  const struct guest_virtio_config *config, uint64_t type)
 {
 	*dev = (struct guest_virtio){ .w = w, .config = *config };
 	dev->name = world_name(w, config->name ? config->name : "virtio");
@@ -41,7 +41,7 @@ guest_virtio_init(struct guest_virtio *dev, struct world *w, const struct guest_
 		world_fail(w, "datapath %s has no driver side", dev->config.datapath->name);
 }
 
-/* --- status and features ----------------------------------------------------------------------- */
+/* --- status and features ---------------------------------------------------------------------- */
 
 /* virtio_add_status(): a read and a write. */
 static uint8_t
@@ -165,7 +165,7 @@ guest_virtio_reset(struct guest_virtio *dev, struct guest_cpu *cpu)
 			irqdesc_synchronize(dev->irqs[i].desc);
 }
 
-/* --- interrupts -------------------------------------------------------------------------------- */
+/* --- interrupts ------------------------------------------------------------------------------- */
 
 /* vp_config_changed() */
 static enum irq_return
@@ -230,9 +230,9 @@ request_vector(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned n, bool
 		snprintf(name, sizeof(name), "%s.%s", world_name_text(dev->w, dev->name),
 			 n == VECTOR_CONFIG ? "config" : "queues");
 	guest_irq_request(&dev->irqs[n], name, dev->config.function, n, cpu, target,
-			  vq	       ? guest_vq_interrupt :
+			  vq		     ? guest_vq_interrupt :
 			  n == VECTOR_CONFIG ? config_interrupt :
-					 shared_interrupt,
+					       shared_interrupt,
 			  vq ? (void *)vq : (void *)dev);
 }
 
@@ -244,7 +244,7 @@ guest_virtio_late_irqs(struct guest_virtio *dev, struct guest_cpu *cpu)
 			request_vector(dev, cpu, i, true);
 }
 
-/* --- queues ------------------------------------------------------------------------------------ */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 /* vp_active_vq(): size, addresses and vector of the selected queue. */
 static int
@@ -273,8 +273,8 @@ enable_queue(struct guest_vq *vq, struct guest_cpu *cpu)
 
 /* setup_vq() */
 static int
-setup_queue(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned i, const struct guest_vq_info *info,
-	    uint16_t vector)
+setup_queue(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned i,
+	    const struct guest_vq_info *info, uint16_t vector)
 {
 	struct guest_pci *pci = &dev->pci;
 	struct guest_vq *vq = &dev->vqs[i];
@@ -353,12 +353,13 @@ find_vqs_msix(struct guest_virtio *dev, struct guest_cpu *cpu, const struct gues
 }
 
 int
-guest_virtio_find_vqs(struct guest_virtio *dev, struct guest_cpu *cpu, const struct guest_vq_info *info,
-		      unsigned count)
+guest_virtio_find_vqs(struct guest_virtio *dev, struct guest_cpu *cpu,
+		      const struct guest_vq_info *info, unsigned count)
 {
 	int ret = -EBUSY;
 
-	for (unsigned how = dev->config.vectors; how <= GUEST_VECTORS_INTX && ret == -EBUSY; how++) {
+	for (unsigned how = dev->config.vectors; how <= GUEST_VECTORS_INTX && ret == -EBUSY;
+	     how++) {
 		dev->vectors = (enum guest_vectors)how;
 		dev->vq_count = count;
 		dev->vqs = world_alloc(dev->w, count * sizeof(*dev->vqs));
@@ -411,7 +412,7 @@ guest_virtio_remove(struct guest_virtio *dev, struct guest_cpu *cpu)
 	set_state(dev, GUEST_VIRTIO_REMOVED, 0);
 }
 
-/* --- queue reset ------------------------------------------------------------------------------- */
+/* --- queue reset ------------------------------------------------------------------------------ */
 
 static void
 wait_zero(struct guest_virtio *dev, struct guest_cpu *cpu, size_t offset)
@@ -471,7 +472,7 @@ guest_vq_enable(struct guest_vq *vq, struct guest_cpu *cpu, uint16_t size)
 	return ret;
 }
 
-/* --- configuration space ----------------------------------------------------------------------- */
+/* --- configuration space ---------------------------------------------------------------------- */
 
 /* The widest access that offset and size allow: fields are read by their own width (4.1.3.1). */
 static unsigned
@@ -485,7 +486,8 @@ config_step(unsigned offset, size_t left)
 }
 
 static void
-config_read_once(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned offset, uint8_t *to, size_t size)
+config_read_once(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned offset, uint8_t *to,
+		 size_t size)
 {
 	for (size_t done = 0; done < size;) {
 		unsigned step = config_step(offset + (unsigned)done, size - done);

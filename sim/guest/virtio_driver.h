@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every virtio driver of a guest does with its PCI function: probe, find queues, become ready, reset,
- * remove, freeze and restore.  The sequence is that of Linux's virtio_dev_probe() and
- * virtio_pci_modern; virtio 1.4: 3.1.1, 4.1.4.3, 4.1.5.1.
+ * What every virtio driver of a guest does with its PCI function: probe, find queues, become
+ * ready, reset, remove, freeze and restore.  The sequence is that of Linux's virtio_dev_probe()
+ * and virtio_pci_modern; virtio 1.4: 3.1.1, 4.1.4.3, 4.1.5.1.
  *
  *	guest_virtio_start()    status := 0, wait for 0     (2.4.2, 4.1.4.3.2)
  *	                        ACKNOWLEDGE, DRIVER
  *	                        read device_feature, write driver_feature
  *	                        FEATURES_OK, read it back    refused: FAILED, -ENODEV
  *	guest_virtio_find_vqs() MSI-X: request vectors, program table entries, unmask
- *	                        each queue: size, ring memory, addresses, vector and read-back, enable
+ *	                        each queue: size, ring memory, addresses, vector, read-back; enable
  *	guest_virtio_ready()    DRIVER_OK
  *	guest_virtio_reset()    status := 0, wait for 0, synchronise with interrupt handlers
  *	guest_virtio_del_vqs()  free vectors and rings
  *
- * Every register access is one MMIO access of the CPU that makes it, through the PCI decode, and a point:
- * other CPUs, the device and the host run between any two of them.
+ * Every register access is one MMIO access of the CPU that makes it, through the PCI decode, and
+ * a point: other CPUs, the device and the host run between any two of them.
  *
- * Device drivers (blk_driver.h, net_driver.h) call these in Linux's order; a scenario may call them in
- * another.  Nothing here fails an assertion because a device answers nonsense.
+ * Device drivers (blk_driver.h, net_driver.h) call these in Linux's order; a scenario may call
+ * them in another.  Nothing here fails an assertion because a device answers nonsense.
  */
 #ifndef RINGSIDE_GUEST_VIRTIO_DRIVER_H
 #define RINGSIDE_GUEST_VIRTIO_DRIVER_H
@@ -78,15 +78,15 @@ struct guest_virtio {
 };
 
 /* Features of rings and transport that this driver core can use. */
-#define GUEST_VIRTIO_FEATURES                                                                     \
-	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) |               \
-	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_IN_ORDER) |                    \
+#define GUEST_VIRTIO_FEATURES \
+	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) | \
+	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_IN_ORDER) | \
 	 VIRTIO_BIT(VIRTIO_F_NOTIFICATION_DATA) | VIRTIO_BIT(VIRTIO_F_RING_RESET))
 
 /* A driver that knows the features @type, bound to a function; nothing is touched yet. */
 void
-guest_virtio_init(struct guest_virtio *dev, struct world *w, const struct guest_virtio_config *config,
-		  uint64_t type);
+guest_virtio_init(struct guest_virtio *dev, struct world *w,
+		  const struct guest_virtio_config *config, uint64_t type);
 
 /* 0; -ENODEV if the device refused the features or is not there (reads all ones). */
 int
@@ -94,8 +94,8 @@ guest_virtio_start(struct guest_virtio *dev, struct guest_cpu *cpu);
 
 /* 0; -ENOENT a queue does not exist; -EBUSY no vector could be mapped. */
 int
-guest_virtio_find_vqs(struct guest_virtio *dev, struct guest_cpu *cpu, const struct guest_vq_info *info,
-		      unsigned count);
+guest_virtio_find_vqs(struct guest_virtio *dev, struct guest_cpu *cpu,
+		      const struct guest_vq_info *info, unsigned count);
 
 void
 guest_virtio_ready(struct guest_virtio *dev, struct guest_cpu *cpu);
@@ -103,7 +103,10 @@ guest_virtio_ready(struct guest_virtio *dev, struct guest_cpu *cpu);
 void
 guest_virtio_reset(struct guest_virtio *dev, struct guest_cpu *cpu);
 
-/* Free interrupts and rings. The device must have been reset (or not: fault guest.remove.no_reset). */
+/*
+ * Free interrupts and rings. The device must have been reset (or not: fault
+ * guest.remove.no_reset).
+ */
 void
 guest_virtio_del_vqs(struct guest_virtio *dev, struct guest_cpu *cpu);
 
@@ -129,7 +132,10 @@ guest_virtio_has(const struct guest_virtio *dev, unsigned bit)
 	return dev->features >> bit & 1;
 }
 
-/* Read device configuration in one piece: again and again until the generation stands still (2.5.1). */
+/*
+ * Read device configuration in one piece: again and again until the generation stands still
+ * (2.5.1).
+ */
 void
 guest_virtio_config_read(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned offset, void *to,
 			 size_t size);
@@ -138,10 +144,11 @@ guest_virtio_config_write(struct guest_virtio *dev, struct guest_cpu *cpu, unsig
 			  const void *from, size_t size);
 
 /*
- * Queue reset (VIRTIO_F_RING_RESET, 2.6.1; virtqueue_disable_and_recycle(), vp_modern_disable_vq_and_reset()):
- * write queue_reset, wait until both it and queue_enable read 0, synchronise with the handler, hand each
- * outstanding token to @recycle (may be null).  enable() sets the queue up again, with @size descriptors (0: as
- * before).  0; -EOPNOTSUPP if the feature was not negotiated; enable: as find_vqs().
+ * Queue reset (VIRTIO_F_RING_RESET, 2.6.1; virtqueue_disable_and_recycle(),
+ * vp_modern_disable_vq_and_reset()): write queue_reset, wait until both it and queue_enable read
+ * 0, synchronise with the handler, hand each outstanding token to @recycle (may be null).
+ * enable() sets the queue up again, with @size descriptors (0: as before).  0; -EOPNOTSUPP if the
+ * feature was not negotiated; enable: as find_vqs().
  */
 int
 guest_vq_reset(struct guest_vq *vq, struct guest_cpu *cpu,

@@ -73,7 +73,7 @@ guest_pci_map(struct guest_pci *pci, struct pci_function *f, struct guest_cpu *c
 	return pci->common_gpa && pci->notify_gpa && pci->isr_gpa;
 }
 
-/* --- registers --------------------------------------------------------------------------------- */
+/* --- registers -------------------------------------------------------------------------------- */
 
 uint64_t
 guest_pci_read(struct guest_pci *pci, struct guest_cpu *cpu, size_t offset, unsigned size)
@@ -90,7 +90,10 @@ guest_pci_write(struct guest_pci *pci, struct guest_cpu *cpu, size_t offset, uns
 		guest_mmio_write(cpu, pci->common_gpa + offset, value, size);
 		return;
 	}
-	/* 64-bit fields by two 32-bit accesses (4.1.3.1), low half first as vp_iowrite64_twopart(). */
+	/*
+	 * 64-bit fields by two 32-bit accesses (4.1.3.1), low half first as
+	 * vp_iowrite64_twopart().
+	 */
 	guest_mmio_write(cpu, pci->common_gpa + offset, (uint32_t)value, 4);
 	guest_mmio_write(cpu, pci->common_gpa + offset + 4, value >> 32, 4);
 }
@@ -136,7 +139,8 @@ guest_pci_set_config_vector(struct guest_pci *pci, struct guest_cpu *cpu, uint16
 }
 
 bool
-guest_pci_set_queue_vector(struct guest_pci *pci, struct guest_cpu *cpu, uint16_t queue, uint16_t vector)
+guest_pci_set_queue_vector(struct guest_pci *pci, struct guest_cpu *cpu, uint16_t queue,
+			   uint16_t vector)
 {
 	guest_pci_select(pci, cpu, queue);
 	guest_pci_set(pci, cpu, queue_msix_vector, vector);

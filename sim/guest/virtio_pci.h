@@ -36,10 +36,10 @@ guest_pci_read(struct guest_pci *pci, struct guest_cpu *cpu, size_t offset, unsi
 void
 guest_pci_write(struct guest_pci *pci, struct guest_cpu *cpu, size_t offset, unsigned size,
 		uint64_t value);
-#define guest_pci_get(pci, cpu, field)                                           \
-	guest_pci_read(pci, cpu, offsetof(struct virtio_pci_common_cfg, field),  \
+#define guest_pci_get(pci, cpu, field) \
+	guest_pci_read(pci, cpu, offsetof(struct virtio_pci_common_cfg, field), \
 		       sizeof(((struct virtio_pci_common_cfg *)0)->field))
-#define guest_pci_set(pci, cpu, field, value)                                    \
+#define guest_pci_set(pci, cpu, field, value) \
 	guest_pci_write(pci, cpu, offsetof(struct virtio_pci_common_cfg, field), \
 			sizeof(((struct virtio_pci_common_cfg *)0)->field), value)
 
@@ -60,6 +60,7 @@ guest_pci_select(struct guest_pci *pci, struct guest_cpu *cpu, uint16_t queue);
 bool
 guest_pci_set_config_vector(struct guest_pci *pci, struct guest_cpu *cpu, uint16_t vector);
 bool
-guest_pci_set_queue_vector(struct guest_pci *pci, struct guest_cpu *cpu, uint16_t queue, uint16_t vector);
+guest_pci_set_queue_vector(struct guest_pci *pci, struct guest_cpu *cpu, uint16_t queue,
+			   uint16_t vector);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define SLOT_NONE UINT16_MAX
 
-/* --- what the ring gets from us ---------------------------------------------------------------- */
+/* --- what the ring gets from us --------------------------------------------------------------- */
 
 static void *
 ring_map(void *ctx, uint64_t gpa, uint64_t len)
@@ -47,7 +47,7 @@ ring_error(void *ctx, const char *what, uint64_t value)
 	emit(vq->w, EV_VQ_BAD_RING, vq->name, world_name(vq->w, what), (int64_t)value);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void
 slots_reset(struct guest_vq *vq)
@@ -65,10 +65,9 @@ slots_make(struct guest_vq *vq, uint64_t features)
 	vq->slots = world_alloc(vq->w, vq->vring.size * sizeof(*vq->slots));
 	slots_reset(vq);
 	if (virtio_has(features, VIRTIO_RING_F_INDIRECT_DESC))
-		vq->tables_gpa = gm_alloc(vq->w,
-					  (uint64_t)vq->vring.size * GUEST_SG_MAX *
-						  sizeof(struct vring_desc),
-					  VRING_DESC_ALIGN_SIZE);
+		vq->tables_gpa = gm_alloc(
+			vq->w, (uint64_t)vq->vring.size * GUEST_SG_MAX * sizeof(struct vring_desc),
+			VRING_DESC_ALIGN_SIZE);
 }
 
 void
@@ -93,8 +92,8 @@ guest_vq_create(struct guest_vq *vq, struct guest_virtio *dev, uint16_t index,
 	slots_make(vq, features);
 	ret = vq->ops->init(&vq->ring, &vq->vring, &vq->host);
 	if (ret)
-		world_fail(w, "%s: the driver side of datapath %s refuses the ring (error %d)", text,
-			   vq->ops->name, -ret);
+		world_fail(w, "%s: the driver side of datapath %s refuses the ring (error %d)",
+			   text, vq->ops->name, -ret);
 	emit(w, EV_VQ_CREATE, vq->name, size, (int64_t)vq->vring.desc, (int64_t)vq->vring.driver,
 	     (int64_t)vq->vring.device);
 }
@@ -121,10 +120,11 @@ gone(struct guest_vq *vq)
 	return true;
 }
 
-/* --- adding ------------------------------------------------------------------------------------ */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 int
-guest_vq_add(struct guest_vq *vq, const struct dp_buf *sg, unsigned out, unsigned in, uint64_t token)
+guest_vq_add(struct guest_vq *vq, const struct dp_buf *sg, unsigned out, unsigned in,
+	     uint64_t token)
 {
 	uint16_t slot = vq->slot_free;
 	uint64_t table = 0;
@@ -139,8 +139,7 @@ guest_vq_add(struct guest_vq *vq, const struct dp_buf *sg, unsigned out, unsigne
 	/* As virtqueue_use_indirect(): a single buffer gains nothing from a table. */
 	indirect = vq->tables_gpa && out + in > 1;
 	if (indirect)
-		table = vq->tables_gpa +
-			(uint64_t)slot * GUEST_SG_MAX * sizeof(struct vring_desc);
+		table = vq->tables_gpa + (uint64_t)slot * GUEST_SG_MAX * sizeof(struct vring_desc);
 	ret = vq->ops->add(vq->ring, sg, out, in, slot, indirect, table);
 	if (ret)
 		return ret;
@@ -189,13 +188,14 @@ guest_vq_kick(struct guest_vq *vq, struct guest_cpu *cpu)
 		guest_vq_notify(vq, cpu, data);
 }
 
-/* --- reaping ----------------------------------------------------------------------------------- */
+/* --- reaping ---------------------------------------------------------------------------------- */
 
 /* The driver's token of a slot that the ring gave back, and the slot to the free list. */
 static uint64_t
 slot_put(struct guest_vq *vq, uint64_t slot)
 {
-	must(slot < vq->vring.size && vq->slots[slot].used); /* the ring checks what the device says */
+	must(slot < vq->vring.size &&
+	     vq->slots[slot].used); /* the ring checks what the device says */
 	vq->slots[slot].used = false;
 	vq->slots[slot].next = vq->slot_free;
 	vq->slot_free = (uint16_t)slot;
@@ -252,7 +252,7 @@ guest_vq_more_used(struct guest_vq *vq)
 	return st.last_used_idx != st.used_idx;
 }
 
-/* --- callbacks --------------------------------------------------------------------------------- */
+/* --- callbacks -------------------------------------------------------------------------------- */
 
 void
 guest_vq_disable_cb(struct guest_vq *vq)

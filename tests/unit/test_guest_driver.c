@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest's driver core against a device that gives back what it gets, in the exit of the doorbell:
- * no VMM threads, so that each test sees the driver's own steps.
+ * The guest's driver core against a device that gives back what it gets, in the exit of the
+ * doorbell: no VMM threads, so that each test sees the driver's own steps.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +44,7 @@ struct bench {
 
 static struct bench *bench; /* in the arena of the test's world */
 
-/* --- the device -------------------------------------------------------------------------------- */
+/* --- the device ------------------------------------------------------------------------------- */
 
 static void
 echo(struct virtio_queue *vq)
@@ -118,7 +118,7 @@ static const struct virtio_backend_ops inline_backend = {
 	"inline", start, stop, queue_start, virtio_queue_give, run, drain,
 };
 
-/* --- the machine ------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------ */
 
 static void
 callback(struct guest_cpu *cpu, struct guest_vq *vq)
@@ -184,9 +184,11 @@ setup(struct world *w, void *arg)
 {
 	const struct options *o = arg;
 	struct bench *b = bench = world_alloc(w, sizeof(*b));
-	struct virtio_pci_config pc = { .notify_multiplier = 4, .intx_gsi = 11,
+	struct virtio_pci_config pc = { .notify_multiplier = 4,
+					.intx_gsi = 11,
 					.vectors = o->msix_vectors };
-	struct guest_virtio_config gc = { .name = "dev", .vectors = o->vectors,
+	struct guest_virtio_config gc = { .name = "dev",
+					  .vectors = o->vectors,
 					  .notify_locked = o->notify_locked };
 
 	b->w = w;
@@ -258,7 +260,8 @@ explore(const struct options *o, unsigned runs, void (*check)(struct bench *b))
 		world_set_chooser(w, i ? &r.base : NULL);
 		why = world_run(w);
 		if (why != STOP_QUIESCENT)
-			fail_msg("run %u: stop %d %s", i, why, why == STOP_ERROR ? world_error(w)->text : "");
+			fail_msg("run %u: stop %d %s", i, why,
+				 why == STOP_ERROR ? world_error(w)->text : "");
 		for (unsigned t = 0; t < (o->tasks ? o->tasks : 1); t++)
 			all &= bench->done[t];
 		hung += !all;
@@ -270,7 +273,7 @@ explore(const struct options *o, unsigned runs, void (*check)(struct bench *b))
 	return hung;
 }
 
-/* --- what the tasks do ------------------------------------------------------------------------- */
+/* --- what the tasks do ------------------------------------------------------------------------ */
 
 static int
 bring_up(struct bench *b, struct guest_cpu *cpu, unsigned queues)
@@ -281,7 +284,8 @@ bring_up(struct bench *b, struct guest_cpu *cpu, unsigned queues)
 	if (ret)
 		return ret;
 	for (unsigned i = 0; i < queues; i++)
-		info[i] = (struct guest_vq_info){ .name = "q", .callback = callback,
+		info[i] = (struct guest_vq_info){ .name = "q",
+						  .callback = callback,
 						  .affinity = b->cpu[i % CPUS] };
 	ret = guest_virtio_find_vqs(&b->dev, cpu, info, queues);
 	if (ret) {
@@ -406,7 +410,7 @@ devices_that_cannot_be_driven(void **state)
 	assert_int_equal(explore(&o, 5, NULL), 0);
 }
 
-/* --- queue reset ------------------------------------------------------------------------------- */
+/* --- queue reset ------------------------------------------------------------------------------ */
 
 static unsigned recycled;
 
@@ -453,7 +457,7 @@ queue_reset(void **state)
 	assert_int_equal(explore(&o, 300, NULL), 0);
 }
 
-/* --- configuration ----------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 static void
 watch_config(struct bench *b, struct guest_cpu *cpu)
@@ -486,7 +490,7 @@ config_reads_are_whole(void **state)
 	assert_int_equal(explore(&o, 2000, NULL), 0);
 }
 
-/* --- notifications ----------------------------------------------------------------------------- */
+/* --- notifications ---------------------------------------------------------------------------- */
 
 static unsigned went_back;
 
@@ -512,7 +516,9 @@ two_submitters(struct bench *b, struct guest_cpu *cpu)
 static void
 notification_data_order(void **state)
 {
-	struct options o = { .body = two_submitters, .tasks = 2, .no_event_idx = true,
+	struct options o = { .body = two_submitters,
+			     .tasks = 2,
+			     .no_event_idx = true,
 			     .features = VIRTIO_BIT(VIRTIO_F_NOTIFICATION_DATA) };
 
 	(void)state;
@@ -525,7 +531,7 @@ notification_data_order(void **state)
 	assert_int_equal(went_back, 0);
 }
 
-/* --- affinity ---------------------------------------------------------------------------------- */
+/* --- affinity --------------------------------------------------------------------------------- */
 
 static void
 move_interrupt(struct bench *b, struct guest_cpu *cpu)
@@ -555,7 +561,7 @@ affinity(void **state)
 	assert_true(explore(&o, 3000, NULL) > 0);
 }
 
-/* --- faults of the core ------------------------------------------------------------------------ */
+/* --- faults of the core ----------------------------------------------------------------------- */
 
 static void
 late_handlers(struct bench *b, struct guest_cpu *cpu)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The smallest pair of driver and device: nothing is lost without a fault, and each ring fault loses. */
+/*
+ * The smallest pair of driver and device: nothing is lost without a fault, and each ring fault
+ * loses.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
