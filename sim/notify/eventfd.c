@@ -44,7 +44,9 @@ write_counter(struct eventfd *fd, uint64_t n, bool nonblock)
 	struct world *w = fd->world;
 
 	actor_point(w);
-	/* The counter may not reach ULLONG_MAX by writes: that value means an overflow of signals. */
+	/*
+	 * The counter may not reach ULLONG_MAX by writes: that value means an overflow of signals.
+	 */
 	while (UINT64_MAX - fd->count <= n) {
 		emit(w, EV_EVENTFD_FULL, fd->name, (int64_t)n, (int64_t)fd->count);
 		if (nonblock || !actor_current(w))

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An eventfd: a 64-bit counter that one side adds to and the other side takes (fs/eventfd.c).  Kicks
- * and calls of virtio travel through nothing else, so what the counter does at its edges decides what
- * is lost.
+ * An eventfd: a 64-bit counter that one side adds to and the other side takes (fs/eventfd.c).
+ * Kicks and calls of virtio travel through nothing else, so what the counter does at its edges
+ * decides what is lost.
  *
- *	eventfd_write()   a system call: adds; would the sum pass ULLONG_MAX - 1 it blocks, or EAGAIN
+ *	eventfd_write()   a system call: adds; blocks (or EAGAIN) if the sum passed ULLONG_MAX - 1
  *	eventfd_signal()  the kernel's own: adds 1, saturates at ULLONG_MAX, never blocks
- *	eventfd_read()    returns the counter and clears it, or returns 1 and takes 1 (EFD_SEMAPHORE)
+ *	eventfd_read()    returns the counter and clears it; with EFD_SEMAPHORE takes 1, returns 1
  *	eventfd_count()   looks without taking: what the real interface lacks and a crash dump shows
  *
- * Any number of signals between two reads are one wake-up: the counter coalesces.  Two readers of one
- * eventfd race for it, and the second finds nothing.
+ * Any number of signals between two reads are one wake-up: the counter coalesces.  Two readers of
+ * one eventfd race for it, and the second finds nothing.
  *
- * A consumer either sleeps (a blocking read, eventfd_wait()) or attaches a wake-up callback, as irqfd
- * and vhost do: it runs in the signaller's context and may neither block nor come to a point.  A *priority* callback (irqfd)
- * comes before all others, and the wake-up ends with it if it says that it took the event, so that a
- * process polling the same eventfd does not see it.
+ * A consumer either sleeps (a blocking read, eventfd_wait()) or attaches a wake-up callback, as
+ * irqfd and vhost do: it runs in the signaller's context and may neither block nor come to a point.
+ * A *priority* callback (irqfd) comes before all others, and the wake-up ends with it if it says
+ * that it took the event, so that a process polling the same eventfd does not see it.
  *
  * Each system call is a point before it takes effect: another thread may go between an actor's last
  * look at the ring and its signal.  eventfd_signal() is one, too.
@@ -54,7 +54,10 @@ struct eventfd;
 
 /* An attached wake-up, embedded in its owner. */
 struct eventfd_wait {
-	/* The counter is above 0. True: the event is taken, wake nobody else (priority entries only). */
+	/*
+	 * The counter is above 0. True: the event is taken, wake nobody else (priority entries
+	 * only).
+	 */
 	bool (*wake)(struct eventfd_wait *self, struct eventfd *fd);
 	void *arg; /* the owner's */
 	bool priority;
@@ -90,7 +93,10 @@ eventfd_signal(struct eventfd *fd);
 void
 eventfd_signal_locked(struct eventfd *fd);
 
-/* event_notifier_set(): a write of 1 whose EAGAIN counts as success, for the event is pending anyway. */
+/*
+ * event_notifier_set(): a write of 1 whose EAGAIN counts as success, for the event is pending
+ * anyway.
+ */
 void
 eventfd_set(struct eventfd *fd);
 

@@ -37,7 +37,8 @@ guest_notifiers_create(struct world *w, const char *device, struct irqchip *chip
 				       EVENTFD_NONBLOCK);
 		if (design != GUEST_NOTIFIER_SWAP)
 			continue;
-		snprintf(text, sizeof(text), config ? "%s.masked_config" : "%s.masked%u", device, i);
+		snprintf(text, sizeof(text), config ? "%s.masked_config" : "%s.masked%u", device,
+			 i);
 		n->masked_fd = eventfd_create(w, text, EVENTFD_MASKED, EVENTFD_NONBLOCK);
 	}
 	return set;
@@ -52,7 +53,7 @@ guest_notifier_of(struct guest_notifiers *set, int32_t queue)
 	return &set->notifier[queue];
 }
 
-/* --- the call fd ------------------------------------------------------------------------------- */
+/* --- the call fd ------------------------------------------------------------------------------ */
 
 void
 guest_notifier_call_is(struct guest_notifier *n, struct eventfd *fd)
@@ -72,7 +73,7 @@ give_call(struct guest_notifier *n, struct eventfd *fd)
 		guest_notifier_call_is(n, fd);
 }
 
-/* --- routes and irqfds ------------------------------------------------------------------------- */
+/* --- routes and irqfds ------------------------------------------------------------------------ */
 
 /* kvm_virtio_pci_vq_vector_use() */
 static void
@@ -134,7 +135,7 @@ irqfd_release(struct guest_notifier *n)
 	irqfd_deassign(n->set->chip, n->fd, n->set->route[n->vector].gsi);
 }
 
-/* --- masking ----------------------------------------------------------------------------------- */
+/* --- masking ---------------------------------------------------------------------------------- */
 
 static void
 say_mask(struct guest_notifier *n, bool masked)
@@ -239,7 +240,7 @@ on_poll(void *arg, unsigned start, unsigned end)
 
 static const struct msix_ops ops = { .use = on_use, .release = on_release, .poll = on_poll };
 
-/* --- start and stop ---------------------------------------------------------------------------- */
+/* --- start and stop --------------------------------------------------------------------------- */
 
 /* kvm_virtio_pci_vector_use_one() */
 static void
@@ -280,7 +281,10 @@ guest_notifiers_start(struct guest_notifiers *set, bool with_irqfd)
 	for (uint32_t i = 0; i <= set->queues; i++) {
 		struct guest_notifier *n = &set->notifier[i];
 
-		/* vhost begins with the vector masked, and forgets what an earlier start left there. */
+		/*
+		 * vhost begins with the vector masked, and forgets what an earlier start left
+		 * there.
+		 */
 		if (swap) {
 			eventfd_test_and_clear(n->masked_fd);
 			give_call(n, n->masked_fd);
@@ -346,7 +350,7 @@ guest_notifier_set_vector(struct guest_notifier *n, unsigned vector)
 		unmask_one(n, set->msix->entry[vector].message);
 }
 
-/* --- notifying --------------------------------------------------------------------------------- */
+/* --- notifying -------------------------------------------------------------------------------- */
 
 bool
 guest_notifier_call(struct guest_notifier *n)

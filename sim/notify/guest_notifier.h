@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest notifiers of a virtio function: the eventfd between a backend's "call" and the guest's vector,
- * and what masking the vector does to it (QEMU hw/virtio/virtio-pci.c, vhost.c).
+ * Guest notifiers of a virtio function: the eventfd between a backend's "call" and the guest's
+ * vector, and what masking the vector does to it (QEMU hw/virtio/virtio-pci.c, vhost.c).
  *
  *	backend ── call fd ──▶ guest notifier ── irqfd ──▶ route of the vector ──▶ vCPU
  *	                  └──▶ masked_notifier (nobody listens; looked at)
  *
  * Two designs:
  *
- *	GUEST_NOTIFIER_UNREGISTER  (virtio-blk, virtio-scsi, vhost-scsi) masking takes the irqfd away: the
- *	    call stays in the counter and is injected when the irqfd comes back at unmask, or is taken by
- *	    a read of the pending bits and then replayed from there.  Writing the notifier while masked
- *	    has no effect until unmask.
- *	GUEST_NOTIFIER_SWAP  (vhost-net) the irqfd stays; masking gives the backend another call fd,
- *	    masked_notifier.  Unmasking gives it the guest notifier back and *then* looks whether the masked
- *	    one was signalled, and if so sets the guest notifier.  Who writes the guest notifier while
- *	    masked gets an interrupt through the mask: the bypass the debug interface has to show.
+ *	GUEST_NOTIFIER_UNREGISTER  (virtio-blk, virtio-scsi, vhost-scsi) masking takes the irqfd
+ *	    away: the call stays in the counter and is injected when the irqfd comes back at
+ *	    unmask, or is taken by a read of the pending bits and then replayed from there.
+ *	    Writing the notifier while masked has no effect until unmask.
+ *	GUEST_NOTIFIER_SWAP  (vhost-net) the irqfd stays; masking gives the backend another call
+ *	    fd, masked_notifier.  Unmasking gives it the guest notifier back and *then* looks
+ *	    whether the masked one was signalled, and if so sets the guest notifier.  Who writes
+ *	    the guest notifier while masked gets an interrupt through the mask: the bypass the
+ *	    debug interface has to show.
  *
  * Without irqfd (with_irqfd false, or MSI-X off) the VMM reads the guest notifier in its main loop,
  * guest_notifier_read(), and raises the interrupt itself: ISR, then msix_notify() or INTx.
  *
- * Vectors are shared by queues: one route (GSI) a vector, used by all notifiers on it.
- * The change of the call fd may be a message on a socket (vhost-user): `set_call` then carries it, and
- * the backend uses the old one until the message is handled.
+ * Vectors are shared by queues: one route (GSI) a vector, used by all notifiers on it.  The change
+ * of the call fd may be a message on a socket (vhost-user): `set_call` then carries it, and the
+ * backend uses the old one until the message is handled.
  */
 #ifndef RINGSIDE_NOTIFY_GUEST_NOTIFIER_H
 #define RINGSIDE_NOTIFY_GUEST_NOTIFIER_H
@@ -117,7 +118,10 @@ guest_notifier_notify_irqfd(struct guest_notifier *n);
 void
 guest_notifier_raise(struct guest_notifier *n);
 
-/* The main loop found the guest notifier readable: take it and raise. False if it was not signalled. */
+/*
+ * The main loop found the guest notifier readable: take it and raise. False if it was not
+ * signalled.
+ */
 bool
 guest_notifier_read(struct guest_notifier *n);
 

@@ -2,10 +2,10 @@
 /*
  * Legacy interrupt of a virtio function: the ISR status byte and the level it drives.
  *
- * ISR bit 0: a queue, bit 1: the configuration (virtio 1.3, 4.1.4.5).  While MSI-X is off the function
- * asserts INTx exactly while ISR is not 0 and the command register does not disable it; reading ISR
- * returns it, clears it and so deasserts.  With MSI-X on, ISR is still kept, for drivers that poll it
- * (QEMU 83d768b564), and no line is driven.
+ * ISR bit 0: a queue, bit 1: the configuration (virtio 1.3, 4.1.4.5).  While MSI-X is off the
+ * function asserts INTx exactly while ISR is not 0 and the command register does not disable it;
+ * reading ISR returns it, clears it and so deasserts.  With MSI-X on, ISR is still kept, for
+ * drivers that poll it (QEMU 83d768b564), and no line is driven.
  *
  * Several functions may share a pin: each is its own source of the IOAPIC's wired OR.
  */

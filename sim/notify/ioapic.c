@@ -23,17 +23,12 @@ static void
 service(struct ioapic *io, unsigned n)
 {
 	struct ioapic_pin *pin = &io->pin[n];
-	struct vcpu *v = irqchip_vcpu(io->chip, pin->dest);
 
 	if (!pin->irr || pin->masked || pin->remote_irr)
 		return;
 	if (!pin->level)
 		pin->irr = false;
-	if (!v || pin->vector < LAPIC_VECTOR_MIN)
-		return;
-	pin->remote_irr = pin->level;
-	emit(io->world, EV_IOAPIC_SEND, n, pin->dest, pin->vector);
-	vcpu_deliver(v, pin->vector, pin->level);
+	ioapic_send(io, n);
 }
 
 /* Ask the resamplers of a pin; false if it has none. */
@@ -64,8 +59,9 @@ unmasked(struct ioapic *io, unsigned n)
 	if (!pin->level || !pin->irr || pin->remote_irr)
 		return;
 	/*
-	 * What was latched while masked may be over: a threaded handler acknowledges the device after
-	 * the EOI and before it unmasks.  Who can be asked whether the line is still up is asked.
+	 * What was latched while masked may be over: a threaded handler acknowledges the device
+	 * after the EOI and before it unmasks.  Who can be asked whether the line is still up is
+	 * asked.
 	 */
 	if (!fault_on(io->world, FAULT_IOAPIC_UNMASK_LATCHED)) {
 		pin->irr = false;
@@ -77,7 +73,8 @@ unmasked(struct ioapic *io, unsigned n)
 }
 
 void
-ioapic_set_entry(struct ioapic *io, unsigned n, uint8_t vector, uint8_t dest, bool level, bool masked)
+ioapic_set_entry(struct ioapic *io, unsigned n, uint8_t vector, uint8_t dest, bool level,
+		 bool masked)
 {
 	must(n < IOAPIC_PINS);
 	actor_point(io->world);
@@ -104,6 +101,21 @@ ioapic_mask(struct ioapic *io, unsigned n, bool masked)
 
 	must(n < IOAPIC_PINS);
 	ioapic_set_entry(io, n, pin->vector, pin->dest, pin->level, masked);
+}
+
+bool
+ioapic_send(struct ioapic *io, unsigned n)
+{
+	struct ioapic_pin *pin = &io->pin[n];
+	struct vcpu *v = irqchip_vcpu(io->chip, pin->dest);
+
+	must(n < IOAPIC_PINS);
+	if (pin->masked || !v || pin->vector < LAPIC_VECTOR_MIN)
+		return false;
+	pin->remote_irr = pin->level;
+	emit(io->world, EV_IOAPIC_SEND, n, pin->dest, pin->vector);
+	vcpu_deliver(v, pin->vector, pin->level);
+	return true;
 }
 
 bool

@@ -3,18 +3,20 @@
  * An I/O APIC: pins that devices pull, each with a redirection entry (arch/x86/kvm/ioapic.c).
  *
  * A pin's level is the OR of its sources (wired): each source has its own bit, so that one device's
- * deassertion does not take away another's.  `irr` says that a request is latched; `remote_irr`, level
- * only, that it was sent and its EOI has not come.
+ * deassertion does not take away another's.  `irr` says that a request is latched; `remote_irr`,
+ * level only, that it was sent and its EOI has not come.
  *
- *	line up ──▶ irr ──(not masked, not remote_irr)──▶ vCPU, remote_irr ──EOI──▶ ack notifiers,
- *	                                                     remote_irr clear, again if irr still set
+ *	line up ──▶ irr ──(not masked, not remote_irr)──▶ vCPU, remote_irr
+ *	             ▲                                               │ EOI
+ *	             └── again if irr is set ◀── remote_irr clear ◀── ack notifiers
  *
- * Ack notifiers (irqfd's resampler) run at EOI *before* remote_irr is cleared.  Level-triggered sources
- * that reach us through an eventfd cannot say "down": they are lowered by the resampler at EOI, and up
- * again if the device still wants attention.
+ * Ack notifiers (irqfd's resampler) run at EOI *before* remote_irr is cleared.  Level-triggered
+ * sources that reach us through an eventfd cannot say "down": they are lowered by the resampler at
+ * EOI, and up again if the device still wants attention.
  *
- * `split`: the IOAPIC is in the VMM, the local APICs in KVM.  Then an EOI reaches the resampler only
- * because the VMM passes it on (QEMU c82d9d43ed).
+ * `split`: the IOAPIC is in the VMM, the local APICs in KVM.  Then a resampling irqfd sends a
+ * message and holds no line, and an EOI reaches the resampler only because the VMM passes it on
+ * (QEMU c82d9d43ed).
  */
 #ifndef RINGSIDE_NOTIFY_IOAPIC_H
 #define RINGSIDE_NOTIFY_IOAPIC_H
@@ -74,6 +76,14 @@ ioapic_mask(struct ioapic *io, unsigned pin, bool masked);
 /* Pull the line up or let go. An edge counts when it goes up. */
 void
 ioapic_set_line(struct ioapic *io, unsigned pin, unsigned source, bool up);
+
+/*
+ * Send the pin's interrupt now, whatever its line: false if masked or for nobody.  What an irqfd
+ * does with a split irqchip, where KVM knows the pin only as the message that the VMM made its
+ * route.
+ */
+bool
+ioapic_send(struct ioapic *io, unsigned pin);
 
 bool
 ioapic_line(const struct ioapic *io, unsigned pin);

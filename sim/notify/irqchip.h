@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The interrupt controllers of one VM together: its vCPUs' local APICs, the IOAPIC, the routing table
- * and the irqfds.  All a VM's notification models hang on this; there is one a VM.
+ * The interrupt controllers of one VM together: its vCPUs' local APICs, the IOAPIC, the routing
+ * table and the irqfds.  All a VM's notification models hang on this; there is one a VM.
  *
- * MSI on x86: the address names the destination (bits 19:12 are the APIC id), the data the vector (bits
- * 7:0).  A message that names no vCPU of ours or an illegal vector is dropped, as on the real bus.
+ * MSI on x86: the address names the destination (bits 19:12 are the APIC id), the data the vector
+ * (bits 7:0).  A message that names no vCPU of ours or an illegal vector is dropped, as on the real
+ * bus.
  */
 #ifndef RINGSIDE_NOTIFY_IRQCHIP_H
 #define RINGSIDE_NOTIFY_IRQCHIP_H

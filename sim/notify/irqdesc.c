@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/must.h"
+#include "notify/irqchip.h"
 #include "notify/irqdesc.h"
 
 struct irqdesc *
@@ -15,6 +16,7 @@ irqdesc_create(struct world *w, const char *name, enum irq_flow flow, irq_mask_f
 	d->mask = mask;
 	d->mask_arg = arg;
 	d->depth = 1;
+	d->masked = true;
 	d->count_max = IRQDESC_COUNT_MAX;
 	waitq_init(&d->idle, w, name);
 	waitq_init(&d->lock, w, name);
@@ -27,9 +29,22 @@ irqdesc_disabled(const struct irqdesc *d)
 	return d->depth > 0;
 }
 
+/* The CPU the running actor is on, or null. */
+static struct vcpu *
+running_on(const struct irqdesc *d)
+{
+	const struct actor *self = actor_current(d->world);
+	const struct irqchip *chip = d->vcpu ? d->vcpu->chip : NULL;
+
+	for (uint32_t i = 0; chip && i < chip->vcpus; i++)
+		if (chip->vcpu[i]->irq == self || vcpu_is_task(chip->vcpu[i], self))
+			return chip->vcpu[i];
+	return NULL;
+}
+
 /* Under desc->lock, which keeps two CPUs' writes to the source in the order of their decisions. */
 static void
-set_mask(struct irqdesc *d, struct vcpu *v, bool masked)
+set_mask(struct irqdesc *d, bool masked)
 {
 	while (d->locked)
 		waitq_wait(d->world, &d->lock);
@@ -39,7 +54,7 @@ set_mask(struct irqdesc *d, struct vcpu *v, bool masked)
 	if (!d->mask)
 		return;
 	d->locked = true;
-	d->mask(d->mask_arg, v, masked);
+	d->mask(d->mask_arg, running_on(d), masked);
 	d->locked = false;
 	waitq_wake_all(d->world, &d->lock);
 }
@@ -53,15 +68,15 @@ keep(struct irqdesc *d)
 
 /* Not now: mask the source and remember. */
 static void
-keep_masked(struct irqdesc *d, struct vcpu *v)
+keep_masked(struct irqdesc *d)
 {
 	keep(d);
-	set_mask(d, v, true);
+	set_mask(d, true);
 }
 
 /* note_interrupt(): of the last count_max, were more than 99.9 % nobody's? */
 static void
-note(struct irqdesc *d, struct vcpu *v, enum irq_return ret)
+note(struct irqdesc *d, enum irq_return ret)
 {
 	d->unhandled += ret == IRQ_NONE;
 	if (++d->count < d->count_max)
@@ -70,7 +85,7 @@ note(struct irqdesc *d, struct vcpu *v, enum irq_return ret)
 		emit(d->world, EV_GENIRQ_NOBODY_CARED, d->name, d->unhandled);
 		d->istate |= IRQS_SPURIOUS_DISABLED;
 		d->depth++;
-		set_mask(d, v, true);
+		set_mask(d, true);
 	}
 	d->count = d->unhandled = 0;
 }
@@ -96,7 +111,7 @@ handle(struct irqdesc *d, struct vcpu *v, bool polled)
 	waitq_wake_all(d->world, &d->idle);
 	/* The poller's own finds are not judged. */
 	if (!polled)
-		note(d, v, ret);
+		note(d, ret);
 	return ret;
 }
 
@@ -122,24 +137,24 @@ edge(struct irqdesc *d, struct vcpu *v)
 		    fault_on(d->world, FAULT_POLLED_IRQ_DROPPED))
 			emit(d->world, EV_GENIRQ_DROP, d->name);
 		else
-			keep_masked(d, v);
+			keep_masked(d);
 		vcpu_eoi(v);
 		return;
 	}
 	if (irqdesc_disabled(d) || !d->action) {
-		keep_masked(d, v);
+		keep_masked(d);
 		vcpu_eoi(v);
 		return;
 	}
 	vcpu_eoi(v); /* irq_ack: from here on another one may come */
 	do {
 		if (!d->action) {
-			set_mask(d, v, true);
+			set_mask(d, true);
 			return;
 		}
 		/* One came while we handled one, on another CPU, and was masked there. */
 		if ((d->istate & IRQS_PENDING) && !irqdesc_disabled(d))
-			set_mask(d, v, false);
+			set_mask(d, false);
 		handle(d, v, false);
 	} while ((d->istate & IRQS_PENDING) && !irqdesc_disabled(d));
 }
@@ -150,10 +165,10 @@ fasteoi(struct irqdesc *d, struct vcpu *v)
 	if (!may_run(d)) {
 		emit(d->world, EV_GENIRQ_DROP, d->name);
 	} else if (irqdesc_disabled(d) || !d->action) {
-		keep_masked(d, v);
+		keep_masked(d);
 	} else {
 		if (d->istate & IRQS_ONESHOT)
-			set_mask(d, v, true); /* the threaded handler's irqdesc_unmask() ends that */
+			set_mask(d, true); /* the threaded handler's irqdesc_unmask() ends that */
 		handle(d, v, false);
 	}
 	vcpu_eoi(v);
@@ -204,7 +219,7 @@ irqdesc_disable(struct irqdesc *d)
 }
 
 void
-irqdesc_enable(struct irqdesc *d, struct vcpu *v)
+irqdesc_enable(struct irqdesc *d)
 {
 	actor_point(d->world);
 	must(d->depth);
@@ -212,19 +227,19 @@ irqdesc_enable(struct irqdesc *d, struct vcpu *v)
 	emit(d->world, EV_GENIRQ_ENABLE, d->name, d->depth);
 	if (d->depth)
 		return;
-	set_mask(d, v, false);
+	set_mask(d, false);
 	resend(d);
 }
 
 void
-irqdesc_unmask(struct irqdesc *d, struct vcpu *v)
+irqdesc_unmask(struct irqdesc *d)
 {
 	if (!irqdesc_disabled(d))
-		set_mask(d, v, false);
+		set_mask(d, false);
 }
 
 int
-irqdesc_request(struct irqdesc *d, struct vcpu *v, irq_handler_fn fn, void *arg, bool shared)
+irqdesc_request(struct irqdesc *d, irq_handler_fn fn, void *arg, bool shared)
 {
 	struct irqaction **last = &d->action;
 	struct irqaction *a;
@@ -243,7 +258,7 @@ irqdesc_request(struct irqdesc *d, struct vcpu *v, irq_handler_fn fn, void *arg,
 		d->istate &= ~IRQS_SPURIOUS_DISABLED;
 		d->count = d->unhandled = 0;
 		d->depth = 1;
-		irqdesc_enable(d, v);
+		irqdesc_enable(d);
 	}
 	return 0;
 }
@@ -256,7 +271,7 @@ irqdesc_synchronize(struct irqdesc *d)
 }
 
 void
-irqdesc_free(struct irqdesc *d, struct vcpu *v, void *arg)
+irqdesc_free(struct irqdesc *d, void *arg)
 {
 	struct irqaction **p = &d->action;
 	struct irqaction *a;
@@ -271,7 +286,7 @@ irqdesc_free(struct irqdesc *d, struct vcpu *v, void *arg)
 	if (!d->action) {
 		d->depth = 1;
 		emit(d->world, EV_GENIRQ_DISABLE, d->name, d->depth);
-		set_mask(d, v, true);
+		set_mask(d, true);
 	}
 	emit(d->world, EV_GENIRQ_FREE, d->name, d->action != NULL);
 	irqdesc_synchronize(d);

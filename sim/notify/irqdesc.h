@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest's interrupt descriptor: what Linux genirq does between the vector and the driver's handler
- * (kernel/irq/chip.c, handle.c, spurious.c), because interrupts are lost there, too.
+ * A guest's interrupt descriptor: what Linux genirq does between the vector and the driver's
+ * handler (kernel/irq/chip.c, handle.c, spurious.c), because interrupts are lost there, too.
  *
- *	flow EDGE (MSI):      ack; if one is being handled or none may be: pending, masked.
- *	                      handle; again while pending
- *	flow FASTEOI (INTx):  handle; EOI at the end.  While one is being handled: dropped, for the line is
- *	                      still up at EOI
+ *	flow EDGE (MSI)      ack; if one is being handled or none may be: pending, masked;
+ *	                     handle; again while pending
+ *	flow FASTEOI (INTx)  handle, then EOI.  While one is being handled: dropped, for the line
+ *	                     is still up at EOI
  *
- * A *poller* (the spurious-interrupt poller, misrouted-irq fix-up) calls the same handlers on another
- * CPU.  An interrupt that comes meanwhile waits until the poll is over and is then handled (Linux
- * fe200ae48ef5); before that change it was dropped.
+ * A *poller* (the spurious-interrupt poller, misrouted-irq fix-up) calls the same handlers on
+ * another CPU.  An interrupt that comes meanwhile waits until the poll is over and is then handled
+ * (Linux fe200ae48ef5); before that change it was dropped.
  *
- * Handlers return whether the interrupt was theirs.  Of `count_max` interrupts (Linux: 100,000) more than
- * 99.9 % not anybody's: "nobody cared", the line is disabled, for good unless the poller looks.
+ * Handlers return whether the interrupt was theirs.  Of `count_max` interrupts (Linux: 100,000)
+ * more than 99.9 % not anybody's: "nobody cared", the line is disabled, for good unless the poller
+ * looks.
  *
- * Enabling is counted (depth) and lazy: an interrupt that comes while disabled masks the source then and
- * is remembered, and resent when enabled.
+ * Enabling is counted (depth) and lazy: an interrupt that comes while disabled masks the source
+ * then and is remembered, and resent when enabled.
  */
 #ifndef RINGSIDE_NOTIFY_IRQDESC_H
 #define RINGSIDE_NOTIFY_IRQDESC_H
@@ -45,8 +46,9 @@ struct irqaction {
 };
 
 /*
- * How to mask at the source: MSI-X entry, IOAPIC pin, or null for none.  @v is the CPU that does it: the
- * one the caller runs on, which need not be the one the interrupt goes to; null: none (set-up).
+ * How to mask at the source: MSI-X entry, IOAPIC pin, or null for none.  @v is the CPU that does
+ * it, found from the running actor: it need not be the one the interrupt goes to; null: none
+ * (set-up).
  */
 typedef void (*irq_mask_fn)(void *arg, struct vcpu *v, bool masked);
 
@@ -73,7 +75,7 @@ struct irqdesc {
 
 #define IRQDESC_COUNT_MAX 100000u
 
-/* Disabled, without a handler, not yet in any IDT. @mask may be null. */
+/* Disabled, masked, without a handler, not yet in any IDT. @mask may be null. */
 struct irqdesc *
 irqdesc_create(struct world *w, const char *name, enum irq_flow flow, irq_mask_fn mask, void *arg);
 
@@ -81,21 +83,23 @@ irqdesc_create(struct world *w, const char *name, enum irq_flow flow, irq_mask_f
 void
 irqdesc_set_vector(struct irqdesc *d, struct vcpu *v, unsigned vector);
 
-/* request_irq(): 0, or -EBUSY if there is one and not both are shared. The first enables the line. */
+/*
+ * request_irq(): 0, or -EBUSY if there is one and not both are shared. The first enables the line.
+ */
 int
-irqdesc_request(struct irqdesc *d, struct vcpu *v, irq_handler_fn fn, void *arg, bool shared);
+irqdesc_request(struct irqdesc *d, irq_handler_fn fn, void *arg, bool shared);
 /* free_irq(): waits until a running handler is done; the last one disables the line. */
 void
-irqdesc_free(struct irqdesc *d, struct vcpu *v, void *arg);
+irqdesc_free(struct irqdesc *d, void *arg);
 
 /* disable_irq_nosync(), enable_irq(): counted. */
 void
 irqdesc_disable(struct irqdesc *d);
 void
-irqdesc_enable(struct irqdesc *d, struct vcpu *v);
+irqdesc_enable(struct irqdesc *d);
 /* unmask_threaded_irq(): the end of a oneshot interrupt's thread. */
 void
-irqdesc_unmask(struct irqdesc *d, struct vcpu *v);
+irqdesc_unmask(struct irqdesc *d);
 /* synchronize_irq(): wait until no handler runs. */
 void
 irqdesc_synchronize(struct irqdesc *d);

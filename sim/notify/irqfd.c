@@ -20,6 +20,10 @@ inject(struct world *w, struct timer *t)
 
 	(void)w;
 	injected(f, 1);
+	if (f->resample && f->chip->ioapic.split) {
+		ioapic_send(&f->chip->ioapic, f->ack.pin);
+		return;
+	}
 	irqchip_set_irq(f->chip, f->gsi, f->source, true);
 	if (!f->resample)
 		irqchip_set_irq(f->chip, f->gsi, f->source, false);
@@ -96,7 +100,9 @@ irqfd_assign(struct irqchip *chip, struct eventfd *fd, uint32_t gsi, struct even
 	return 0;
 }
 
-/* irqfd_shutdown(): the wake-up is unhooked, then work in flight is waited for, that is done now. */
+/*
+ * irqfd_shutdown(): the wake-up is unhooked, then work in flight is waited for, that is done now.
+ */
 static void
 shut_down(struct irqfd *f)
 {

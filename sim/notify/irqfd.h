@@ -4,14 +4,16 @@
  *
  *	eventfd_signal() ─▶ wake-up, first in line: takes the counter
  *	      route is MSI ─▶ the interrupt is delivered at once, in the signaller's context
- *	      else         ─▶ a work item raises (and, if not resampling, lowers) the GSI a little later
+ *	      else         ─▶ a work item raises (and lowers, if not resampling) the GSI later
  *
- * Assigning looks whether the eventfd is signalled already and injects that, too, so an event that came
- * while no irqfd was there is not lost.  The counter is left as it is then; the next wake-up, or the
- * deassignment, takes it.  Deassigning detaches and takes the counter in one step and waits for work in
- * flight: an event is injected before or stays in the eventfd for later, never both, never neither.
+ * Assigning looks whether the eventfd is signalled already and injects that, too, so an event that
+ * came while no irqfd was there is not lost.  The counter is left as it is then; the next wake-up,
+ * or the deassignment, takes it.  Deassigning detaches and takes the counter in one step and waits
+ * for work in flight: an event is injected before or stays in the eventfd for later, never both,
+ * never neither.
  *
- * With a resamplefd the GSI stays up until its EOI; then it is lowered and the resamplefd signalled.
+ * With a resamplefd the GSI stays up until its EOI; then it is lowered and the resamplefd
+ * signalled.
  */
 #ifndef RINGSIDE_NOTIFY_IRQFD_H
 #define RINGSIDE_NOTIFY_IRQFD_H

@@ -2,9 +2,9 @@
 /*
  * The GSI routing table of a VM (KVM_SET_GSI_ROUTING): which number means which message or pin.
  *
- * As in KVM the table is replaced as a whole; an irqfd keeps a *copy* of its entry and gets the new one
- * a moment after the table is in place: a signal in between still uses the old one.  A GSI without an
- * entry delivers nothing: what was signalled is consumed and gone (EV_IRQ_NO_ROUTE).
+ * As in KVM the table is replaced as a whole; an irqfd keeps a *copy* of its entry and gets the new
+ * one a moment after the table is in place: a signal in between still uses the old one.  A GSI
+ * without an entry delivers nothing: what was signalled is consumed and gone (EV_IRQ_NO_ROUTE).
  *
  * The VMM edits a shadow (irqroute_set_msi(), irqroute_del()) and commits it, as QEMU's
  * kvm_irqchip_update_msi_route() and kvm_irqchip_commit_routes() do.
@@ -39,7 +39,9 @@ struct irqroute_table {
 uint32_t
 irqroute_new_gsi(struct irqchip *chip);
 
-/* Edit the shadow. Setting an entry that exists replaces it; deleting one that does not is a no-op. */
+/*
+ * Edit the shadow. Setting an entry that exists replaces it; deleting one that does not is a no-op.
+ */
 void
 irqroute_set_msi(struct irqchip *chip, uint32_t gsi, uint64_t address, uint32_t data);
 void

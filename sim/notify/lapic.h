@@ -6,12 +6,13 @@
  *	device ──▶ PIR ──sync──▶ IRR ──accept──▶ ISR ──EOI──▶ (IOAPIC, if level)
  *	       (posting only)
  *
- * IRR is one bit a vector: a second request before the first is accepted is the same request.  A vector
- * is accepted when its class (vector >> 4) is above the class of the highest vector in service.
+ * IRR is one bit a vector: a second request before the first is accepted is the same request.  A
+ * vector is accepted when its class (vector >> 4) is above the class of the highest vector in
+ * service.
  *
- * Posted interrupts (VMX).  With `posting` a sender sets PIR and ON instead of IRR, and who enters the
- * guest must move PIR to IRR; two real bugs are that somebody did not.  `apicv` is whether this vCPU
- * itself runs with APIC virtualisation: it may be inhibited while senders still post.
+ * Posted interrupts (VMX).  With `posting` a sender sets PIR and ON instead of IRR, and who enters
+ * the guest must move PIR to IRR; two real bugs are that somebody did not.  `apicv` is whether this
+ * vCPU itself runs with APIC virtualisation: it may be inhibited while senders still post.
  *
  * This file is registers and rules only; who is told and woken is vcpu.h's.
  */

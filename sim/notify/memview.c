@@ -15,7 +15,8 @@ memview_create(struct world *w, struct iobus *bus)
 }
 
 void
-memview_set_lock(struct memview *view, void (*lock)(void *arg), void (*unlock)(void *arg), void *arg)
+memview_set_lock(struct memview *view, void (*lock)(void *arg), void (*unlock)(void *arg),
+		 void *arg)
 {
 	must(!view->owner_depth);
 	view->lock = lock;
@@ -69,7 +70,7 @@ memregion_init(struct memregion *r, struct memview *view, const char *name, enum
 	view->regions = r;
 }
 
-/* --- transactions ------------------------------------------------------------------------------ */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 void
 memview_begin(struct memview *view)
@@ -208,8 +209,8 @@ memregion_del_ioeventfd(struct memregion *r, uint64_t offset, uint32_t length, b
 {
 	memview_begin(r->view);
 	for (struct memregion_ioeventfd *i = r->ioeventfds; i; i = i->next) {
-		if (i->gone || i->offset != offset || i->e.length != length || i->e.match != match ||
-		    (match && i->e.value != value) || i->e.fd != fd)
+		if (i->gone || i->offset != offset || i->e.length != length ||
+		    i->e.match != match || (match && i->e.value != value) || i->e.fd != fd)
 			continue;
 		i->gone = true;
 		r->view->changed = true;
@@ -218,7 +219,7 @@ memregion_del_ioeventfd(struct memregion *r, uint64_t offset, uint32_t length, b
 	memview_commit(r->view);
 }
 
-/* --- accesses ---------------------------------------------------------------------------------- */
+/* --- accesses --------------------------------------------------------------------------------- */
 
 struct memregion *
 memview_find(const struct memview *view, enum io_space space, uint64_t address, uint32_t length)

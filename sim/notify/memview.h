@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the VMM has mapped where: QEMU's view of MMIO and port space, its transactions, and the ioeventfds
- * that follow the regions.  A vCPU's write goes
+ * What the VMM has mapped where: QEMU's view of MMIO and port space, its transactions, and the
+ * ioeventfds that follow the regions.  A vCPU's write goes
  *
  *	vCPU ─▶ exit ─▶ KVM's bus: an ioeventfd matches ─▶ eventfd, back into the guest
  *	                  │ else
@@ -11,14 +11,15 @@
  *	                                    ▼
  *	                             *unassigned*: the write vanishes (EV_IO_UNASSIGNED)
  *
- * A transaction collects changes and applies them at the outermost commit, in QEMU's order: first the map
- * that exits are looked up in, in one step, then one by one the ioeventfds that went and those that came.
- * Before each of these is a point, for vCPUs do not stop meanwhile.  A guest that switches decode off and on
- * again by two writes makes two transactions; between them the doorbell is unassigned.
+ * A transaction collects changes and applies them at the outermost commit, in QEMU's order: first
+ * the map that exits are looked up in, in one step, then one by one the ioeventfds that went and
+ * those that came.  Before each of these is a point, for vCPUs do not stop meanwhile.  A guest that
+ * switches decode off and on again by two writes makes two transactions; between them the doorbell
+ * is unassigned.
  *
- * The VMM's lock (QEMU's BQL).  Transactions, region callbacks and configuration cycles run under it; the
- * look-up that chooses a callback does not, as in QEMU.  This room has a plain recursive one of its own;
- * the VMM's room gives it the real one by memview_set_lock().
+ * The VMM's lock (QEMU's BQL).  Transactions, region callbacks and configuration cycles run under
+ * it; the look-up that chooses a callback does not, as in QEMU.  This room has a plain recursive
+ * one of its own; the VMM's room gives it the real one by memview_set_lock().
  */
 #ifndef RINGSIDE_NOTIFY_MEMVIEW_H
 #define RINGSIDE_NOTIFY_MEMVIEW_H
@@ -35,7 +36,9 @@ struct memregion_ops {
 	uint64_t (*read)(void *arg, struct vcpu *v, uint64_t offset, uint32_t length);
 };
 
-/* An ioeventfd of a region; its address is an offset, it comes and goes with the region's mapping. */
+/*
+ * An ioeventfd of a region; its address is an offset, it comes and goes with the region's mapping.
+ */
 struct memregion_ioeventfd {
 	struct ioeventfd e; /* e.address is where it is in force, if armed */
 	uint64_t offset;
@@ -84,7 +87,8 @@ memregion_init(struct memregion *r, struct memview *view, const char *name, enum
 
 /* Use the VMM's lock, which must be recursive, instead of our own. At set-up. */
 void
-memview_set_lock(struct memview *view, void (*lock)(void *arg), void (*unlock)(void *arg), void *arg);
+memview_set_lock(struct memview *view, void (*lock)(void *arg), void (*unlock)(void *arg),
+		 void *arg);
 void
 memview_lock(struct memview *view);
 void
@@ -97,8 +101,8 @@ void
 memregion_unmap(struct memregion *r);
 
 /*
- * Add an ioeventfd at @offset (memory_region_add_eventfd); @match with @value.  At the commit, or at once
- * outside a transaction.  Deleting names the same things.
+ * Add an ioeventfd at @offset (memory_region_add_eventfd); @match with @value.  At the commit, or
+ * at once outside a transaction.  Deleting names the same things.
  */
 void
 memregion_add_ioeventfd(struct memregion *r, uint64_t offset, uint32_t length, bool match,

@@ -7,7 +7,7 @@
 #include "notify/irqchip.h"
 #include "notify/msix.h"
 
-/* --- state ------------------------------------------------------------------------------------- */
+/* --- state ------------------------------------------------------------------------------------ */
 
 bool
 msix_enabled(const struct msix *m)
@@ -88,7 +88,7 @@ msix_notify(struct msix *m, unsigned vector)
 		send_message(m, vector);
 }
 
-/* --- masks ------------------------------------------------------------------------------------- */
+/* --- masks ------------------------------------------------------------------------------------ */
 
 /* msix_handle_mask_update(): first who delivers otherwise, then what is pending. */
 static void
@@ -170,7 +170,7 @@ msix_vector_unuse(struct msix *m, unsigned vector)
 		set_pending(m, vector, false);
 }
 
-/* --- the guest's accesses ---------------------------------------------------------------------- */
+/* --- the guest's accesses --------------------------------------------------------------------- */
 
 static void
 write_dword(struct msix *m, uint32_t offset, uint32_t value)
@@ -254,7 +254,7 @@ msix_pba_read(struct msix *m, uint32_t offset, uint32_t length)
 	return length == 8 ? word : word >> (offset % 8 * 8) & UINT32_MAX;
 }
 
-/* --- building ---------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static void
 on_table_write(void *arg, struct vcpu *v, uint64_t offset, uint32_t length, uint64_t value)
@@ -329,13 +329,14 @@ msix_create(struct pci_function *f, struct irqchip *chip, unsigned vectors, unsi
 	memregion_init(&m->table, f->bus->view, text, IO_MMIO, vectors * MSIX_ENTRY_BYTES,
 		       &table_ops, m);
 	snprintf(text, sizeof(text), "%s.pba", name);
-	memregion_init(&m->pba, f->bus->view, text, IO_MMIO, bitmap_words(vectors) * 8, &pba_ops, m);
+	memregion_init(&m->pba, f->bus->view, text, IO_MMIO, bitmap_words(vectors) * 8, &pba_ops,
+		       m);
 	pci_bar_add(f, bar, offset, &m->table);
 	pci_bar_add(f, bar, offset + vectors * MSIX_ENTRY_BYTES, &m->pba);
 	return m;
 }
 
-/* --- the driver's way -------------------------------------------------------------------------- */
+/* --- the driver's way ------------------------------------------------------------------------- */
 
 static void
 driver_write(struct msix *m, struct vcpu *v, unsigned vector, uint32_t field, uint32_t value)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The MSI-X capability of a function: table, pending bits, masks (PCI 3.0 6.8.2; QEMU hw/pci/msix.c).
+ * The MSI-X capability of a function: table, pending bits, masks (PCI 3.0 6.8.2; QEMU
+ * hw/pci/msix.c).
  *
- * A vector is masked by its own bit, by the function mask, or because MSI-X is off.  A message due while
- * masked sets the pending bit; unmasking sends it and clears the bit.  Who delivers through something
- * else than msix_notify() (irqfd) registers three callbacks:
+ * A vector is masked by its own bit, by the function mask, or because MSI-X is off.  A message due
+ * while masked sets the pending bit; unmasking sends it and clears the bit.  Who delivers through
+ * something else than msix_notify() (irqfd) registers three callbacks:
  *
  *	use      the vector became unmasked: here is its message; arm what delivers it
  *	release  it became masked: stop delivering
@@ -12,8 +13,8 @@
  *
  * Order at unmask, as in QEMU: first `use`, then a set pending bit is replayed.
  *
- * The guest writes the table by 32-bit (or 64-bit) accesses: address and data of a vector that is not
- * masked change one after the other and a message between them is torn (Linux 6f1a4891a592).
+ * The guest writes the table by 32-bit (or 64-bit) accesses: address and data of a vector that is
+ * not masked change one after the other and a message between them is torn (Linux 6f1a4891a592).
  */
 #ifndef RINGSIDE_NOTIFY_MSIX_H
 #define RINGSIDE_NOTIFY_MSIX_H
@@ -74,21 +75,25 @@ uint32_t
 msix_bytes(unsigned vectors);
 
 /*
- * Register callbacks (msix_set_vector_notifiers): `use` is called for each vector that is not masked,
- * `poll` for all.  Unset: `release` for each that is not masked.
+ * Register callbacks (msix_set_vector_notifiers): `use` is called for each vector that is not
+ * masked, `poll` for all.  Unset: `release` for each that is not masked.
  */
 void
 msix_set_ops(struct msix *m, const struct msix_ops *ops, void *arg);
 void
 msix_unset_ops(struct msix *m);
 
-/* The driver gave this vector to a queue, or took it back; the last one out clears its pending bit. */
+/*
+ * The driver gave this vector to a queue, or took it back; the last one out clears its pending bit.
+ */
 void
 msix_vector_use(struct msix *m, unsigned vector);
 void
 msix_vector_unuse(struct msix *m, unsigned vector);
 
-/* The device asks for the interrupt: sent, or pending if masked; nothing if the vector is not used. */
+/*
+ * The device asks for the interrupt: sent, or pending if masked; nothing if the vector is not used.
+ */
 void
 msix_notify(struct msix *m, unsigned vector);
 
@@ -114,7 +119,10 @@ msix_masked(const struct msix *m, unsigned vector);
 bool
 msix_pending(const struct msix *m, unsigned vector);
 
-/* The driver's way: write one entry by its four dwords, masked meanwhile if @mask_first; mask, unmask. */
+/*
+ * The driver's way: write one entry by its four dwords, masked meanwhile if @mask_first; mask,
+ * unmask.
+ */
 void
 msix_driver_write_entry(struct msix *m, struct vcpu *v, unsigned vector,
 			struct msix_message message, bool mask_first);

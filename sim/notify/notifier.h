@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The registry of notifiers: which eventfds a device has, what each is for, what it is bound to, and what
- * its counter says.  It is the model's half of the debug interface that "Add debug interface to kick/call
- * on purpose" (qemu-devel, March 2021) argued about: list, look without consuming, write one on purpose.
+ * The registry of notifiers: which eventfds a device has, what each is for, what it is bound to,
+ * and what its counter says.  It is the model's half of the debug interface that "Add debug
+ * interface to kick/call on purpose" (qemu-devel, March 2021) argued about: list, look without
+ * consuming, write one on purpose.
  *
- * Ids count from 1 in the order of registration, over all devices.  An entry only points: bindings are
- * looked up when asked for, so a list is always of this moment.  Listing changes nothing, emits nothing.
+ * Ids count from 1 in the order of registration, over all devices.  An entry only points: bindings
+ * are looked up when asked for, so a list is always of this moment.  Listing changes nothing, emits
+ * nothing.
  *
- * Writing one goes through eventfd_set() like any other writer's: whether it passes a mask is then the
- * masking design's answer (guest_notifier.h), which notifier_bypasses_mask() tells beforehand.
+ * Writing one goes through eventfd_set() like any other writer's: whether it passes a mask is then
+ * the masking design's answer (guest_notifier.h), which notifier_bypasses_mask() tells beforehand.
  */
 #ifndef RINGSIDE_NOTIFY_NOTIFIER_H
 #define RINGSIDE_NOTIFY_NOTIFIER_H
@@ -87,7 +89,9 @@ struct notifier *
 notifier_lookup(const struct notifiers *r, const char *device, int32_t queue,
 		enum eventfd_role role);
 
-/* Fill @info with the next after id *@pos (begin with 0) of @device (null: all); false at the end. */
+/*
+ * Fill @info with the next after id *@pos (begin with 0) of @device (null: all); false at the end.
+ */
 bool
 notifier_next(const struct notifiers *r, const char *device, uint32_t *pos,
 	      struct notifier_info *info);
@@ -100,7 +104,10 @@ notifier_write(struct notifiers *r, uint32_t id);
 bool
 notifier_bypasses_mask(const struct notifier *n);
 
-/* Dump of the routes in force: the next at or above GSI *@gsi, which moves past it; false at the end. */
+/*
+ * Dump of the routes in force: the next at or above GSI *@gsi, which moves past it; false at the
+ * end.
+ */
 bool
 notifier_next_route(const struct notifiers *r, uint32_t *gsi, struct irqroute *route);
 

@@ -24,7 +24,7 @@ put(uint8_t *bytes, unsigned offset, unsigned length, uint32_t value)
 		bytes[offset + i] = (uint8_t)(value >> 8 * i);
 }
 
-/* --- building ---------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 struct pci_bus *
 pci_bus_create(struct world *w, struct memview *view)
@@ -97,7 +97,8 @@ pci_bar_init(struct pci_function *f, unsigned n, uint64_t size_bytes, bool io, b
 	uint32_t low = io ? 0x3 : 0xf;
 
 	must(!f->bridge && n < PCI_BARS && !f->bar[n].size_bytes && !(io && mem64));
-	must(size_bytes > low && size_bytes <= UINT64_C(1) << 31 && !(size_bytes & (size_bytes - 1)));
+	must(size_bytes > low && size_bytes <= UINT64_C(1) << 31);
+	must(!(size_bytes & (size_bytes - 1)));
 	f->bar[n] = (struct pci_bar){
 		.size_bytes = size_bytes, .io = io, .mem64 = mem64, .prefetch = prefetch,
 	};
@@ -138,7 +139,7 @@ pci_add_capability(struct pci_function *f, uint8_t id, uint8_t size)
 	return at;
 }
 
-/* --- decoding ---------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 uint16_t
 pci_command(const struct pci_function *f)
@@ -188,13 +189,14 @@ pci_bar_decoded(const struct pci_function *f, unsigned n, uint64_t *base)
 	const struct pci_bar *bar = &f->bar[n];
 	uint64_t first = pci_bar_address(f, n);
 	uint64_t last = first + bar->size_bytes - 1;
+	uint64_t top = bar->io ? 0xffff : bar->mem64 ? UINT64_MAX : UINT32_MAX;
 
 	if (!bar->size_bytes || !f->present)
 		return false;
 	if (!(pci_command(f) & (bar->io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
 		return false;
 	/* As QEMU: address 0, and what sizing leaves at the top, are not mapped. */
-	if (!first || last < first || last >= (bar->io ? 0xffff : bar->mem64 ? UINT64_MAX : UINT32_MAX))
+	if (!first || last < first || last >= top)
 		return false;
 	for (const struct pci_function *up = f->parent; up; up = up->parent)
 		if (!up->present || !forwards(up, bar->io, first, last))
@@ -224,7 +226,7 @@ update_mappings(struct pci_bus *bus)
 	memview_commit(bus->view);
 }
 
-/* --- configuration cycles ---------------------------------------------------------------------- */
+/* --- configuration cycles --------------------------------------------------------------------- */
 
 static bool
 overlaps(unsigned offset, unsigned length, unsigned first, unsigned bytes)
@@ -273,7 +275,8 @@ pci_config_write(struct pci_function *f, struct vcpu *v, unsigned offset, unsign
 			uint8_t mask = f->wmask[offset + i];
 			uint8_t byte = (uint8_t)(value >> 8 * i);
 
-			f->config[offset + i] = (uint8_t)((f->config[offset + i] & ~mask) | (byte & mask));
+			f->config[offset + i] =
+				(uint8_t)((f->config[offset + i] & ~mask) | (byte & mask));
 		}
 		written(f, offset, length, old_command);
 	}
@@ -310,7 +313,7 @@ pci_set_present(struct pci_function *f, bool present)
 	update_mappings(f->bus);
 }
 
-/* --- what guests do ---------------------------------------------------------------------------- */
+/* --- what guests do --------------------------------------------------------------------------- */
 
 void
 pci_set_bar(struct pci_function *f, struct vcpu *v, unsigned n, uint64_t address)

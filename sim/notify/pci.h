@@ -3,21 +3,21 @@
  * PCI functions and bridges: configuration space, and from it which addresses reach which BAR.
  *
  *	root bus ─┬─ function           reached if its own decode bit is set
- *	          └─ bridge ─┬─ function   … and the bridge's decode bit, and its window holds the BAR
+ *	          └─ bridge ─┬─ function   … and the bridge's is, and its window holds the BAR
  *	                     └─ bridge ─ …     … at every bridge on the way up
  *
- * Configuration space is bytes with a write mask, as in QEMU; sizing a BAR (write all ones, read back)
- * and moving a window work because masked writes do.  After each write that touches a command register,
- * a BAR or a window the whole tree is decoded anew and the difference goes to the memview as one
- * transaction.  Guests reprogram by several writes, each an exit of its own; between them other vCPUs run
- * and find what is decoded just then.
+ * Configuration space is bytes with a write mask, as in QEMU; sizing a BAR (write all ones, read
+ * back) and moving a window work because masked writes do.  After each write that touches a command
+ * register, a BAR or a window the whole tree is decoded anew and the difference goes to the memview
+ * as one transaction.  Guests reprogram by several writes, each an exit of its own; between them
+ * other vCPUs run and find what is decoded just then.
  *
- * Windows: memory base and limit in 1 MiB, prefetchable (64-bit) memory, I/O in 4 KiB; a base above its
- * limit is a closed window.  A BAR must lie in one window of its bridge as a whole (QEMU clips; a BAR
- * that reaches over a window's end would be a guest bug that no scenario needs).
+ * Windows: memory base and limit in 1 MiB, prefetchable (64-bit) memory, I/O in 4 KiB; a base above
+ * its limit is a closed window.  A BAR must lie in one window of its bridge as a whole (QEMU clips;
+ * a BAR that reaches over a window's end would be a guest bug that no scenario needs).
  *
- * Command bits: memory decode, I/O decode, bus master (without it the device's own MSI writes and DMA do
- * not leave it; irqfd does not ask), INTx disable.
+ * Command bits: memory decode, I/O decode, bus master (without it the device's own MSI writes and
+ * DMA do not leave it; irqfd does not ask), INTx disable.
  */
 #ifndef RINGSIDE_NOTIFY_PCI_H
 #define RINGSIDE_NOTIFY_PCI_H
@@ -119,7 +119,10 @@ pci_bridge_create(struct pci_bus *bus, struct pci_function *parent, const char *
 void
 pci_bar_init(struct pci_function *f, unsigned bar, uint64_t size_bytes, bool io, bool mem64,
 	     bool prefetch);
-/* Put @region (initialised, unmapped) into the BAR at @offset; it is mapped when the BAR is decoded. */
+/*
+ * Put @region (initialised, unmapped) into the BAR at @offset; it is mapped when the BAR is
+ * decoded.
+ */
 void
 pci_bar_add(struct pci_function *f, unsigned bar, uint64_t offset, struct memregion *region);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A virtual processor: guest tasks that share it, one context that takes its interrupts, and where it
- * is: in the guest, in the VMM, or asleep in HLT.
+ * A virtual processor: guest tasks that share it, one context that takes its interrupts, and where
+ * it is: in the guest, in the VMM, or asleep in HLT.
  *
  *	            vcpu_exit()                    nothing runnable
  *	  EXITED <──────────────  IN_GUEST  ─────────────────────────▶ BLOCKING ──point──▶ BLOCKED
@@ -9,23 +9,25 @@
  *	            vcpu_enter()     │  └──────────── wake: interrupt, or a task ─────────────┘
  *	                             └── vcpu_resume() ── STOPPED ◀── vcpu_pause()
  *
- * Who runs.  Guest tasks are actors bound to the vCPU; of those that are runnable any may go on at any
- * point (the guest's scheduler preempts).  The actor "vcpuN.irq" is the vCPU's own context: it runs
- * interrupt handlers and the idle loop.  Exclusion is by actor_hold():
+ * Who runs.  Guest tasks are actors bound to the vCPU; of those that are runnable any may go on at
+ * any point (the guest's scheduler preempts).  The actor "vcpuN.irq" is the vCPU's own context: it
+ * runs interrupt handlers and the idle loop.  Exclusion is by actor_hold():
  *	- while a handler runs, all tasks are held;
- *	- while a task is in the VMM (vcpu_exit … vcpu_enter), has interrupts off or preemption off, the
- *	  other tasks are held;
+ *	- while a task is in the VMM (vcpu_exit … vcpu_enter), has interrupts off or preemption off,
+ *	  the other tasks are held;
  *	- with interrupts off, or outside the guest, no handler starts.
  * An interrupt that is pending when interrupts go on, or at entry, is taken before the task's next
  * instruction: vcpu_irq_restore() and vcpu_enter() return after its handler has.
  *
- * Idle.  A task that waits with vcpu_wait() leaves the processor; when none is left the vCPU executes
- * HLT, exits and blocks.  Between the last check for interrupts and the sleep is a point: that is where
- * a wake-up can be lost.  A task that waits with waitq_wait() leaves the vCPU polling instead.
+ * Idle.  A task that waits with vcpu_wait() leaves the processor; when none is left the vCPU
+ * executes HLT, exits and blocks.  Between the last check for interrupts and the sleep is a point:
+ * that is where a wake-up can be lost.  A task that waits with waitq_wait() leaves the vCPU polling
+ * instead.
  *
- * Delivery.  vcpu_deliver() requests or posts the vector and then tells the vCPU: in the guest by an
- * IPI, blocked by a wake-up, exited not at all, for entry looks.  The handler is looked up in the
- * guest's IDT when the interrupt is accepted; none there means the interrupt is lost: EV_IRQ_SPURIOUS.
+ * Delivery.  vcpu_deliver() requests or posts the vector and then tells the vCPU: in the guest by
+ * an IPI, blocked by a wake-up, exited not at all, for entry looks.  The handler is looked up in
+ * the guest's IDT when the interrupt is accepted; none there means the interrupt is lost:
+ * EV_IRQ_SPURIOUS.
  */
 #ifndef RINGSIDE_NOTIFY_VCPU_H
 #define RINGSIDE_NOTIFY_VCPU_H
@@ -93,7 +95,7 @@ struct vcpu {
 	int64_t mode_names[VCPU_MODES];
 
 	struct waitq work; /* the interrupt context, until there is something to take */
-	struct waitq settled; /* tasks, until pending interrupts are taken, the vCPU is free again */
+	struct waitq settled; /* until pending interrupts are taken, or the vCPU is free again */
 	struct waitq parked; /* the task that came to vcpu_enter() while paused */
 	struct waitq stopped; /* vcpu_pause(), until the vCPU has left the VMM */
 
@@ -106,7 +108,7 @@ struct vcpu {
 struct vcpu *
 vcpu_create(struct world *w, uint32_t id);
 
-/* --- guest tasks ------------------------------------------------------------------------------- */
+/* --- guest tasks ------------------------------------------------------------------------------ */
 
 /* Let @a run on this vCPU from now on. The running actor may wait here until the vCPU is free. */
 void
@@ -132,7 +134,7 @@ vcpu_preempt_disable(struct vcpu *v);
 void
 vcpu_preempt_enable(struct vcpu *v);
 
-/* --- the guest's IDT --------------------------------------------------------------------------- */
+/* --- the guest's IDT -------------------------------------------------------------------------- */
 
 void
 vcpu_set_handler(struct vcpu *v, unsigned vector, vcpu_handler_fn fn, void *arg, enum vcpu_eoi eoi);
@@ -142,18 +144,18 @@ vcpu_clear_handler(struct vcpu *v, unsigned vector);
 void
 vcpu_eoi(struct vcpu *v);
 
-/* --- exits ------------------------------------------------------------------------------------- */
+/* --- exits ------------------------------------------------------------------------------------ */
 
 /*
- * The running task (or the handler that runs) leaves the guest and comes back; nests.  An actor that is
- * no task of the vCPU becomes one.  Null @v: a no-op.
+ * The running task (or the handler that runs) leaves the guest and comes back; nests.  An actor
+ * that is no task of the vCPU becomes one.  Null @v: a no-op.
  */
 void
 vcpu_exit(struct vcpu *v);
 void
 vcpu_enter(struct vcpu *v);
 
-/* --- the host's side --------------------------------------------------------------------------- */
+/* --- the host's side -------------------------------------------------------------------------- */
 
 /* An interrupt for this vCPU, from any actor or callback. */
 void
@@ -165,8 +167,8 @@ vcpu_kick(struct vcpu *v);
 
 /*
  * Stop (vm_stop) and start again.  A task that is in the VMM finishes its exit first and the caller
- * waits for that, so it may not hold a lock that the task needs (QEMU waits with the BQL dropped); if it
- * is the caller, it stops at its vcpu_enter().  Interrupts stay pending.
+ * waits for that, so it may not hold a lock that the task needs (QEMU waits with the BQL dropped);
+ * if it is the caller, it stops at its vcpu_enter().  Interrupts stay pending.
  */
 void
 vcpu_pause(struct vcpu *v);
