@@ -2,8 +2,8 @@
 /*
  * The native datapath inside a world: which of its deliberate defects are on.
  *
- * The rings know nothing of faults: they have quirk bits, which whoever makes a queue takes from here
- * and hands over in dp_vring.quirks.  A fault turned on later concerns queues made later.
+ * The rings know nothing of faults: they have quirk bits, which whoever makes a queue takes from
+ * here and hands over in dp_vring.quirks.  A fault turned on later concerns queues made later.
  */
 #ifndef RINGSIDE_DATAPATH_NATIVE_H
 #define RINGSIDE_DATAPATH_NATIVE_H

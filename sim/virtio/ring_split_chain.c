@@ -69,8 +69,8 @@ enter_table(struct walk *walk, const struct vring_desc *d)
 }
 
 bool
-split_chain_read(const struct split_vring *vr, const struct dp_host *host, bool indirect, uint16_t head,
-		 struct dp_elem *elem, struct split_error *err)
+split_chain_read(const struct split_vring *vr, const struct dp_host *host, bool indirect,
+		 uint16_t head, struct dp_elem *elem, struct split_error *err)
 {
 	struct walk walk = { vr, host, elem, err, vr->desc, vr->size, false };
 	uint16_t i = head;
@@ -85,8 +85,10 @@ split_chain_read(const struct split_vring *vr, const struct dp_host *host, bool 
 			elem->ndescs++;
 		if (d.flags & VRING_DESC_F_INDIRECT) {
 			if (!indirect)
-				return wrong(&walk, "indirect descriptor without VIRTIO_RING_F_INDIRECT_DESC",
-					     d.addr);
+				return wrong(
+					&walk,
+					"indirect descriptor without VIRTIO_RING_F_INDIRECT_DESC",
+					d.addr);
 			if (!enter_table(&walk, &d))
 				return false;
 			i = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading one descriptor chain on the device side (2.7.5): direct descriptors, an indirect table, or
- * direct ones with an indirect table at their end (2.7.5.3.2).
+ * Reading one descriptor chain on the device side (2.7.5): direct descriptors, an indirect table,
+ * or direct ones with an indirect table at their end (2.7.5.3.2).
  *
- * The guest is an adversary.  Each descriptor is read once into a local and judged there; whatever it
- * says, the walk ends after at most queue-size buffers and touches nothing outside guest memory.
+ * The guest is an adversary.  Each descriptor is read once into a local and judged there; whatever
+ * it says, the walk ends after at most queue-size buffers and touches nothing outside guest memory.
  */
 #ifndef RINGSIDE_VIRTIO_RING_SPLIT_CHAIN_H
 #define RINGSIDE_VIRTIO_RING_SPLIT_CHAIN_H
@@ -19,7 +19,7 @@ struct split_error {
 
 /* The chain at @head < size into @elem; false and @err if the driver broke a rule. O(length). */
 bool
-split_chain_read(const struct split_vring *vr, const struct dp_host *host, bool indirect, uint16_t head,
-		 struct dp_elem *elem, struct split_error *err);
+split_chain_read(const struct split_vring *vr, const struct dp_host *host, bool indirect,
+		 uint16_t head, struct dp_elem *elem, struct split_error *err);
 
 #endif

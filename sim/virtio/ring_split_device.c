@@ -32,7 +32,7 @@ struct dp_device {
 	bool signalled_used_valid; /* … if anybody can say so */
 	uint16_t used_flags; /* shadow */
 	uint16_t cached_used_event; /* for the quirk of that name */
-	struct popped popped[]; /* IN_ORDER: by avail index modulo size; the last inuse ones are valid */
+	struct popped popped[]; /* IN_ORDER: by avail index modulo size, the last inuse ones */
 };
 
 static bool
@@ -49,14 +49,16 @@ driver_broke(struct dp_device *d, const char *what, uint64_t value)
 	return -EINVAL;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------- */
 
 static int
-split_device_init(struct dp_device **device, const struct dp_vring *vring, const struct dp_host *host)
+split_device_init(struct dp_device **device, const struct dp_vring *vring,
+		  const struct dp_host *host)
 {
 	bool in_order = virtio_has(vring->features, VIRTIO_F_IN_ORDER);
 	bool event = virtio_has(vring->features, VIRTIO_RING_F_EVENT_IDX);
-	size_t bytes = sizeof(struct dp_device) + (in_order ? vring->size * sizeof(struct popped) : 0);
+	size_t bytes =
+		sizeof(struct dp_device) + (in_order ? vring->size * sizeof(struct popped) : 0);
 	struct split_vring vr;
 
 	if (virtio_has(vring->features, VIRTIO_F_RING_PACKED))
@@ -84,8 +86,8 @@ split_device_init(struct dp_device **device, const struct dp_vring *vring, const
 	d->notify_enabled = true;
 	d->last_avail_idx = d->shadow_avail_idx = d->used_idx = vring->start_idx;
 	d->signalled_used = d->cached_used_event = vring->start_idx;
-	/* Quirk: kvmtool before b7af514 wrote avail_event whether negotiated or not, over whatever the
-	 * driver kept behind its used ring. */
+	/* Quirk: kvmtool before b7af514 wrote avail_event whether negotiated or not, over whatever
+	 * the driver kept behind its used ring. */
 	if (!event && device_quirk(d, DP_QUIRK_DEVICE_EVENT_OOB) &&
 	    host->map(host->ctx, vring->device, 6 + 8 * (uint64_t)vring->size))
 		d->vr.avail_event = (uint16_t *)&vr.used->ring[vring->size];
@@ -99,14 +101,15 @@ split_device_destroy(struct dp_device *d)
 	d->host.free(d->host.ctx, d, d->bytes);
 }
 
-/* --- what is available -------------------------------------------------------------------------- */
+/* --- what is available ------------------------------------------------------------------- */
 
 /* Refresh shadow_avail_idx. False if the driver's index cannot be. */
 static bool
 look(struct dp_device *d)
 {
-	/* What pop() wrote to avail_event must be visible before we find that nothing is there: else the
-	 * driver publishes, reads the old event and does not kick. Quirk: kvmtool before 66ba0ba. */
+	/* What pop() wrote to avail_event must be visible before we find that nothing is there:
+	 * else the driver publishes, reads the old event and does not kick. Quirk: kvmtool before
+	 * 66ba0ba. */
 	if (d->event_unfenced && !device_quirk(d, DP_QUIRK_DEVICE_ENABLE_SKIP_MB))
 		dp_mb();
 	d->event_unfenced = false;
@@ -118,8 +121,9 @@ look(struct dp_device *d)
 		return false;
 	}
 	d->shadow_avail_idx = avail_idx;
-	/* Ring entry and descriptors only after the index that says they are there (QEMU a821ce5933).
-	 * Here and not in pop(), so that an index seen by empty() is covered too (Linux 22e1992cf7b0). */
+	/* Ring entry and descriptors only after the index that says they are there (QEMU
+	 * a821ce5933). Here and not in pop(), so that an index seen by empty() is covered too
+	 * (Linux 22e1992cf7b0). */
 	dp_rmb();
 	return true;
 }
@@ -155,7 +159,8 @@ split_device_pop(struct dp_device *d, struct dp_elem *elem)
 			return 0;
 	}
 	if (d->inuse == d->vr.size)
-		return driver_broke(d, "more chains available than the queue has descriptors", d->inuse);
+		return driver_broke(d, "more chains available than the queue has descriptors",
+				    d->inuse);
 
 	uint16_t head = DP_READ_ONCE(d->vr.avail->ring[d->last_avail_idx & d->vr.mask]);
 
@@ -168,8 +173,10 @@ split_device_pop(struct dp_device *d, struct dp_elem *elem)
 			(struct popped){ .in_bytes = elem->in_bytes, .head = head };
 	d->last_avail_idx++;
 	d->inuse++;
-	/* A device that never turns notifications off wants the next one, too (QEMU does this here). */
-	if (d->notify_enabled && d->vr.avail_event && !device_quirk(d, DP_QUIRK_DEVICE_NO_AVAIL_EVENT))
+	/* A device that never turns notifications off wants the next one, too (QEMU does this
+	 * here). */
+	if (d->notify_enabled && d->vr.avail_event &&
+	    !device_quirk(d, DP_QUIRK_DEVICE_NO_AVAIL_EVENT))
 		write_avail_event(d, d->last_avail_idx);
 	return 1;
 }
@@ -183,7 +190,7 @@ split_device_unpop(struct dp_device *d, const struct dp_elem *elem)
 	d->inuse--;
 }
 
-/* --- notifications we want ---------------------------------------------------------------------- */
+/* --- notifications we want --------------------------------------------------------------- */
 
 static void
 write_used_flags(struct dp_device *d, uint16_t flags)
@@ -192,8 +199,9 @@ write_used_flags(struct dp_device *d, uint16_t flags)
 	DP_WRITE_ONCE(d->vr.used->flags, flags);
 }
 
-/* Whether used.flags does the suppressing. Quirk: in DPDK before 77de7c781c always; avail_event never
- * moved and the driver, which looks at nothing else, did not kick until the index had gone round. */
+/* Whether used.flags does the suppressing. Quirk: in DPDK before 77de7c781c always; avail_event
+ * never moved and the driver, which looks at nothing else, did not kick until the index had gone
+ * round. */
 static bool
 by_flags(const struct dp_device *d)
 {
@@ -206,16 +214,18 @@ split_device_disable_notify(struct dp_device *d)
 	if (d->broken || !d->notify_enabled)
 		return;
 	d->notify_enabled = false;
-	/* With the event index it is enough not to move avail_event; used.flags must stay 0 (2.7.10.2). */
+	/* With the event index it is enough not to move avail_event; used.flags must stay 0
+	 * (2.7.10.2). */
 	if (by_flags(d))
 		write_used_flags(d, d->used_flags | VRING_USED_F_NO_NOTIFY);
 }
 
 /*
- * Quirk: QEMU's virtio-net before f937309fbd.  avail idx was sampled, the driver went on beyond it and
- * was not asked to kick, then the sample was published as avail_event; looking again, the device saw that
- * what was there still did not suffice, and slept behind an event that had passed.  "Does not suffice" is
- * the device's to know; here it means that there was something at the sample and it was left.
+ * Quirk: QEMU's virtio-net before f937309fbd.  avail idx was sampled, the driver went on beyond it
+ * and was not asked to kick, then the sample was published as avail_event; looking again, the
+ * device saw that what was there still did not suffice, and slept behind an event that had passed.
+ * "Does not suffice" is the device's to know; here it means that there was something at the sample
+ * and it was left.
  */
 static bool
 enable_notify_stale(struct dp_device *d)
@@ -246,29 +256,30 @@ split_device_enable_notify(struct dp_device *d)
 	if (d->vr.avail_event && !device_quirk(d, DP_QUIRK_DEVICE_NO_AVAIL_EVENT))
 		DP_WRITE_ONCE(*d->vr.avail_event, known);
 	d->event_unfenced = false;
-	/* That we want kicks must be visible before we look whether we missed one: else the driver may
-	 * publish and decide in between. Quirk: QEMU before 92045d80ba, kvmtool before 66ba0ba. */
+	/* That we want kicks must be visible before we look whether we missed one: else the driver
+	 * may publish and decide in between. Quirk: QEMU before 92045d80ba, kvmtool before
+	 * 66ba0ba. */
 	if (!device_quirk(d, DP_QUIRK_DEVICE_ENABLE_SKIP_MB))
 		dp_mb();
 	/* Quirk: virtio-crypto before QEMU 600f5ce356 did not look again. */
 	if (device_quirk(d, DP_QUIRK_DEVICE_ENABLE_NO_RECHECK) || !look(d))
 		return false;
-	/* Quirk: vhost before Linux 09861858a683 answered "not all consumed"; a worker that cannot use what
-	 * is left tries for ever. */
+	/* Quirk: vhost before Linux 09861858a683 answered "not all consumed"; a worker that cannot
+	 * use what is left tries for ever. */
 	if (device_quirk(d, DP_QUIRK_DEVICE_EMPTY_IS_NONEMPTY))
 		return d->shadow_avail_idx != d->last_avail_idx;
 	return d->shadow_avail_idx != known;
 }
 
-/* --- giving back -------------------------------------------------------------------------------- */
+/* --- giving back ------------------------------------------------------------------------- */
 
 static void
 write_used(struct dp_device *d, uint16_t idx, uint32_t id, uint32_t len)
 {
-	union split_used_elem *to = (union split_used_elem *)&d->vr.used->ring[idx & d->vr.mask];
-	union split_used_elem e = { { id, len } };
+	struct vring_used_elem *to = &d->vr.used->ring[idx & d->vr.mask];
 
-	DP_WRITE_ONCE(to->word, e.word);
+	DP_WRITE_ONCE(to->id, id);
+	DP_WRITE_ONCE(to->len, len);
 }
 
 static void
@@ -283,7 +294,8 @@ write_used_idx(struct dp_device *d, uint16_t idx)
 static void
 fill_in_order(struct dp_device *d, uint16_t head, uint32_t len)
 {
-	for (uint16_t n = 0, idx = (uint16_t)(d->last_avail_idx - d->inuse); n < d->inuse; n++, idx++) {
+	for (uint16_t n = 0, idx = (uint16_t)(d->last_avail_idx - d->inuse); n < d->inuse;
+	     n++, idx++) {
 		struct popped *p = &d->popped[idx & d->vr.mask];
 
 		if (p->head != head || p->filled)
@@ -295,8 +307,9 @@ fill_in_order(struct dp_device *d, uint16_t head, uint32_t len)
 }
 
 /*
- * Publish the chains that have ended and have no unfinished one before them.  One element, that of the
- * last chain, stands where the first one's would, for as many chains as were used completely (2.7.9).
+ * Publish the chains that have ended and have no unfinished one before them.  One element, that of
+ * the last chain, stands where the first one's would, for as many chains as were used completely
+ * (2.7.9).
  */
 static uint16_t
 flush_in_order(struct dp_device *d)
@@ -359,10 +372,12 @@ split_device_flush(struct dp_device *d, unsigned count)
 		d->signalled_used_valid = false;
 }
 
-/* --- notifications the driver wants ------------------------------------------------------------- */
+/* --- notifications the driver wants ------------------------------------------------------ */
 
-/* Quirk: vhost 809ecb9bca6a, reverted by 8d65843c4426.  A copy of used_event was trusted while it lay
- * ahead; a driver that moved it back (Linux 8d622d21d248 writes 0 to disable) was not heard. */
+/* Quirk: vhost 809ecb9bca6a, reverted by 8d65843c4426.  A copy of used_event was trusted while it
+ * lay ahead, so that a driver which moved it back was not heard.  Linux does since 8d622d21d248: it
+ * writes 0 to disable, which lies ahead shortly before the index wraps, and then what it waits
+ * for. */
 static bool
 cached_event_ahead(const struct dp_device *d, uint16_t new_idx, uint16_t old)
 {
@@ -373,8 +388,8 @@ cached_event_ahead(const struct dp_device *d, uint16_t new_idx, uint16_t old)
 static bool
 split_device_should_notify(struct dp_device *d)
 {
-	/* Quirk: crosvm c6554e9c7 took the scheme below from vhost, without the full barrier that it needs:
-	 * a crossing missed once is never looked at again (reverted by b0423fd52). */
+	/* Quirk: crosvm c6554e9c7 took the scheme below from vhost, without the full barrier that
+	 * it needs: a crossing missed once is never looked at again (reverted by b0423fd52). */
 	bool barrier = !device_quirk(d, DP_QUIRK_DEVICE_PUBLISH_SKIP_MB) &&
 		       !device_quirk(d, DP_QUIRK_DEVICE_SIGNALLED_EAGER);
 	uint16_t old = d->signalled_used, new_idx = d->used_idx;
@@ -387,9 +402,9 @@ split_device_should_notify(struct dp_device *d)
 		d->signalled_used = new_idx;
 		return false;
 	}
-	/* The index must be visible before we look whether the driver wants to know of it: else it may ask,
-	 * look and sleep in between. Quirk: QEMU before a281ebc11a, DPDK before 159793ac86, kvmtool before
-	 * d7d79bd. */
+	/* The index must be visible before we look whether the driver wants to know of it: else it
+	 * may ask, look and sleep in between. Quirk: QEMU before a281ebc11a, DPDK before
+	 * 159793ac86, kvmtool before d7d79bd. */
 	if (barrier)
 		dp_mb();
 	if (d->notify_on_empty && !d->inuse && split_device_empty(d))
@@ -404,7 +419,7 @@ split_device_should_notify(struct dp_device *d)
 	return vring_need_event(d->cached_used_event, new_idx, old);
 }
 
-/* --- position and state ------------------------------------------------------------------------- */
+/* --- position and state ------------------------------------------------------------------ */
 
 static uint32_t
 split_device_get_position(struct dp_device *d)
@@ -413,9 +428,10 @@ split_device_get_position(struct dp_device *d)
 }
 
 /*
- * Take the ring over from somebody else.  What was published is read from the ring; what the other one
- * signalled nobody knows, hence valid is cleared.  Quirk: QEMU before 6793dfd1b6 and 3561ba1418, DPDK
- * before 2f706027c8 kept it and took the driver for notified.
+ * Take the ring over from somebody else.  What was published is read from the ring; what the other
+ * one signalled nobody knows, hence valid is cleared.  Quirk: QEMU before 6793dfd1b6 and
+ * 3561ba1418, DPDK before 2f706027c8 kept it.  Where the other owner used most of 2^16 buffers, the
+ * old value lies ahead of used_event again, and the driver is taken for notified.
  */
 static void
 split_device_set_position(struct dp_device *d, uint32_t position)

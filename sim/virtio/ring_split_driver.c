@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Driver side of the split virtqueue.  Invariants, between operations:
+ * Driver side of the split virtqueue.  Invariants, between operations on a live queue:
  *	num_free + sum of ndescs over outstanding heads == size
- *	outstanding == avail_idx_shadow - last_used_idx (mod 2^16), but for what detach_unused() took
- * Free descriptors are a list through next[]; with VIRTIO_F_IN_ORDER they are instead the stretch of
- * the table that begins at free_head, since descriptors go round in ring order (2.7.5).
+ *	outstanding == avail_idx_shadow - last_used_idx (mod 2^16)
+ * Free descriptors are a list through next[]; with VIRTIO_F_IN_ORDER they are instead the stretch
+ * of the table that begins at free_head, since descriptors go round in ring order (2.7.5).
  */
 #include <errno.h>
 
@@ -52,10 +52,11 @@ device_broke(struct dp_driver *d, const char *what, uint64_t value)
 	return -EINVAL;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------- */
 
 static int
-split_driver_init(struct dp_driver **driver, const struct dp_vring *vring, const struct dp_host *host)
+split_driver_init(struct dp_driver **driver, const struct dp_vring *vring,
+		  const struct dp_host *host)
 {
 	size_t bytes = sizeof(struct dp_driver) + vring->size * sizeof(struct exposed);
 	bool event = virtio_has(vring->features, VIRTIO_RING_F_EVENT_IDX);
@@ -100,12 +101,13 @@ split_driver_destroy(struct dp_driver *d)
 	d->host.free(d->host.ctx, d, d->bytes);
 }
 
-/* --- add ---------------------------------------------------------------------------------------- */
+/* --- add --------------------------------------------------------------------------------- */
 
 static uint16_t
 desc_flags(unsigned i, unsigned out, unsigned total)
 {
-	return (uint16_t)((i >= out ? VRING_DESC_F_WRITE : 0) | (i + 1 < total ? VRING_DESC_F_NEXT : 0));
+	return (uint16_t)((i >= out ? VRING_DESC_F_WRITE : 0) |
+			  (i + 1 < total ? VRING_DESC_F_NEXT : 0));
 }
 
 /* Take descriptors from the free ones for a chain of @total; returns its head. */
@@ -125,10 +127,11 @@ add_direct(struct dp_driver *d, const struct dp_buf *sg, unsigned out, unsigned 
 	return first;
 }
 
-/* The same with all of the chain in the table at gpa @table, and one descriptor that refers to it. */
+/* The same with all of the chain in the table at gpa @table, and one descriptor that refers to
+ * it. */
 static uint16_t
-add_indirect(struct dp_driver *d, const struct dp_buf *sg, unsigned out, unsigned total, uint64_t table,
-	     struct vring_desc *entry)
+add_indirect(struct dp_driver *d, const struct dp_buf *sg, unsigned out, unsigned total,
+	     uint64_t table, struct vring_desc *entry)
 {
 	struct dp_buf whole = { table, total * (uint32_t)sizeof(*entry) };
 	uint16_t first = d->free_head;
@@ -149,20 +152,21 @@ static void
 expose(struct dp_driver *d, uint16_t first)
 {
 	DP_WRITE_ONCE(d->vr.avail->ring[d->avail_idx_shadow & d->vr.mask], first);
-	/* Descriptors and ring entry must be there before the index that lets the device look at them
-	 * (2.7.13.3.1). */
+	/* Descriptors and ring entry must be there before the index that lets the device look at
+	 * them (2.7.13.3.1). */
 	dp_wmb();
 	d->avail_idx_shadow++;
 	DP_WRITE_ONCE(d->vr.avail->idx, d->avail_idx_shadow);
 	d->outstanding++;
-	/* Linux kicks by itself when 2^16 - 1 were added without asking; we answer yes the next time. */
+	/* Linux kicks by itself when 2^16 - 1 were added without asking; we answer yes the next
+	 * time. */
 	if (++d->num_added == UINT16_MAX)
 		d->kick_owed = true;
 }
 
 static int
-split_driver_add(struct dp_driver *d, const struct dp_buf *sg, unsigned out, unsigned in, uint64_t token,
-		 bool indirect, uint64_t table)
+split_driver_add(struct dp_driver *d, const struct dp_buf *sg, unsigned out, unsigned in,
+		 uint64_t token, bool indirect, uint64_t table)
 {
 	unsigned total = out + in;
 	struct vring_desc *entry = NULL;
@@ -171,30 +175,31 @@ split_driver_add(struct dp_driver *d, const struct dp_buf *sg, unsigned out, uns
 
 	if (d->broken)
 		return -EIO;
-	/* A chain may not be longer than the queue; that the entries of an indirect table count is the
-	 * strict reading of 2.7.5.3.1. */
+	/* A chain may not be longer than the queue; that the entries of an indirect table count is
+	 * the strict reading of 2.7.5.3.1. */
 	if (!total || out > d->vr.size || in > d->vr.size || total > d->vr.size)
 		return -EINVAL;
 	indirect = indirect && d->indirect;
 	if (d->num_free < (indirect ? 1 : total))
 		return -ENOSPC;
 	if (indirect) {
-		entry = table % VRING_DESC_ALIGN_SIZE ? NULL
-						      : d->host.map(d->host.ctx, table,
-								    total * sizeof(*entry));
+		entry = table % VRING_DESC_ALIGN_SIZE
+				? NULL
+				: d->host.map(d->host.ctx, table, total * sizeof(*entry));
 		if (!entry)
 			return -EINVAL;
 	}
 	for (unsigned n = out; n < total; n++)
 		in_bytes += sg[n].len;
-	first = indirect ? add_indirect(d, sg, out, total, table, entry) : add_direct(d, sg, out, total);
+	first = indirect ? add_indirect(d, sg, out, total, table, entry)
+			 : add_direct(d, sg, out, total);
 	d->head[first].token = token;
 	d->head[first].in_bytes = in_bytes;
 	expose(d, first);
 	return 0;
 }
 
-/* --- kick --------------------------------------------------------------------------------------- */
+/* --- kick -------------------------------------------------------------------------------- */
 
 static bool
 split_driver_kick_prepare(struct dp_driver *d)
@@ -204,8 +209,9 @@ split_driver_kick_prepare(struct dp_driver *d)
 
 	if (d->broken)
 		return false;
-	/* The index must be visible before we look whether the device wants to know of it: else it may
-	 * ask, look and sleep in between (2.7.13.4.1). Quirk: DPDK before d21d05c7a9 had no barrier. */
+	/* The index must be visible before we look whether the device wants to know of it: else it
+	 * may ask, look and sleep in between (2.7.13.4.1). Quirk: DPDK before d21d05c7a9 had no
+	 * barrier. */
 	if (!driver_quirk(d, DP_QUIRK_DRIVER_KICK_SKIP_MB))
 		dp_mb();
 	d->num_added = 0;
@@ -215,8 +221,8 @@ split_driver_kick_prepare(struct dp_driver *d)
 
 	uint16_t event = DP_READ_ONCE(*d->vr.avail_event);
 
-	/* Quirk: should_notify() of rcore-os/virtio-drivers since 7385d61 compares numbers. True more often
-	 * than needed before the wrap, and not when needed after it. */
+	/* Quirk: should_notify() of rcore-os/virtio-drivers since 7385d61 compares numbers. True
+	 * more often than needed before the wrap, and not when needed after it. */
 	if (driver_quirk(d, DP_QUIRK_DRIVER_KICK_NO_WRAP))
 		return new_idx >= (uint16_t)(event + 1);
 	return owed || vring_need_event(event, new_idx, old);
@@ -228,7 +234,7 @@ split_driver_notify_data(struct dp_driver *d)
 	return virtio_notification_data(d->index, d->avail_idx_shadow);
 }
 
-/* --- get ---------------------------------------------------------------------------------------- */
+/* --- get --------------------------------------------------------------------------------- */
 
 /* Give the chain at @first back to the free descriptors. */
 static void
@@ -253,23 +259,22 @@ detach(struct dp_driver *d, uint16_t first)
 static int
 used_elem(struct dp_driver *d, struct vring_used_elem *elem)
 {
-	union split_used_elem *from = (union split_used_elem *)&d->vr.used->ring[d->last_used_idx & d->vr.mask];
-	union split_used_elem e;
+	const struct vring_used_elem *from = &d->vr.used->ring[d->last_used_idx & d->vr.mask];
+	uint32_t id = DP_READ_ONCE(from->id), len = DP_READ_ONCE(from->len);
 
-	e.word = DP_READ_ONCE(from->word);
-	if (e.elem.id >= d->vr.size)
-		return device_broke(d, "used id is out of range", e.elem.id);
-	if (!d->head[e.elem.id].ndescs)
-		return device_broke(d, "used id is not the head of an outstanding chain", e.elem.id);
-	if (e.elem.len > d->head[e.elem.id].in_bytes)
-		return device_broke(d, "used len is larger than the writable buffers", e.elem.len);
-	*elem = e.elem;
+	if (id >= d->vr.size)
+		return device_broke(d, "used id is out of range", id);
+	if (!d->head[id].ndescs)
+		return device_broke(d, "used id is not the head of an outstanding chain", id);
+	if (len > d->head[id].in_bytes)
+		return device_broke(d, "used len is larger than the writable buffers", len);
+	*elem = (struct vring_used_elem){ id, len };
 	return 0;
 }
 
 /*
- * IN_ORDER (2.7.9): one element may stand for a batch; it names the batch's last chain and stands where
- * the first one's would.  What it skips was used completely.
+ * IN_ORDER (2.7.9): one element may stand for a batch; it names the batch's last chain and stands
+ * where the first one's would.  What it skips was used completely.
  */
 static int
 used_in_order(struct dp_driver *d, uint16_t used_idx, struct vring_used_elem *elem)
@@ -324,8 +329,8 @@ split_driver_get(struct dp_driver *d, uint64_t *token, uint32_t *len)
 	d->last_used_idx++;
 	/*
 	 * Where an interrupt is wanted, want it for the next one.  Quirk: Linux 35395770f803 left
-	 * used_event behind once the device had interrupted; 9p, which never calls enable_cb(), was not
-	 * interrupted again.
+	 * used_event behind once the device had interrupted; 9p, which never calls enable_cb(), was
+	 * not interrupted again.
 	 */
 	if (d->event && !(d->avail_flags_shadow & VRING_AVAIL_F_NO_INTERRUPT) &&
 	    !driver_quirk(d, DP_QUIRK_DRIVER_STALE_USED_EVENT)) {
@@ -336,7 +341,7 @@ split_driver_get(struct dp_driver *d, uint64_t *token, uint32_t *len)
 	return 1;
 }
 
-/* --- callbacks ---------------------------------------------------------------------------------- */
+/* --- callbacks --------------------------------------------------------------------------- */
 
 static void
 split_driver_disable_cb(struct dp_driver *d)
@@ -344,8 +349,8 @@ split_driver_disable_cb(struct dp_driver *d)
 	if (d->avail_flags_shadow & VRING_AVAIL_F_NO_INTERRUPT)
 		return;
 	d->avail_flags_shadow |= VRING_AVAIL_F_NO_INTERRUPT;
-	/* With the event index there is no "off": 0 is far behind most of the time, as in Linux. avail.flags
-	 * must stay 0 then (2.7.7.1). */
+	/* With the event index there is no "off": 0 is far behind most of the time, as in Linux.
+	 * avail.flags must stay 0 then (2.7.7.1). */
 	if (d->event)
 		DP_WRITE_ONCE(*d->vr.used_event, 0);
 	else
@@ -376,8 +381,8 @@ split_driver_poll(struct dp_driver *d, unsigned position)
 {
 	if (d->broken)
 		return false;
-	/* That we want interrupts must be visible before we look whether one is late already: else the
-	 * device may publish and decide in between. Quirk: DPDK before 8f66bc4ac3. */
+	/* That we want interrupts must be visible before we look whether one is late already: else
+	 * the device may publish and decide in between. Quirk: DPDK before 8f66bc4ac3. */
 	if (!driver_quirk(d, DP_QUIRK_DRIVER_ENABLE_SKIP_MB))
 		dp_mb();
 	return (uint16_t)position != DP_READ_ONCE(d->vr.used->idx);
@@ -410,12 +415,13 @@ split_driver_enable_cb_delayed(struct dp_driver *d)
 	return (uint16_t)(DP_READ_ONCE(d->vr.used->idx) - d->last_used_idx) <= bufs;
 }
 
-/* --- the rest ----------------------------------------------------------------------------------- */
+/* --- the rest ---------------------------------------------------------------------------- */
 
 static int
 split_driver_detach_unused(struct dp_driver *d, uint64_t *token)
 {
-	/* The queue is dead: nothing of it is in anybody's hands, so the rings are left as they are. */
+	/* The queue is dead: nothing of it is in anybody's hands, so the rings are left as they
+	 * are. */
 	for (uint16_t i = 0; i < d->vr.size; i++) {
 		if (!d->head[i].ndescs)
 			continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the two sides of the split ring share: the mapped areas and the single accesses to them.  For
+ * What the two sides of the split ring share: the mapped areas and the single accesses to them. For
  * the files ring_split_*.c only.
  */
 #ifndef RINGSIDE_VIRTIO_RING_SPLIT_IMPL_H
@@ -26,19 +26,14 @@ split_vring_map(struct split_vring *vr, const struct dp_vring *vring, const stru
 		bool event);
 
 /*
- * A descriptor and a used element are moved in pieces of 8 bytes: few choice points, and no field can be
- * read twice.  may_alias, because guest memory has no type of its own.
+ * A descriptor is moved in two pieces of 8 bytes: few choice points, and no field can be read
+ * twice. may_alias, because guest memory has no type of its own.
  */
 typedef uint64_t __attribute__((may_alias)) split_word;
 
 union split_desc {
 	struct vring_desc desc;
 	split_word word[2];
-};
-
-union split_used_elem {
-	struct vring_used_elem elem;
-	split_word word;
 };
 
 static inline struct vring_desc

@@ -12,12 +12,14 @@ ring_split_layout_init(struct ring_split_layout *layout, uint16_t size, uint32_t
 	layout->size = size;
 	layout->desc = 0;
 	layout->avail = ring_split_desc_bytes(size);
-	layout->used = (layout->avail + ring_split_avail_bytes(size) + align - 1) & ~(uint64_t)(align - 1);
+	layout->used =
+		(layout->avail + ring_split_avail_bytes(size) + align - 1) & ~(uint64_t)(align - 1);
 	layout->bytes = layout->used + ring_split_used_bytes(size);
 }
 
 void
-ring_split_layout_place(const struct ring_split_layout *layout, uint64_t gpa, struct dp_vring *vring)
+ring_split_layout_place(const struct ring_split_layout *layout, uint64_t gpa,
+			struct dp_vring *vring)
 {
 	vring->size = layout->size;
 	vring->desc = gpa + layout->desc;
@@ -53,7 +55,7 @@ ring_split_check(const struct dp_vring *vring)
 	return NULL;
 }
 
-/* --- names -------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------- */
 
 /* "+1" where an access does not begin at a field's first byte. */
 static void
@@ -79,8 +81,8 @@ ring_split_describe_desc(const void *context, uint64_t offset, char *text, size_
 
 	while (at < field[i].start)
 		i++;
-	int length = snprintf(text, size, "desc[%" PRIu64 "].%s", offset / sizeof(struct vring_desc),
-			      field[i].name);
+	int length = snprintf(text, size, "desc[%" PRIu64 "].%s",
+			      offset / sizeof(struct vring_desc), field[i].name);
 	describe_rest(text, size, length, at - field[i].start);
 }
 

@@ -6,13 +6,15 @@
  *	avail   6 + 2 * size   flags idx ring[] used_event     2
  *	used    6 + 8 * size   flags idx ring[] avail_event    4
  *
- * The three areas may lie anywhere (the PCI transport has three addresses); ring_split_layout_init()
- * puts them behind each other, which is what most drivers do.  The sizes include the event fields
- * also where VIRTIO_RING_F_EVENT_IDX was not negotiated; then the device must not touch them, because
- * a driver may have put something of its own there (kvmtool b7af514 learned it from SeaBIOS).
+ * The three areas may lie anywhere (the PCI transport has three addresses);
+ * ring_split_layout_init() puts them behind each other, which is what most drivers do.  The sizes
+ * include the event fields also where VIRTIO_RING_F_EVENT_IDX was not negotiated; then the device
+ * must not touch them, because a driver may have put something of its own there (kvmtool b7af514
+ * learned it from SeaBIOS).
  *
- * The describe functions have the shape of gm_describe_fn (memory/guest_memory.h) and turn an offset
- * into the field's name in the specification's words: "desc[3].addr", "avail.ring[2]", "avail_event".
+ * The describe functions have the shape of gm_describe_fn (memory/guest_memory.h) and turn an
+ * offset into the field's name in the specification's words: "desc[3].addr", "avail.ring[2]",
+ * "avail_event".
  */
 #ifndef RINGSIDE_VIRTIO_RING_SPLIT_LAYOUT_H
 #define RINGSIDE_VIRTIO_RING_SPLIT_LAYOUT_H
@@ -57,7 +59,8 @@ ring_split_layout_init(struct ring_split_layout *layout, uint16_t size, uint32_t
 
 /* Fill in size and addresses of @vring for a layout that stands at @gpa. */
 void
-ring_split_layout_place(const struct ring_split_layout *layout, uint64_t gpa, struct dp_vring *vring);
+ring_split_layout_place(const struct ring_split_layout *layout, uint64_t gpa,
+			struct dp_vring *vring);
 
 /*
  * Whether a queue can stand as @vring says: size a power of two up to VIRTQUEUE_MAX_SIZE (2.7) and

@@ -12,7 +12,8 @@ split_vring_map(struct split_vring *vr, const struct dp_vring *vring, const stru
 	if (wrong)
 		return wrong;
 
-	/* Without the event index the two bytes behind each ring are not ours to touch (2.7.6, 2.7.8). */
+	/* Without the event index the two bytes behind each ring are not ours to touch
+	 * (2.7.6, 2.7.8). */
 	uint64_t avail_bytes = ring_split_avail_bytes(size) - (event ? 0 : 2);
 	uint64_t used_bytes = ring_split_used_bytes(size) - (event ? 0 : 2);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The split ring outside Ringside: its sources built here without instrumentation, two real threads, real
- * barriers, real sleeping.  No buffer may be lost, and nobody may sleep while there is work: a sleep of
- * ten seconds is taken for a lost notification.
+ * The split ring outside Ringside: its sources built here without instrumentation, two real
+ * threads, real barriers, real sleeping.  No buffer may be lost, and nobody may sleep while there
+ * is work: a sleep of ten seconds is taken for a lost notification.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,14 +153,16 @@ drive(struct machine *m, bool delayed)
 	uint64_t added = 0, got = 0;
 
 	while (got < BUFFERS) {
-		while (added < BUFFERS && added - got < QUEUE_SIZE / 2 && !submit(m, added, added % 3 == 0))
+		while (added < BUFFERS && added - got < QUEUE_SIZE / 2 &&
+		       !submit(m, added, added % 3 == 0))
 			added++;
 		if (ops->kick_prepare(m->driver))
 			sem_post(&m->kick);
 		ops->disable_cb(m->driver);
 		if (reap(m, &got))
 			continue;
-		if ((delayed ? ops->enable_cb_delayed : ops->enable_cb)(m->driver) && !wait_for(&m->call)) {
+		if ((delayed ? ops->enable_cb_delayed : ops->enable_cb)(m->driver) &&
+		    !wait_for(&m->call)) {
 			m->lost_interrupts++;
 			return;
 		}
@@ -205,8 +207,8 @@ flags(void **state)
 static void
 event_idx(void **state)
 {
-	move_buffers(VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC), false,
-		     65530);
+	move_buffers(VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC),
+		     false, 65530);
 }
 
 static void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The split ring, operation by operation: bytes in memory, suppression, IN_ORDER, hand-over, each quirk,
- * and what either side does with rubbish from the other.  Rubbish is written into the rings by hand.
+ * The split ring, operation by operation: bytes in memory, suppression, IN_ORDER, hand-over, each
+ * quirk, and what either side does with rubbish from the other.  Rubbish is written into the rings
+ * by hand.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,7 +163,7 @@ assert_none(struct rig *r)
 	assert_int_equal(drv->get(r->driver, &got, &len), 0);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------- */
 
 static void
 bytes_in_memory(void **state)
@@ -245,7 +246,8 @@ indirect_tables(void **state)
 	rig_free(r);
 }
 
-/* 2.7.5.3.2: direct descriptors, then one that refers to a table, its WRITE flag meaning nothing. */
+/* 2.7.5.3.2: direct descriptors, then one that refers to a table, its WRITE flag meaning
+ * nothing. */
 static void
 direct_then_indirect(void **state)
 {
@@ -253,7 +255,8 @@ direct_then_indirect(void **state)
 	struct vring_desc *table = (struct vring_desc *)(r->ram + TABLE(0));
 
 	r->desc[2] = (struct vring_desc){ BUF(0), 8, VRING_DESC_F_NEXT, 1 };
-	r->desc[1] = (struct vring_desc){ TABLE(0), 32, VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE, 0 };
+	r->desc[1] =
+		(struct vring_desc){ TABLE(0), 32, VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE, 0 };
 	table[0] = (struct vring_desc){ BUF(1), 16, VRING_DESC_F_NEXT, 1 };
 	table[1] = (struct vring_desc){ BUF(2), 32, VRING_DESC_F_WRITE, 0 };
 	r->avail->ring[0] = 2;
@@ -323,7 +326,7 @@ detach_unused(void **state)
 	rig_free(r);
 }
 
-/* --- notifications ------------------------------------------------------------------------------ */
+/* --- notifications ----------------------------------------------------------------------- */
 
 static void
 suppression_by_flags(void **state)
@@ -398,7 +401,8 @@ delayed_enable(void **state)
 	drv->disable_cb(r->driver);
 	assert_true(drv->enable_cb_delayed(r->driver));
 	assert_int_equal(*used_event(r), (uint16_t)(65530 + 6));
-	assert_true((use(r, 0), dev->should_notify(r->device))); /* nobody knows what it signalled before */
+	assert_true((use(r, 0),
+		     dev->should_notify(r->device))); /* nobody knows what it signalled before */
 	for (int i = 1; i < 6; i++) {
 		use(r, 0);
 		assert_false(dev->should_notify(r->device));
@@ -481,7 +485,7 @@ signalled_used_grows_old(void **state)
 	rig_free(r);
 }
 
-/* --- IN_ORDER ----------------------------------------------------------------------------------- */
+/* --- IN_ORDER ---------------------------------------------------------------------------- */
 
 static void
 in_order_batch(void **state)
@@ -528,7 +532,7 @@ in_order_batch(void **state)
 	rig_free(r);
 }
 
-/* --- hand-over and quirks ------------------------------------------------------------------------ */
+/* --- hand-over and quirks ----------------------------------------------------------------- */
 
 /* The device's owner changes twice; the second one is a stranger who moved used idx far. */
 static bool
@@ -668,7 +672,8 @@ quirks_of_enable_notify(void **state)
 	rig_free(r);
 }
 
-/* avail_event is a sample behind which the driver has gone on; the device sleeps on what it left. */
+/* avail_event is a sample behind which the driver has gone on; the device sleeps on what it
+ * left. */
 static void
 quirk_stale_avail_event(void **state)
 {
@@ -735,7 +740,7 @@ quirk_idx_before_elem(void **state)
 	}
 }
 
-/* --- rubbish from the driver --------------------------------------------------------------------- */
+/* --- rubbish from the driver -------------------------------------------------------------- */
 
 #define D(...) ((struct vring_desc){ __VA_ARGS__ })
 #define F_N VRING_DESC_F_NEXT
@@ -760,19 +765,26 @@ static const struct {
 	{ "buffer is not in guest memory", { D(RAM_BYTES - 1, 2, F_W, 0) }, .idx = 1 },
 	{ "buffer is not in guest memory", { D(UINT64_MAX, 2, 0, 0) }, .idx = 1 },
 	{ "buffer is not in guest memory", { D(64, UINT32_MAX, 0, 0) }, .idx = 1 },
-	{ "readable descriptor after a writable one", { D(64, 8, F_N | F_W, 1), D(64, 8, 0, 0) }, .idx = 1 },
+	{ "readable descriptor after a writable one",
+	  { D(64, 8, F_N | F_W, 1), D(64, 8, 0, 0) },
+	  .idx = 1 },
 	{ "indirect descriptor with NEXT", { D(TABLE(0), 32, F_I | F_N, 1) }, .idx = 1 },
 	{ "indirect table's length is no multiple of 16", { D(TABLE(0), 0, F_I, 0) }, .idx = 1 },
 	{ "indirect table's length is no multiple of 16", { D(TABLE(0), 24, F_I, 0) }, .idx = 1 },
 	{ "indirect table is not aligned", { D(TABLE(0) + 4, 16, F_I, 0) }, .idx = 1 },
 	{ "indirect table is not in guest memory", { D(RAM_BYTES, 16, F_I, 0) }, .idx = 1 },
-	{ "indirect table is not in guest memory", { D(TABLE(0), UINT32_MAX - 15, F_I, 0) }, .idx = 1 },
+	{ "indirect table is not in guest memory",
+	  { D(TABLE(0), UINT32_MAX - 15, F_I, 0) },
+	  .idx = 1 },
 	{ "indirect descriptor in an indirect table",
 	  { D(TABLE(0), 32, F_I, 0) },
 	  { D(TABLE(0), 32, F_I, 0) },
 	  .idx = 1 },
 	{ "next is out of range", { D(TABLE(0), 32, F_I, 0) }, { D(64, 8, F_N, 2) }, .idx = 1 },
-	{ "chain is longer than the queue", { D(TABLE(0), 16, F_I, 0) }, { D(64, 8, F_N, 0) }, .idx = 1 },
+	{ "chain is longer than the queue",
+	  { D(TABLE(0), 16, F_I, 0) },
+	  { D(64, 8, F_N, 0) },
+	  .idx = 1 },
 	{ "readable descriptor after a writable one",
 	  { D(64, 8, F_W | F_N, 1), D(TABLE(0), 16, F_I, 0) },
 	  { D(64, 8, 0, 0) },
@@ -849,7 +861,7 @@ driver_reuses_before_used(void **state)
 	rig_free(r);
 }
 
-/* --- rubbish from the device --------------------------------------------------------------------- */
+/* --- rubbish from the device -------------------------------------------------------------- */
 
 static void
 assert_device_broke(struct rig *r, const char *error)
@@ -910,13 +922,15 @@ device_breaks_used(void **state)
 	assert_device_broke(r, "used id is not the head of an outstanding chain");
 }
 
-/* --- arguments, layout --------------------------------------------------------------------------- */
+/* --- arguments, layout -------------------------------------------------------------------- */
 
 static void
 bad_arguments(void **state)
 {
 	struct rig *r = rig_new(4, INDIRECT, 0, 0);
-	struct dp_buf sg[5] = { { BUF(0), 8 }, { BUF(1), 8 }, { BUF(2), 8 }, { BUF(3), 8 }, { BUF(4), 8 } };
+	struct dp_buf sg[5] = {
+		{ BUF(0), 8 }, { BUF(1), 8 }, { BUF(2), 8 }, { BUF(3), 8 }, { BUF(4), 8 }
+	};
 	struct dp_vring v = r->vring;
 	struct dp_driver *d;
 	struct dp_device *e;
@@ -947,7 +961,9 @@ bad_arguments(void **state)
 static void
 layout_checks(void **state)
 {
-	const struct dp_vring good = { .size = 8, .desc = 0x1000, .driver = 0x2000, .device = 0x3000 };
+	const struct dp_vring good = {
+		.size = 8, .desc = 0x1000, .driver = 0x2000, .device = 0x3000
+	};
 	struct dp_vring v = good;
 
 	assert_null(ring_split_check(&v));
