@@ -7,7 +7,7 @@
  *	eventfd_write()   a system call: adds; blocks (or EAGAIN) if the sum passed ULLONG_MAX - 1
  *	eventfd_signal()  the kernel's own: adds 1, saturates at ULLONG_MAX, never blocks
  *	eventfd_read()    returns the counter and clears it; with EFD_SEMAPHORE takes 1, returns 1
- *	eventfd_count()   looks without taking: what the real interface lacks and a crash dump shows
+ *	eventfd_count()   looks without taking: what fdinfo's eventfd-count and a crash dump show
  *
  * Any number of signals between two reads are one wake-up: the counter coalesces.  Two readers of
  * one eventfd race for it, and the second finds nothing.
@@ -15,7 +15,8 @@
  * A consumer either sleeps (a blocking read, eventfd_wait()) or attaches a wake-up callback, as
  * irqfd and vhost do: it runs in the signaller's context and may neither block nor come to a point.
  * A *priority* callback (irqfd) comes before all others, and the wake-up ends with it if it says
- * that it took the event, so that a process polling the same eventfd does not see it.
+ * that it took the event, so that a process polling the same eventfd does not see it.  A callback
+ * need not take anything: vhost's does not, so the counter of its kick is the number of kicks ever.
  *
  * Each system call is a point before it takes effect: another thread may go between an actor's last
  * look at the ring and its signal.  eventfd_signal() is one, too.

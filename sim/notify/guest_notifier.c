@@ -169,11 +169,10 @@ unmask_one(struct guest_notifier *n, struct msix_message message)
 	struct guest_notifiers *set = n->set;
 	bool route_gone = fault_on(set->world, FAULT_MASK_REMOVES_ROUTE);
 
-	if (!n->route_user)
-		return;
-	if (route_gone && set->design == GUEST_NOTIFIER_UNREGISTER)
+	if (set->with_irqfd && route_gone && set->design == GUEST_NOTIFIER_UNREGISTER)
 		set->route[n->vector].message = (struct msix_message){ 0 };
-	route_update(set, n->vector, message);
+	if (set->with_irqfd)
+		route_update(set, n->vector, message);
 	say_mask(n, false);
 	if (set->design == GUEST_NOTIFIER_SWAP) {
 		swap_back(n);
@@ -189,8 +188,6 @@ mask_one(struct guest_notifier *n)
 {
 	struct guest_notifiers *set = n->set;
 
-	if (!n->route_user)
-		return;
 	say_mask(n, true);
 	if (set->design == GUEST_NOTIFIER_SWAP) {
 		give_call(n, n->masked_fd);
@@ -274,10 +271,12 @@ void
 guest_notifiers_start(struct guest_notifiers *set, bool with_irqfd)
 {
 	bool swap = set->design == GUEST_NOTIFIER_SWAP;
+	bool msix = set->msix && msix_enabled(set->msix);
+	bool start_masked = fault_on(set->world, FAULT_VHOST_START_MASKED);
 
 	must(!set->started);
 	set->started = true;
-	set->with_irqfd = with_irqfd && set->msix && msix_enabled(set->msix);
+	set->with_irqfd = with_irqfd && msix;
 	for (uint32_t i = 0; i <= set->queues; i++) {
 		struct guest_notifier *n = &set->notifier[i];
 
@@ -297,20 +296,23 @@ guest_notifiers_start(struct guest_notifiers *set, bool with_irqfd)
 		set->route = world_alloc(set->world, set->msix->vectors * sizeof(*set->route));
 		for (uint32_t i = 0; i <= set->queues; i++)
 			vector_begin(&set->notifier[i]);
-		msix_set_ops(set->msix, &ops, set);
-	} else if (swap && !fault_on(set->world, FAULT_VHOST_START_MASKED)) {
-		/* Nobody will call us at an unmask: the VMM checks the mask when it raises. */
-		for (uint32_t i = 0; i <= set->queues; i++)
-			give_call(&set->notifier[i], set->notifier[i].fd);
 	}
+	/* Who swaps is told of masks without irqfd, too; without MSI-X it starts unmasked. */
+	set->watched = set->with_irqfd || (swap && msix && !start_masked);
+	if (set->watched)
+		msix_set_ops(set->msix, &ops, set);
+	for (uint32_t i = 0; i <= set->queues && swap && !msix && !start_masked; i++)
+		give_call(&set->notifier[i], set->notifier[i].fd);
 }
 
 void
 guest_notifiers_stop(struct guest_notifiers *set)
 {
 	must(set->started);
-	if (set->with_irqfd) {
+	if (set->watched)
 		msix_unset_ops(set->msix);
+	set->watched = false;
+	if (set->with_irqfd) {
 		for (uint32_t i = 0; i <= set->queues; i++)
 			vector_end(&set->notifier[i]);
 		world_free(set->world, set->route, set->msix->vectors * sizeof(*set->route));
@@ -328,7 +330,7 @@ void
 guest_notifier_set_vector(struct guest_notifier *n, unsigned vector)
 {
 	struct guest_notifiers *set = n->set;
-	bool live = set->started && set->with_irqfd;
+	bool live = set->started && set->watched;
 
 	must(vector == MSIX_NO_VECTOR || (set->msix && vector < set->msix->vectors));
 	if (vector == n->vector)
@@ -345,7 +347,8 @@ guest_notifier_set_vector(struct guest_notifier *n, unsigned vector)
 	msix_vector_use(set->msix, vector);
 	if (!live)
 		return;
-	vector_begin(n);
+	if (set->with_irqfd)
+		vector_begin(n);
 	if (!msix_masked(set->msix, vector))
 		unmask_one(n, set->msix->entry[vector].message);
 }

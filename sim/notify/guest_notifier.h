@@ -77,6 +77,7 @@ struct guest_notifiers {
 	int64_t design_name; /* world_name() number */
 	bool with_irqfd; /* as asked for at start, if MSI-X is on */
 	bool started;
+	bool watched; /* msix tells us of masks */
 	set_call_fn set_call; /* null: the call fd changes at once (an ioctl) */
 	void *set_call_arg;
 	uint32_t queues;

@@ -2,7 +2,7 @@
 /*
  * irqfd: an eventfd whose signal is an interrupt (KVM_IRQFD, virt/kvm/eventfd.c).
  *
- *	eventfd_signal() ─▶ wake-up, first in line: takes the counter
+ *	eventfd_signal() ─▶ wake-up, first in line: takes the counter (older kernels leave it)
  *	      route is MSI ─▶ the interrupt is delivered at once, in the signaller's context
  *	      else         ─▶ a work item raises (and lowers, if not resampling) the GSI later
  *

@@ -391,15 +391,27 @@ userspace_body(struct actor *self, void *arg)
 	assert_int_equal(intx_read_isr(rig->x), VIRTIO_PCI_ISR_INTR); /* kept for who polls it */
 	/* Masked: on the userspace path the pending bit is set. */
 	msix_driver_mask(rig->m, NULL, 0, true);
-	guest_notifier_call(n);
+	eventfd_set(n->fd);
 	guest_notifier_read(n);
 	assert_true(msix_pending(rig->m, 0));
 	msix_driver_mask(rig->m, NULL, 0, false);
 	assert_int_equal(hits(), 2);
+	/* A call while masked is the same to who swaps, but waits in the other eventfd. */
+	msix_driver_mask(rig->m, NULL, 0, true);
+	guest_notifier_call(n);
+	assert_true(guest_notifier_read(n) == (design == GUEST_NOTIFIER_UNREGISTER));
+	assert_int_equal(read_pba(0, 4), 1);
+	msix_driver_mask(rig->m, NULL, 0, false);
+	assert_int_equal(hits(), 3);
+	msix_driver_mask(rig->m, NULL, 0, true);
+	guest_notifier_call(n);
+	msix_driver_mask(rig->m, NULL, 0, false);
+	assert_true(guest_notifier_read(n));
+	assert_int_equal(hits(), 4);
 	/* What is left at stop is raised by the VMM. */
 	guest_notifier_call(n);
 	guest_notifiers_stop(rig->set);
-	assert_int_equal(hits(), 3);
+	assert_int_equal(hits(), 5);
 
 	/* MSI-X off: INTx. */
 	vcpu_set_handler(bench->v[0], VECTOR, count_hit, NULL, VCPU_EOI_MANUAL);
@@ -408,8 +420,9 @@ userspace_body(struct actor *self, void *arg)
 	msix_driver_control(rig->m, NULL, false, false);
 	guest_notifiers_start(rig->set, true); /* no irqfd for INTx */
 	assert_null(bench->chip->irqfds);
+	assert_ptr_equal(n->call, n->fd);
 	guest_notifier_raise(c);
-	assert_int_equal(hits(), 4);
+	assert_int_equal(hits(), 6);
 	assert_int_equal(rig->x->isr, VIRTIO_PCI_ISR_CONFIG);
 	assert_true(rig->x->level);
 	msix_driver_control(rig->m, NULL, true, false);
