@@ -36,7 +36,7 @@ enum irq_flow { IRQ_FLOW_EDGE, IRQ_FLOW_FASTEOI };
 #define IRQS_PENDING 0x1u
 #define IRQS_POLL_INPROGRESS 0x2u
 #define IRQS_SPURIOUS_DISABLED 0x4u
-#define IRQS_ONESHOT 0x8u /* set by the owner of a threaded handler: masked until irqdesc_unmask() */
+#define IRQS_ONESHOT 0x8u /* set by the owner of a threaded handler: irqdesc_unmask() ends it */
 
 struct irqaction {
 	irq_handler_fn fn;
