@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The indices of a split ring over the steps of one run, and below them who slept and who notified whom.
+# The indices of a split ring over the steps of one run, and below them who slept and who notified
+# whom.
 #	gnuplot -e "data='ring.dat'; out='ring.svg'" analysis/ring-indices.gp
 # data is the output of ring-indices.sql; out ends in .svg, .png, or anything else for plain text.
 set encoding utf8
-load sprintf("< sed -n 's/^#= //p' '%s'", data)
+load "< sed -n 's/^#= //p' '" . data . "'"
 if (!found) {
 	print "ring-indices: no stores to the indices of a split ring were recorded in this run"
 	exit status 1
@@ -14,7 +15,8 @@ plain = 0
 if (ending eq ".svg") {
 	set terminal svg size 1000,640 font "Helvetica,14" background "white" noenhanced
 } else { if (ending eq ".png") {
-	set terminal pngcairo size 1500,960 font "Helvetica,15" background "white" noenhanced linewidth 1.5
+	set terminal pngcairo size 1500,960 font "Helvetica,15" background "white" noenhanced \
+		linewidth 1.5
 } else {
 	set terminal dumb noenhanced size 100,28
 	plain = 1
@@ -35,7 +37,7 @@ says = "'kick' 'kick seen' 'kick suppressed' 'interrupt' 'interrupt seen' 'inter
 
 set border 3 lc rgb "#444444"
 set tics nomirror out
-set xrange [0 : last_step]
+set xrange [first_step : last_step]
 bottom_share = 0.22 + 0.055 * (lanes < 8 ? lanes : 8)
 if (!plain) {
 	set lmargin at screen 0.105; set rmargin at screen 0.785
@@ -52,23 +54,24 @@ if (!plain) {
 
 # --- the indices
 set ylabel "ring index (free-running, modulo 65536)"
-stats data index "avail_idx" using 2 nooutput name "A"
-top = A_max > 0 ? A_max : 1
-# Curves that coincide stand a little apart, so that none hides another.
-apart(i) = plain ? 0 : (i - 3) * -0.0075 * top
-set yrange [-0.03 * top : 1.08 * top]
-if (top <= 10) { set ytics 1 }
+high = highest > lowest ? highest : lowest + 1
+# Curves that coincide stand a little apart, so that none hides another; never by half an index.
+gap = 0.0075 * (high - lowest) < 0.2 ? 0.0075 * (high - lowest) : 0.2
+apart(i) = plain ? 0 : (3 - i) * gap
+set yrange [lowest - 0.04 * (high - lowest) : high + 0.08 * (high - lowest)]
+if (high - lowest <= 10) { set ytics 1 }
 set key left Left reverse samplen 3 spacing 1.25
 if (plain) { set key outside right top } else { set key at screen 0.80, 0.87 left top }
 set grid y lc rgb "#e2e2e2" lw 0.8 dt 1
 if (broken) {
 	set arrow 1 from broken_step, graph 0 to broken_step, graph 1 nohead ls 6 back
 	if (!plain) {
-		set label 3 broken_text at screen 0.785, 0.885 right textcolor rgb "#d55e00" font ",13"
+		set label 3 broken_text at screen 0.785, 0.885 right \
+			textcolor rgb "#d55e00" font ",13"
 	}
 }
 plot for [s in fields_shown] i = s + 0, data index word(fields, i) using 1:($2 + apart(i)) \
-	with steps ls i title sprintf("%s (%s)", word(fields, i), word(writers, i))
+	with steps ls i title word(fields, i) . " (" . word(writers, i) . ")"
 
 # --- the actors
 unset title; unset label 1; unset label 2; unset label 3; unset grid; unset ylabel
@@ -81,17 +84,19 @@ set format x "%g"
 set xlabel "step of the run"
 set yrange [lanes + 0.7 : 0.3]
 set ytics ()
-do for [i = 1:lanes] { set ytics add (value(sprintf("lane_%d", i)) i) }
+do for [i = 1:lanes] { set ytics add (value("lane_" . i) i) }
 if (plain) { set terminal dumb noenhanced size 100, 8 + 2 * lanes }
 array shape[6] = [9, 8, 2, 11, 10, 2]
 if (plain) { array shape[6] = [11, 12, 19, 9, 10, 24] }
 do for [i = 1:6] {
-	set style line (10 + i) pt shape[i] ps (i % 3 ? 1.6 : 1.1) lc rgb (i < 4 ? "#000000" : "#0072b2")
+	set style line (10 + i) pt shape[i] ps (i % 3 ? 1.6 : 1.1) \
+		lc rgb (i < 4 ? "#000000" : "#0072b2")
 }
 set style arrow 1 nohead lw (plain ? 1 : 9) lc rgb "#cccccc"
 # The first curve draws nothing: a plot command needs one.
 plot -1 notitle lc rgb "#ffffff", \
-	for [k = 1:sleeps] data index "asleep" using 1:3:($2 - $1):(0) with vectors as 1 title "asleep", \
+	for [k = 1:sleeps] data index "asleep" using 1:3:($2 - $1):(0) with vectors as 1 \
+		title "asleep", \
 	for [s in marks_shown] data index word(marks, s + 0) using 1:2 with points ls (10 + s) \
 		title word(says, s + 0)
 if (!plain) { unset multiplot }

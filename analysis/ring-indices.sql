@@ -1,67 +1,79 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
--- The data of ring-indices.gp for run :run and queue :queue ('' for the first one): settings for gnuplot
--- in lines that begin with "#= ", then one data set a curve, each under its name.  Needs views.sql.
--- x is the step, and y of everything but the indices is the actor's lane.
+-- The data of ring-indices.gp for run :run and queue :queue ('' for the first one), from step :from
+-- to step :to (0 for the end).  Settings for gnuplot in lines that begin with "#= ", then one data
+-- set a curve, each under its name.  x is the step; y of all but the indices is the actor's lane.
+-- plot.sh sets the parameters and reads views.sql first.
 .headers off
 .mode list
 .separator " "
 
--- The run as far as it was recorded, once, so that nothing below scans all of the file.
+-- The run as far as it is drawn, once, so that nothing below scans all of the file.
 CREATE TEMP TABLE here AS SELECT * FROM ring_index WHERE run_id = :run;
 CREATE TEMP TABLE told AS SELECT * FROM notification WHERE run_id = :run;
 CREATE TEMP TABLE slept AS SELECT * FROM asleep WHERE run_id = :run;
-CREATE TEMP TABLE the AS SELECT
-	coalesce(nullif(:queue, ''), (SELECT queue FROM here WHERE name = 'avail_idx' ORDER BY id)) AS queue,
-	max(coalesce((SELECT max(step) FROM event WHERE run_id = :run), 0),
-	    coalesce((SELECT max(step) FROM violation WHERE run_id = :run), 0)) AS last;
--- What is after the end: who sleeps there sleeps for ever.
-CREATE TEMP TABLE edge AS SELECT last + max(3, last / 20) AS step FROM the;
+CREATE TEMP TABLE the AS
+SELECT coalesce(nullif(:queue, ''),
+	       (SELECT queue FROM here WHERE name = 'avail_idx' ORDER BY id)) AS queue,
+       max(coalesce((SELECT max(step) FROM event WHERE run_id = :run), 0),
+	   coalesce((SELECT max(step) FROM violation WHERE run_id = :run), 0)) AS last;
+DELETE FROM here WHERE queue IS NOT (SELECT queue FROM the);
+DELETE FROM told WHERE queue <> (SELECT queue FROM the); -- those that name no queue stay
+-- Some room after the run's end: who sleeps there sleeps for ever.
+CREATE TEMP TABLE edge AS
+SELECT :from AS low, max(:from + 1, CASE WHEN :to > 0 AND :to < last THEN :to
+	ELSE last + max(3, (last - :from) / 20) END) AS high FROM the;
 CREATE TEMP TABLE lane AS
-SELECT row_number() OVER (ORDER BY first) AS y, actor FROM
-	(SELECT actor, min(id) AS first FROM
-		(SELECT actor, id FROM here WHERE queue = (SELECT queue FROM the)
-		 UNION ALL SELECT actor, id FROM told
-		  WHERE queue IS NULL OR queue = (SELECT queue FROM the))
-	  GROUP BY actor);
+SELECT row_number() OVER (ORDER BY first) AS y, actor
+  FROM (SELECT actor, min(id) AS first
+	  FROM (SELECT actor, id FROM here UNION ALL SELECT actor, id FROM told) GROUP BY actor);
+-- Each curve from its value at the first step drawn, 0 before any store, to that at the last.
+CREATE TEMP TABLE curve AS
+SELECT name, low AS step, -1 AS id, coalesce((SELECT value FROM here h
+	WHERE h.name = n.name AND h.step <= low ORDER BY id DESC LIMIT 1), 0) AS value
+  FROM edge, (SELECT DISTINCT name FROM here) n
+UNION ALL SELECT name, step, id, value FROM here, edge WHERE step > low AND step <= high
+UNION ALL SELECT name, high, 1 << 62, coalesce((SELECT value FROM here h
+	WHERE h.name = n.name AND h.step <= high ORDER BY id DESC LIMIT 1), 0)
+  FROM edge, (SELECT DISTINCT name FROM here) n;
+CREATE TEMP TABLE mark AS
+SELECT what, step, y FROM told JOIN lane USING (actor), edge WHERE step BETWEEN low AND high;
+CREATE TEMP TABLE sleep AS
+SELECT max(from_step, low) AS low, min(coalesce(until_step, high), high) AS high, y
+  FROM slept JOIN lane USING (actor), edge WHERE from_step <= high
+   AND coalesce(until_step, high) >= low;
+-- Texts as they can stand between single quotes for gnuplot.
+CREATE TEMP TABLE words AS
+SELECT replace(replace(scenario, '''', ''), 'scenarios/', '')
+       || CASE variant WHEN '' THEN '' ELSE ':' || replace(variant, '''', '') END AS scenario,
+       verdict, memory, replace(datapath, '''', '') AS datapath FROM run WHERE id = :run;
 
--- Text in single quotes for gnuplot.
-CREATE TEMP TABLE words AS SELECT replace(replace(scenario, '''', ''), 'scenarios/', '')
-	|| CASE variant WHEN '' THEN '' ELSE ':' || replace(variant, '''', '') END AS scenario,
-	verdict, memory, datapath, id FROM run WHERE id = :run;
-
-SELECT '#= found = ' || ((SELECT queue FROM the) IS NOT NULL);
+SELECT '#= found = ' || ((SELECT count(*) FROM here) > 0);
 SELECT '#= title_text = ''' || scenario || '   —   ' || verdict || '''' FROM words;
-SELECT '#= subtitle_text = ''run ' || id || ', queue ' || coalesce((SELECT queue FROM the), '?')
-	|| ', memory model ' || memory || ', datapath ' || datapath || '''' FROM words;
-SELECT '#= last_step = ' || step FROM edge;
+SELECT '#= subtitle_text = ''run ' || :run || ', queue '
+       || coalesce((SELECT queue FROM the), '?') || ', memory model ' || memory
+       || ', datapath ' || datapath || '''' FROM words;
+SELECT '#= first_step = ' || low || '; last_step = ' || high FROM edge;
+SELECT '#= lowest = ' || coalesce(min(value), 0) || '; highest = ' || coalesce(max(value), 1)
+  FROM curve;
 SELECT '#= lanes = ' || count(*) FROM lane;
 SELECT '#= lane_' || y || ' = ''' || replace(actor, '''', '') || '''' FROM lane;
-SELECT '#= broken = ' || count(*) FROM violation WHERE run_id = :run;
-SELECT '#= broken_step = ' || step || '; broken_text = ''' || replace(statement || ': ' || message, '''', '')
-	|| '''' FROM (SELECT * FROM violation WHERE run_id = :run ORDER BY id LIMIT 1);
-
--- From 0 at the start to the last value at the end.
-CREATE TEMP VIEW curve AS
-SELECT name, 0 AS step, 0 AS id, 0 AS value
-  FROM (SELECT DISTINCT name FROM here WHERE queue = (SELECT queue FROM the))
-UNION ALL SELECT name, step, id, value FROM here WHERE queue = (SELECT queue FROM the)
-UNION ALL SELECT name, step, 1 << 62, value FROM edge, (SELECT name, max(id), value FROM here
-	WHERE queue = (SELECT queue FROM the) GROUP BY name);
-CREATE TEMP VIEW mark AS
-SELECT t.what, t.step, l.y FROM told t JOIN lane l USING (actor)
- WHERE queue IS NULL OR queue = (SELECT queue FROM the);
-
+SELECT '#= broken = 0';
+SELECT '#= broken = 1; broken_step = ' || step || '; broken_text = '''
+       || replace(statement || ': ' || message, '''', '') || ''''
+  FROM (SELECT * FROM violation, edge WHERE run_id = :run AND step BETWEEN low AND high
+	 ORDER BY id LIMIT 1);
 -- What there is to draw: 1, 2, … in the order of ring-indices.gp.
-SELECT '#= fields_shown = "' || group_concat(n, ' ') || '"' FROM
-	(SELECT n.column1 AS n FROM (VALUES (1, 'avail_idx'), (2, 'used_idx'), (3, 'last_avail_idx'),
-		(4, 'used_event'), (5, 'avail_event')) n WHERE n.column2 IN (SELECT name FROM curve));
-SELECT '#= marks_shown = "' || coalesce(group_concat(n, ' '), '') || '"' FROM
-	(SELECT n.column1 AS n FROM (VALUES (1, 'kick'), (2, 'kick taken'), (3, 'kick suppressed'),
-		(4, 'interrupt'), (5, 'interrupt taken'), (6, 'interrupt suppressed')) n
-	  WHERE n.column2 IN (SELECT what FROM mark));
-SELECT '#= sleeps = ' || EXISTS (SELECT 1 FROM slept JOIN lane USING (actor));
+SELECT '#= fields_shown = "' || coalesce(group_concat(column1, ' '), '') || '"'
+  FROM (VALUES (1, 'avail_idx'), (2, 'used_idx'), (3, 'last_avail_idx'), (4, 'used_event'),
+	       (5, 'avail_event')) WHERE column2 IN (SELECT name FROM curve);
+SELECT '#= marks_shown = "' || coalesce(group_concat(column1, ' '), '') || '"'
+  FROM (VALUES (1, 'kick'), (2, 'kick taken'), (3, 'kick suppressed'), (4, 'interrupt'),
+	       (5, 'interrupt taken'), (6, 'interrupt suppressed'))
+ WHERE column2 IN (SELECT what FROM mark);
+SELECT '#= sleeps = ' || EXISTS (SELECT 1 FROM sleep);
 
-SELECT '# avail_idx'; SELECT step, value FROM curve WHERE name = 'avail_idx' ORDER BY id;
+SELECT '# avail_idx';
+SELECT step, value FROM curve WHERE name = 'avail_idx' ORDER BY id;
 SELECT char(10) || char(10) || '# used_idx';
 SELECT step, value FROM curve WHERE name = 'used_idx' ORDER BY id;
 SELECT char(10) || char(10) || '# last_avail_idx';
@@ -83,4 +95,4 @@ SELECT step, y FROM mark WHERE what = 'interrupt taken';
 SELECT char(10) || char(10) || '# interrupt_suppressed';
 SELECT step, y FROM mark WHERE what = 'interrupt suppressed';
 SELECT char(10) || char(10) || '# asleep';
-SELECT from_step, coalesce(until_step, (SELECT step FROM edge)), l.y FROM slept JOIN lane l USING (actor);
+SELECT low, high, y FROM sleep;

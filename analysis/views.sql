@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
--- Views over a Ringside database.  They are temporary: the file is not changed and may be read-only.
+-- Views over a Ringside database.  They are temporary: the file is not changed.
 --	sqlite3 -readonly -box -cmd '.read analysis/views.sql' results.db 'SELECT * FROM runs'
 
 -- One line a run, and whether it ended as its scenario expects.
@@ -72,8 +72,8 @@ CREATE TEMP VIEW ring_index AS
 SELECT run_id, id, step, time_ns, actor, queue, name, value FROM ring_store
 UNION ALL SELECT run_id, id, step, time_ns, actor, queue, name, value FROM ring_pop;
 
--- Kicks and interrupts: when sent, when not sent because the other side had not asked for them, and when
--- the other side took notice.
+-- Kicks and interrupts: when sent, when not sent because the other side had not asked for them, and
+-- when the other side took notice.
 CREATE TEMP VIEW notification AS
 SELECT run_id, id, step, time_ns, actor, queue, kind,
        CASE WHEN kind = 'vq_notify' THEN 'kick'
@@ -107,6 +107,7 @@ SELECT run_id, actor, id, step AS from_step, until_step, substr(detail, 4) AS wa
 	  FROM (SELECT run_id, actor, id, step, kind, detail FROM event
 		UNION ALL
 		SELECT e.run_id, a.name, e.id, e.step, 'woken', '' FROM event e
-		  JOIN actor a ON a.run_id = e.run_id AND a.id = CAST(substr(e.detail, 4) AS INTEGER)
+		  JOIN actor a ON a.run_id = e.run_id
+			      AND a.id = CAST(substr(e.detail, 4) AS INTEGER)
 		 WHERE e.kind = 'actor_wake'))
  WHERE kind = 'actor_block';

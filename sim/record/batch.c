@@ -95,11 +95,21 @@ batch_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
 	int64_t v;
 
 	switch (column) {
-	case 0: v = (int64_t)e->step; break;
-	case 1: v = e->time_ns; break;
-	case 2: v = e->actor; break;
-	case 3: v = c->batch->kind_id[e->kind]; break;
-	default: v = e->arg[column - 4]; break;
+	case 0:
+		v = (int64_t)e->step;
+		break;
+	case 1:
+		v = e->time_ns;
+		break;
+	case 2:
+		v = e->actor;
+		break;
+	case 3:
+		v = c->batch->kind_id[e->kind];
+		break;
+	default:
+		v = e->arg[column - 4];
+		break;
 	}
 	sqlite3_result_int64(context, v);
 	return SQLITE_OK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A batch of events as a virtual table, so that INSERT … SELECT writes all of them in one statement.
- * That is more than twice as fast as binding and stepping a statement an event (README.md has figures).
+ * A batch of events as a virtual table, so that INSERT … SELECT writes all of them in one
+ * statement. That is more than twice as fast as binding and stepping a statement an event
+ * (README.md has figures).
  */
 #ifndef RINGSIDE_RECORD_BATCH_H
 #define RINGSIDE_RECORD_BATCH_H

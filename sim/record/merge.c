@@ -12,9 +12,10 @@
 #include "record/sql.h"
 
 /*
- * `take` says which runs come in and what their new ids are; ids of rows go up by the highest that the
- * output ever had, so that they keep their order and their distances (spans of events need that).
+ * `take` says which runs come in and what their new ids are; ids of rows go up by the highest that
+ * the output ever had, so that they keep their order and distances (spans of events need that).
  */
+/* clang-format off */
 static const char prepare_text[] =
 	"CREATE TEMP TABLE IF NOT EXISTS take (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);"
 	"CREATE TEMP TABLE IF NOT EXISTS kinds (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);"
@@ -31,8 +32,8 @@ static const char prepare_text[] =
 	" JOIN main.event_kind n USING (name, format);";
 
 /* Tables whose rows only need the new id of their run. */
-#define BY_RUN(table, columns)                                                              \
-	"INSERT INTO main." table " (run_id, " columns ") SELECT t.new, " columns           \
+#define BY_RUN(table, columns) \
+	"INSERT INTO main." table " (run_id, " columns ") SELECT t.new, " columns \
 	" FROM take t JOIN shard." table " s ON s.run_id = t.old ORDER BY t.new;"
 
 static const char copy_text[] =
@@ -59,6 +60,7 @@ static const char copy_text[] =
 	BY_RUN("actor", "id, name")
 	BY_RUN("string", "number, text")
 	BY_RUN("place", "gpa, name");
+/* clang-format on */
 
 /* The version of all runs of a database; "" if it has none; null and @err if there are several. */
 static char *

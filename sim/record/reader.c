@@ -63,9 +63,10 @@ reader_parse_ref(const char *text, size_t *path_len, int64_t *id)
 	return *id > 0;
 }
 
-/* --- runs -------------------------------------------------------------------------------------- */
+/* --- runs --------------------------------------------------------------------------------------
+ */
 
-#define RUN_COLUMNS                                                                         \
+#define RUN_COLUMNS \
 	"id, scenario, variant, strategy, memory, datapath, verdict, expected, version, seed," \
 	" schedules, complete, steps, sim_time_ns, digest, wall_ns"
 
@@ -146,8 +147,8 @@ run_missing(struct reader *rd, int64_t id, struct error *err)
 int
 reader_run(struct reader *rd, int64_t id, struct stored_run *run, struct error *err)
 {
-	const char *text = id ? "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1" :
-				"SELECT " RUN_COLUMNS " FROM run WHERE ?1 = 0 AND verdict NOT IN"
+	const char *text = id ? "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1"
+			      : "SELECT " RUN_COLUMNS " FROM run WHERE ?1 = 0 AND verdict NOT IN"
 				" ('ok', 'budget', 'unfinished') ORDER BY id DESC LIMIT 1";
 	sqlite3_stmt *st = rows_of(rd, text, id, err);
 	int row = st ? row_next(rd, st, err) : -1;
@@ -225,7 +226,8 @@ reader_schedule(struct reader *rd, int64_t id, struct error *err)
 		       id, "schedule", err);
 }
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------
+ */
 
 /* Rows (number, text) into an array by number. */
 static int
@@ -345,7 +347,8 @@ stored_names_gpa(const void *context, uint64_t gpa, char *text, size_t size)
 		snprintf(text, size, "gpa 0x%" PRIx64, gpa);
 }
 
-/* --- events ------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------
+ */
 
 /* The kind of that name whose arguments mean the same here, or EV_NONE. */
 static enum event_kind

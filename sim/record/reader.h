@@ -2,9 +2,10 @@
 /*
  * Reading back: what a run was, how it failed, and its events with their names.
  *
- * The file is opened read-only: it may be on a medium that cannot be written, or be written to at the
- * same time by somebody else.  Kinds of events are stored by name, so that a file of another version of
- * Ringside can be read; an event of a kind that this program does not know is skipped and counted.
+ * The file is opened read-only: it may be on a medium that cannot be written, or be written to at
+ * the same time by somebody else.  Kinds of events are stored by name, so that a file of another
+ * version of Ringside can be read; an event of a kind that this program does not know is skipped
+ * and counted.
  */
 #ifndef RINGSIDE_RECORD_READER_H
 #define RINGSIDE_RECORD_READER_H
@@ -25,8 +26,8 @@ void
 reader_close(struct reader *rd); /* null is allowed */
 
 /*
- * "results.db#12": *@id is 12 and *@path_len the length of the path; "results.db#latest" gives 0, the
- * newest run that failed.  False if @text has no such form: then it is a file of its own.
+ * "results.db#12": *@id is 12 and *@path_len the length of the path; "results.db#latest" gives 0,
+ * the newest run that failed.  False if @text has no such form: then it is a file of its own.
  */
 bool
 reader_parse_ref(const char *text, size_t *path_len, int64_t *id);
@@ -53,8 +54,8 @@ void
 stored_run_free(struct stored_run *run);
 
 /*
- * The failure of run @id, as a failure file (explore/failure.h); the first one if there are more.  To be
- * freed by the caller; null and @err if the run kept none.
+ * The failure of run @id, as a failure file (explore/failure.h); the first one if there are more.
+ * To be freed by the caller; null and @err if the run kept none.
  */
 char *
 reader_failure_file(struct reader *rd, int64_t id, struct error *err);
@@ -72,7 +73,7 @@ struct stored_names {
 	struct stored_place {
 		uint64_t gpa;
 		char *name;
-	} *place; /* by gpa */
+	} * place; /* by gpa */
 	size_t place_count;
 };
 
@@ -88,8 +89,8 @@ void
 stored_names_gpa(const void *names, uint64_t gpa, char *text, size_t size);
 
 /*
- * The events of run @id, oldest first, in batches to @sink (event_log_sink(), for one).  *@skipped, if not
- * null, is how many were of an unknown kind.
+ * The events of run @id, oldest first, in batches to @sink (event_log_sink(), for one).  *@skipped,
+ * if not null, is how many were of an unknown kind.
  */
 int
 reader_events(struct reader *rd, int64_t id,

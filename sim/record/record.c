@@ -19,7 +19,8 @@
 #define EVENTS_PER_COMMIT LIMIT(65536u, 64u)
 /* Write-ahead log in pages of 8 KiB before it is copied into the file, with two fsync(). */
 #define CHECKPOINT_PAGES LIMIT(8192, 4)
-/* Distinct addresses of ring fields a run: 8 bytes each in a table half full. More have no names. */
+/* Distinct addresses of ring fields a run: 8 bytes each in a table half full. More have no names.
+ */
 #define PLACES_MAX LIMIT(1u << 16, 1u << 6)
 
 enum statement {
@@ -51,9 +52,10 @@ static const char *const statement_text[ST_COUNT] = {
 	[ST_ACTOR] = "INSERT OR REPLACE INTO actor VALUES (?1, ?2, ?3)",
 	[ST_STRING] = "INSERT OR REPLACE INTO string VALUES (?1, ?2, ?3)",
 	[ST_PLACE] = "INSERT OR REPLACE INTO place VALUES (?1, ?2, ?3)",
-	[ST_VIOLATION] = "INSERT INTO violation (run_id, oracle, statement, severity, step, time_ns,"
-			 " actor, subject, message, schedule)"
-			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[ST_VIOLATION] =
+		"INSERT INTO violation (run_id, oracle, statement, severity, step, time_ns,"
+		" actor, subject, message, schedule)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[ST_METRIC] = "INSERT OR REPLACE INTO metric VALUES (?1, ?2, ?3, ?4)",
 	[ST_FAILURE] = "INSERT INTO failure (run_id, verdict, oracle, subject, message, schedule,"
 		       " file, schedule_no, times, signature)"
@@ -70,16 +72,17 @@ struct record {
 	struct batch batch;
 	struct event *events; /* EVENTS_PER_COMMIT of them */
 	size_t count;
-	int64_t run; /* in progress, or 0 */
-	int64_t last_run; /* of the null recorder */
+	int64_t run;		       /* in progress, or 0 */
+	int64_t last_run;	       /* of the null recorder */
 	int64_t span_first, span_last; /* the run's newest, 0: none */
-	uint64_t *places; /* gpa + 1, open addressing; 0 is free */
+	uint64_t *places;	       /* gpa + 1, open addressing; 0 is free */
 	size_t place_count, place_capacity;
 	bool failed; /* the run in progress met `error` */
 	struct error error;
 };
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening -----------------------------------------------------------------------------------
+ */
 
 /* Bit i: argument i of the format is a %s. */
 static int64_t
@@ -151,9 +154,9 @@ kinds_map(struct record *r, struct error *err)
 }
 
 /*
- * Write-ahead log: readers are not in the way, a commit is no fsync().  Changing to it needs the file for
- * itself and does not wait by itself; a file system that cannot do it stays with the rollback journal,
- * which is as safe.
+ * Write-ahead log: readers are not in the way, a commit is no fsync().  Changing to it needs the
+ * file for itself and does not wait by itself; a file system that cannot do it stays with the
+ * rollback journal, which is as safe.
  */
 static int
 journal_open(struct sql *s, struct error *err)
@@ -249,7 +252,8 @@ record_run(const struct record *r)
 	return r->run;
 }
 
-/* --- runs -------------------------------------------------------------------------------------- */
+/* --- runs --------------------------------------------------------------------------------------
+ */
 
 static int
 run_insert(struct record *r, const struct run_info *info, int64_t *id, struct error *err)
@@ -294,8 +298,8 @@ record_run_begin(struct record *r, const struct run_info *info, struct error *er
 }
 
 /*
- * Every writing call begins with this.  1: go on; 0: the null recorder, there is nothing to do; -1: the
- * run has failed before.
+ * Every writing call begins with this.  1: go on; 0: the null recorder, there is nothing to do; -1:
+ * the run has failed before.
  */
 static int
 run_ready(struct record *r, struct error *err)
@@ -319,7 +323,8 @@ run_failed(struct record *r, const struct error *own, struct error *err)
 	return -1;
 }
 
-/* --- events ------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------
+ */
 
 static int
 events_insert(struct record *r, struct error *err)
@@ -427,7 +432,8 @@ record_sink(void *recorder, const struct event *e, size_t count)
 	}
 }
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------
+ */
 
 static int
 names_insert(struct record *r, const struct world *w, struct error *err)
@@ -475,7 +481,8 @@ record_names(struct record *r, struct world *w, struct error *err)
 	return status ? run_failed(r, &own, err) : 0;
 }
 
-/* --- rows -------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------
+ */
 
 /* A row of the run in progress, whose id is the first argument. */
 static int
@@ -519,7 +526,8 @@ int
 record_failure(struct record *r, const struct run_failure *f, struct error *err)
 {
 	return row_write(r, err, ST_FAILURE, "ittttttuux", r->run, f->verdict, f->oracle,
-			 f->subject, f->message, f->schedule, f->file, f->index, f->times, f->signature);
+			 f->subject, f->message, f->schedule, f->file, f->index, f->times,
+			 f->signature);
 }
 
 int

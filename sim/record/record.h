@@ -3,8 +3,8 @@
  * The recorder: runs, their parameters, events, violations and metrics, into one SQLite file.
  *
  *	record_open()                                 once a process
- *	record_run_begin()                            the run's row, committed: a crash keeps seed and parameters
- *	  world_set_sink(w, record_sink, r)           its events (optional)
+ *	record_run_begin()                            the run's row, committed: a crash keeps seed
+ *and parameters world_set_sink(w, record_sink, r)           its events (optional)
  *	  record_violation(), record_metric(), …      in any order
  *	  record_names(r, w)                          what the events' numbers stand for
  *	record_run_end()                              verdict and counters, committed
@@ -12,19 +12,21 @@
  *
  * "none" as the path is the null recorder: the same calls, and nothing is kept.
  *
- * What a crash costs.  The row of a run is committed before its first step, with verdict `unfinished`;
- * violations, metrics and failures are committed as they come, events by tens of thousands, the verdict
- * last.  Once record_run_end() has returned, killing the process at any moment loses nothing of that run
- * (write-ahead log, synchronous=NORMAL: a power failure may take the newest commits, and never damages
- * older ones).  A killed run stays as `unfinished`, with what was committed of it.
+ * What a crash costs.  The row of a run is committed before its first step, with verdict
+ *`unfinished`; violations, metrics and failures are committed as they come, events by tens of
+ *thousands, the verdict last.  Once record_run_end() has returned, killing the process at any
+ *moment loses nothing of that run (write-ahead log, synchronous=NORMAL: a power failure may take
+ *the newest commits, and never damages older ones).  A killed run stays as `unfinished`, with what
+ *was committed of it.
  *
- * Many writers.  The file is locked only during a transaction, some tens of milliseconds; others wait up
- * to RECORD_BUSY_MS.  Readers are never in the way.  A process that forks opens the file after the fork.
- * Do not write over a network file system: join shards with record_merge() (merge.h).
+ * Many writers.  The file is locked only during a transaction, some tens of milliseconds; others
+ *wait up to RECORD_BUSY_MS.  Readers are never in the way.  A process that forks opens the file
+ *after the fork. Do not write over a network file system: join shards with record_merge()
+ *(merge.h).
  *
- * Errors.  Each call that writes returns -1 and fills @err; the sink cannot, so its first error is kept
- * and returned by each later call of that run up to record_run_end(), after which the next run may be
- * begun.  A run with an error stays `unfinished`.
+ * Errors.  Each call that writes returns -1 and fills @err; the sink cannot, so its first error is
+ *kept and returned by each later call of that run up to record_run_end(), after which the next run
+ *may be begun.  A run with an error stays `unfinished`.
  *
  * All texts are copied or written at once; a null text is stored as ''.
  */
@@ -49,8 +51,8 @@ struct record *
 record_open(const char *path, struct error *err);
 
 /*
- * Give everything back, and make the file a single one again (no -wal beside it) if nobody else has it
- * open.  A run that was not ended stays `unfinished`.  Null is allowed.
+ * Give everything back, and make the file a single one again (no -wal beside it) if nobody else has
+ * it open.  A run that was not ended stays `unfinished`.  Null is allowed.
  */
 void
 record_close(struct record *r);
@@ -72,10 +74,10 @@ struct run_info {
 	const char *scenario; /* path as given, or the trace */
 	const char *variant;
 	const char *strategy; /* "random", "replay", … ; "run" for a single run */
-	const char *memory; /* "sc", "tso", "weak" */
+	const char *memory;   /* "sc", "tso", "weak" */
 	const char *datapath; /* "native", "linux", or a path */
 	const char *expected; /* verdict the scenario expects, "" if it says nothing */
-	const char *version; /* "0.1.0 fc96b1b…": of Ringside, with its commit */
+	const char *version;  /* "0.1.0 fc96b1b…": of Ringside, with its commit */
 	uint64_t seed;
 	const struct run_param *params; /* all of them, defaults too */
 	size_t param_count;
@@ -85,21 +87,22 @@ struct run_info {
 int64_t
 record_run_begin(struct record *r, const struct run_info *info, struct error *err);
 
-/* A sink_fn: world_set_sink(w, record_sink, r). Call record_names() or world_flush() before the end. */
+/* A sink_fn: world_set_sink(w, record_sink, r). Call record_names() or world_flush() before the
+ * end. */
 void
 record_sink(void *r, const struct event *e, size_t count);
 
 /*
- * Flush @w's events, and keep the names of its actors, strings and of the guest memory that recorded loads
- * and stores touched.  After the run, before the world is restored.
+ * Flush @w's events, and keep the names of its actors, strings and of the guest memory that
+ * recorded loads and stores touched.  After the run, before the world is restored.
  */
 int
 record_names(struct record *r, struct world *w, struct error *err);
 
 struct run_violation {
-	const char *oracle; /* "lost-kick" */
+	const char *oracle;    /* "lost-kick" */
 	const char *statement; /* "INV-KICK", "VIRTIO-2.7.10.1-D2" */
-	const char *severity; /* "must" or "should" */
+	const char *severity;  /* "must" or "should" */
 	uint64_t step;
 	int64_t time_ns;
 	const char *actor;
@@ -123,11 +126,11 @@ record_metric_real(struct record *r, const char *name, double value, const char 
 struct run_failure {
 	const char *verdict;
 	const char *oracle, *subject, *message; /* of the finding */
-	const char *schedule; /* shrunk */
-	const char *file; /* the whole failure file (explore/failure.h) */
-	uint64_t index; /* number of the schedule that first showed it */
-	uint64_t times; /* how often it was met */
-	uint64_t signature; /* of the shrunk schedule */
+	const char *schedule;			/* shrunk */
+	const char *file;			/* the whole failure file (explore/failure.h) */
+	uint64_t index;				/* number of the schedule that first showed it */
+	uint64_t times;				/* how often it was met */
+	uint64_t signature;			/* of the shrunk schedule */
 };
 
 int
@@ -149,8 +152,8 @@ record_progress(struct record *r, const struct run_progress *p, struct error *er
 
 struct run_result {
 	const char *verdict; /* a word of explore/verdict.h */
-	uint64_t schedules; /* 1 for a single run */
-	bool complete; /* an exhaustive strategy left nothing out */
+	uint64_t schedules;  /* 1 for a single run */
+	bool complete;	     /* an exhaustive strategy left nothing out */
 	uint64_t steps;
 	int64_t sim_time_ns;
 	uint64_t digest;

@@ -6,10 +6,12 @@
 #include "base/must.h"
 
 /*
- * Events are plain rows, one an event, in the order of recording; a run owns the spans of row ids that
- * were written for it.  Rows without run_id are shorter and are written faster, and a run is still one range
- * scan (usually of one span).  `run.seed` has no affinity: a seed above INT64_MAX is kept as text.
+ * Events are plain rows, one an event, in the order of recording; a run owns the spans of row ids
+ * that were written for it.  Rows without run_id are shorter and are written faster, and a run is
+ * still one range scan (usually of one span).  `run.seed` has no affinity: a seed above INT64_MAX
+ * is text.
  */
+/* clang-format off */
 static const char schema_1[] =
 	"CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" scenario TEXT NOT NULL, variant TEXT NOT NULL, strategy TEXT NOT NULL,"
@@ -51,17 +53,18 @@ static const char schema_1[] =
 	"CREATE TABLE event_row (id INTEGER PRIMARY KEY AUTOINCREMENT, step INTEGER,"
 	" time_ns INTEGER, actor INTEGER, kind INTEGER,"
 	" a0 INTEGER, a1 INTEGER, a2 INTEGER, a3 INTEGER, a4 INTEGER);"
-	"CREATE TABLE event_span (run_id INTEGER NOT NULL REFERENCES run, first_id INTEGER NOT NULL,"
-	" last_id INTEGER NOT NULL, PRIMARY KEY (run_id, first_id)) WITHOUT ROWID;"
+	"CREATE TABLE event_span (run_id INTEGER NOT NULL REFERENCES run,"
+	" first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,"
+	" PRIMARY KEY (run_id, first_id)) WITHOUT ROWID;"
 
-#define ARG(n)                                                                              \
-	" CASE WHEN k.texts >> " #n " & 1 THEN coalesce((SELECT text FROM string t"         \
+#define ARG(n) \
+	" CASE WHEN k.texts >> " #n " & 1 THEN coalesce((SELECT text FROM string t" \
 	" WHERE t.run_id = s.run_id AND t.number = r.a" #n "), '?') ELSE r.a" #n " END"
-#define ACTOR                                                                               \
-	" CASE r.actor WHEN 0 THEN 'timers' ELSE coalesce((SELECT name FROM actor a"        \
+#define ACTOR \
+	" CASE r.actor WHEN 0 THEN 'timers' ELSE coalesce((SELECT name FROM actor a" \
 	" WHERE a.run_id = s.run_id AND a.id = r.actor), 'actor ' || r.actor) END AS actor,"
 /* CROSS JOIN keeps the order: a run's spans, its rows, each row's kind. */
-#define ROWS                                                                                \
+#define ROWS \
 	" FROM event_span s CROSS JOIN event_row r ON r.id BETWEEN s.first_id AND s.last_id" \
 	" CROSS JOIN event_kind k ON k.id = r.kind"
 
@@ -85,6 +88,7 @@ static const char schema_1[] =
 	" DELETE FROM progress WHERE run_id = old.id; DELETE FROM actor WHERE run_id = old.id;"
 	" DELETE FROM string WHERE run_id = old.id; DELETE FROM place WHERE run_id = old.id;"
 	"END;";
+/* clang-format on */
 
 /* steps[v] makes schema v + 1 out of schema v. */
 static const char *const steps[] = { schema_1 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The schema and its versions.  `PRAGMA application_id` says that a file is ours, `PRAGMA user_version`
- * which schema it has.  A schema, once released, changes by a further step at the end of the list in
- * schema.c and in no other way: opening an older file to write runs the steps that it lacks, in one
- * transaction.
+ * The schema and its versions.  `PRAGMA application_id` says that a file is ours, `PRAGMA
+ * user_version` which schema it has.  A schema, once released, changes by a further step at the end
+ * of the list in schema.c and in no other way: opening an older file to write runs the steps that
+ * it lacks, in one transaction.
  */
 #ifndef RINGSIDE_RECORD_SCHEMA_H
 #define RINGSIDE_RECORD_SCHEMA_H

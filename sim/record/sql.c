@@ -20,13 +20,14 @@ sql_fail(struct sql *s, struct error *err)
 	case SQLITE_NOTADB:
 		return error_set(err, "%s: not a database", s->path);
 	case SQLITE_CORRUPT:
-		return error_set(err, "%s: the database is damaged or cut off; `sqlite3 %s .recover` "
-				      "prints what can be saved",
+		return error_set(err,
+				 "%s: the database is damaged or cut off; `sqlite3 %s .recover` "
+				 "prints what can be saved",
 				 s->path, s->path);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return error_set(err, "%s: locked by another program for more than %d ms",
-				 s->path, s->busy_ms);
+		return error_set(err, "%s: locked by another program for more than %d ms", s->path,
+				 s->busy_ms);
 	case SQLITE_READONLY:
 		return error_set(err, "%s: cannot be written, it is read-only", s->path);
 	case SQLITE_FULL:
@@ -54,8 +55,8 @@ beside(const char *path, const char *suffix)
 }
 
 /*
- * Whether the file ends within a page.  SQLite takes the rest of that page for zeros and notices only
- * whole pages that are missing.  With a journal beside it, that is SQLite's to put right.
+ * Whether the file ends within a page.  SQLite takes the rest of that page for zeros and notices
+ * only whole pages that are missing.  With a journal beside it, that is SQLite's to put right.
  */
 static bool
 file_cut(const char *path, off_t size)
@@ -171,16 +172,25 @@ bind_list(sqlite3_stmt *st, const char *types, va_list ap)
 
 	for (int at = 1; *types; types++, at++) {
 		switch (*types) {
-		case 'i': sqlite3_bind_int64(st, at, va_arg(ap, int64_t)); break;
-		case 'u': bind_u64(st, at, va_arg(ap, uint64_t)); break;
-		case 'f': sqlite3_bind_double(st, at, va_arg(ap, double)); break;
-		case 't': bind_text(st, at, va_arg(ap, const char *)); break;
+		case 'i':
+			sqlite3_bind_int64(st, at, va_arg(ap, int64_t));
+			break;
+		case 'u':
+			bind_u64(st, at, va_arg(ap, uint64_t));
+			break;
+		case 'f':
+			sqlite3_bind_double(st, at, va_arg(ap, double));
+			break;
+		case 't':
+			bind_text(st, at, va_arg(ap, const char *));
+			break;
 		case 'x':
 			sqlite3_snprintf(sizeof(hex), hex, "%016llx",
 					 (unsigned long long)va_arg(ap, uint64_t));
 			sqlite3_bind_text(st, at, hex, 16, SQLITE_TRANSIENT);
 			break;
-		default: must(!"a type of sql_bind()");
+		default:
+			must(!"a type of sql_bind()");
 		}
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the record room needs around SQLite: one place that turns its result codes into sentences, and
- * calls that prepare, bind and step in one go.  For files of this room only.
+ * What the record room needs around SQLite: one place that turns its result codes into sentences,
+ * and calls that prepare, bind and step in one go.  For files of this room only.
  */
 #ifndef RINGSIDE_RECORD_SQL_H
 #define RINGSIDE_RECORD_SQL_H

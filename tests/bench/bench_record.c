@@ -24,7 +24,9 @@ events_fill(uint64_t from)
 			.step = n / 2,
 			.time_ns = (int64_t)n * 60,
 			.actor = 1 + n % 3,
-			.kind = n % 4 == 0 ? EV_ACTOR_WAKE : n % 4 == 1 ? EV_STORE : EV_LOAD,
+			.kind = n % 4 == 0   ? EV_ACTOR_WAKE
+				: n % 4 == 1 ? EV_STORE
+					     : EV_LOAD,
 			.arg = { (int64_t)(0x1000 + n % 512 * 2), 2, (int64_t)(n % 65536),
 				 (int64_t)(0x21a40 + n % 64 * 4), 0 },
 		};

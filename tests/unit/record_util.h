@@ -38,7 +38,9 @@ in_folder(const char *name)
 static inline int
 folder_make(void **state)
 {
-	strcpy(folder, "/tmp/ringside-record-XXXXXX");
+	int n = snprintf(folder, sizeof(folder), "/tmp/ringside-record-");
+
+	memset(folder + n, 'X', 6);
 	return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -130,13 +132,21 @@ static inline int64_t
 sample_run(struct record *r, uint64_t seed, uint64_t events, struct error *err)
 {
 	struct run_info info = sample_info(seed);
-	struct run_violation v = { .oracle = "lost-kick", .statement = "INV-KICK",
-				   .severity = "must", .step = 93, .actor = "driver",
-				   .subject = "vq=0", .message = "the device sleeps",
+	struct run_violation v = { .oracle = "lost-kick",
+				   .statement = "INV-KICK",
+				   .severity = "must",
+				   .step = 93,
+				   .actor = "driver",
+				   .subject = "vq=0",
+				   .message = "the device sleeps",
 				   .schedule = "rs1:1a1/2:9:00ab000000000001" };
-	struct run_failure f = { .verdict = "lost-kick", .oracle = "INV-KICK", .subject = "vq=0",
+	struct run_failure f = { .verdict = "lost-kick",
+				 .oracle = "INV-KICK",
+				 .subject = "vq=0",
 				 .schedule = "rs1:1a1/2:9:00ab000000000001",
-				 .file = "ringside-failure: 1\n", .index = 16, .times = 2,
+				 .file = "ringside-failure: 1\n",
+				 .index = 16,
+				 .times = 2,
 				 .signature = UINT64_MAX };
 	struct run_progress progress = { 1000, 10, 1, 5 };
 	int64_t id = record_run_begin(r, &info, err);

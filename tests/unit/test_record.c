@@ -100,8 +100,9 @@ view_tells_what_happened(void **state)
 	char text[512];
 
 	sqlite3_open(path, &db);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT step, time_ns, actor, kind, detail FROM event"
-						" WHERE run_id = 1 ORDER BY id",
+	assert_int_equal(sqlite3_prepare_v2(db,
+					    "SELECT step, time_ns, actor, kind, detail FROM event"
+					    " WHERE run_id = 1 ORDER BY id",
 					    -1, &st, NULL),
 			 SQLITE_OK);
 	for (; sqlite3_step(st) == SQLITE_ROW; i++) {
@@ -142,8 +143,8 @@ run_row_holds(void **state)
 			  "||'|'||seed||'|'||verdict||'|'||expected||'|'||schedules||'|'||complete"
 			  "||'|'||steps||'|'||sim_time_ns||'|'||digest||'|'||wall_ns||'|'||version"
 			  " FROM run WHERE id = 1"),
-		"scenarios/lost-kick.lua|no-barrier|random|sc|native|18446744073709551614|lost-kick|"
-		"lost-kick|17|0|1000|123456789|00ab000000000001|42|0.1.0 test");
+		"scenarios/lost-kick.lua|no-barrier|random|sc|native|18446744073709551614|"
+		"lost-kick|lost-kick|17|0|1000|123456789|00ab000000000001|42|0.1.0 test");
 	assert_string_equal(ask(path, "SELECT group_concat(name||'='||value) FROM param"),
 			    "buffers=3,ring_size=4");
 	/* It is one file again, and no longer needs a -wal or -shm beside it. */
@@ -207,7 +208,8 @@ reader_gives_back(void **state)
 	world_destroy(w);
 }
 
-/* A kind that was renamed, or whose arguments changed, since: skipped and counted, and still in the view. */
+/* A kind that was renamed, or whose arguments changed, since: skipped and counted, and still in the
+ * view. */
 static void
 unknown_kinds_are_skipped(void **state)
 {
@@ -229,7 +231,8 @@ unknown_kinds_are_skipped(void **state)
 			 notes);
 	/* A recorder that knows the other format adds it, and old runs keep theirs. */
 	record_close(record_open(path, &err));
-	assert_int_equal(ask_number(path, "SELECT count(*) FROM event_kind WHERE name = 'note'"), 2);
+	assert_int_equal(ask_number(path, "SELECT count(*) FROM event_kind WHERE name = 'note'"),
+			 2);
 }
 
 static void
@@ -288,9 +291,9 @@ deleting_a_run_takes_all(void **state)
 	assert_int_equal(ask_number(path, "SELECT count(*) FROM event WHERE run_id = 2"), 70000);
 	assert_int_equal(ask_number(path, "SELECT count(*) FROM event_span"), 3);
 	ask(path, "DELETE FROM run WHERE id IN (2, 3)");
-	for (const char *const *t = (const char *const[]){ "param", "violation", "metric", "failure",
-							   "outcome", "progress", "event_span",
-							   NULL };
+	for (const char *const *t =
+		     (const char *const[]){ "param", "violation", "metric", "failure", "outcome",
+					    "progress", "event_span", NULL };
 	     *t; t++) {
 		char query[96];
 

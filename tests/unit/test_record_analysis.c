@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * analysis/ works with the plain sqlite3 shell and gnuplot alone.  The run here is written down by hand:
- * a driver and a device say what ring code would, so that each figure that comes out is known.
+ * analysis/ works with the plain sqlite3 shell and gnuplot alone.  The run here is written down by
+ * hand: a driver and a device say what ring code would, so that each figure that comes out is
+ * known.
  */
 #include "record_util.h"
 
@@ -16,13 +17,16 @@ static struct ring {
 	struct waitq kick;
 	int64_t vq, kick_name, call_name;
 	int step;
-} *ring;
+} * ring;
 
 static void
 describe(const void *context, uint64_t offset, char *text, size_t size)
 {
-	snprintf(text, size, "%s", offset == 0x2 ? "avail.idx" : offset == 0x42 ? "used.idx" :
-				   offset == 0x10 ? "used_event" : "desc[0].addr");
+	snprintf(text, size, "%s",
+		 offset == 0x2	  ? "avail.idx"
+		 : offset == 0x42 ? "used.idx"
+		 : offset == 0x10 ? "used_event"
+				  : "desc[0].addr");
 }
 
 static void
@@ -86,7 +90,8 @@ write_runs(const char *path)
 	struct world *w = world_create(&(struct world_config){ 0 }, &err);
 	struct record *r = record_open(path, &err);
 	struct run_info info = sample_info(1);
-	struct run_violation v = { .statement = "INV-KICK", .actor = "device",
+	struct run_violation v = { .statement = "INV-KICK",
+				   .actor = "device",
 				   .message = "it's asleep" };
 	struct run_progress p[] = { { 1000000000, 500, 0, 10 }, { 3000000000, 1500, 1, 12 } };
 
@@ -139,12 +144,13 @@ views_say_what_happened(void **state)
 			    "INV-KICK|1");
 	assert_string_equal(shell("SELECT schedules_per_s, new_classes_per_s FROM exploration"),
 			    "500|10 500|1");
-	assert_string_equal(shell("SELECT group_concat(queue||'.'||name||'='||value||'@'||actor) FROM"
-				  " (SELECT * FROM ring_index WHERE run_id = 1 ORDER BY id)"),
-			    "vq0.avail_idx=1@driver,vq0.last_avail_idx=1@device,"
-			    "vq0.used_idx=1@device,vq0.avail_idx=2@driver,"
-			    "vq0.last_avail_idx=2@device,vq0.used_idx=2@device,"
-			    "vq0.avail_idx=3@driver,vq0.used_event=2@driver");
+	assert_string_equal(
+		shell("SELECT group_concat(queue||'.'||name||'='||value||'@'||actor) FROM"
+		      " (SELECT * FROM ring_index WHERE run_id = 1 ORDER BY id)"),
+		"vq0.avail_idx=1@driver,vq0.last_avail_idx=1@device,"
+		"vq0.used_idx=1@device,vq0.avail_idx=2@driver,"
+		"vq0.last_avail_idx=2@device,vq0.used_idx=2@device,"
+		"vq0.avail_idx=3@driver,vq0.used_event=2@driver");
 	assert_string_equal(shell("SELECT queue, kicks, kicks_taken, interrupts, interrupts_taken"
 				  " FROM notifications_per_queue WHERE run_id = 1"),
 			    "vq0|2|2|2|0");
@@ -200,6 +206,11 @@ pictures_are_drawn(void **state)
 	assert_true(said("r.png", "\x89PNG") > 0);
 	assert_true(said("r.txt", "used_idx (device)") > 1000);
 	assert_true(said("r.dat", "# avail_idx\n0 0\n"));
+	/* A part of the run begins with what the indices were then. */
+	snprintf(arguments, sizeof(arguments), "1 %s vq0 5 6", in_folder("part.svg"));
+	assert_int_equal(plot(arguments), 0);
+	assert_true(said("part.dat", "first_step = 5; last_step = 6"));
+	assert_false(said("part.dat", "# avail_idx\n5 0\n"));
 }
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The disk fails at its n-th write or sync, for n = 1, 2, … until everything succeeds; once only, or from
- * then on.  Each time: a clear error or success, never a crash, and no earlier run is lost.
+ * The disk fails at its n-th write or sync, for n = 1, 2, … until everything succeeds; once only,
+ * or from then on.  Each time: a clear error or success, never a crash, and no earlier run is lost.
  */
 #include "record_util.h"
 
@@ -14,7 +14,7 @@ struct bad_file {
 static sqlite3_vfs *real_vfs;
 static sqlite3_io_methods bad_methods;
 static long countdown = -1; /* writes until the first failure; below 0 never */
-static bool for_ever; /* fail from then on */
+static bool for_ever;	    /* fail from then on */
 static int failure_code;
 static long failures;
 
@@ -34,28 +34,89 @@ write_fails(void)
 #define REAL(f) (((struct bad_file *)(f))->real)
 #define FORWARD(f, method, ...) REAL(f)->pMethods->method(REAL(f), ##__VA_ARGS__)
 
-static int bad_close(sqlite3_file *f) { return FORWARD(f, xClose); }
-static int bad_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
-{ return FORWARD(f, xRead, p, n, at); }
-static int bad_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
-{ int rc = write_fails(); return rc ? rc : FORWARD(f, xWrite, p, n, at); }
-static int bad_truncate(sqlite3_file *f, sqlite3_int64 size)
-{ int rc = write_fails(); return rc ? SQLITE_IOERR_TRUNCATE : FORWARD(f, xTruncate, size); }
-static int bad_sync(sqlite3_file *f, int flags)
-{ int rc = write_fails(); return rc ? SQLITE_IOERR_FSYNC : FORWARD(f, xSync, flags); }
-static int bad_size(sqlite3_file *f, sqlite3_int64 *size) { return FORWARD(f, xFileSize, size); }
-static int bad_lock(sqlite3_file *f, int l) { return FORWARD(f, xLock, l); }
-static int bad_unlock(sqlite3_file *f, int l) { return FORWARD(f, xUnlock, l); }
-static int bad_reserved(sqlite3_file *f, int *r) { return FORWARD(f, xCheckReservedLock, r); }
-static int bad_control(sqlite3_file *f, int op, void *p) { return FORWARD(f, xFileControl, op, p); }
-static int bad_sector(sqlite3_file *f) { return FORWARD(f, xSectorSize); }
-static int bad_traits(sqlite3_file *f) { return FORWARD(f, xDeviceCharacteristics); }
-static int bad_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **p)
-{ return FORWARD(f, xShmMap, page, size, extend, p); }
-static int bad_shm_lock(sqlite3_file *f, int at, int n, int flags)
-{ return FORWARD(f, xShmLock, at, n, flags); }
-static void bad_shm_barrier(sqlite3_file *f) { FORWARD(f, xShmBarrier); }
-static int bad_shm_unmap(sqlite3_file *f, int del) { return FORWARD(f, xShmUnmap, del); }
+static int
+bad_close(sqlite3_file *f)
+{
+	return FORWARD(f, xClose);
+}
+static int
+bad_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
+{
+	return FORWARD(f, xRead, p, n, at);
+}
+static int
+bad_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
+{
+	int rc = write_fails();
+	return rc ? rc : FORWARD(f, xWrite, p, n, at);
+}
+static int
+bad_truncate(sqlite3_file *f, sqlite3_int64 size)
+{
+	int rc = write_fails();
+	return rc ? SQLITE_IOERR_TRUNCATE : FORWARD(f, xTruncate, size);
+}
+static int
+bad_sync(sqlite3_file *f, int flags)
+{
+	int rc = write_fails();
+	return rc ? SQLITE_IOERR_FSYNC : FORWARD(f, xSync, flags);
+}
+static int
+bad_size(sqlite3_file *f, sqlite3_int64 *size)
+{
+	return FORWARD(f, xFileSize, size);
+}
+static int
+bad_lock(sqlite3_file *f, int l)
+{
+	return FORWARD(f, xLock, l);
+}
+static int
+bad_unlock(sqlite3_file *f, int l)
+{
+	return FORWARD(f, xUnlock, l);
+}
+static int
+bad_reserved(sqlite3_file *f, int *r)
+{
+	return FORWARD(f, xCheckReservedLock, r);
+}
+static int
+bad_control(sqlite3_file *f, int op, void *p)
+{
+	return FORWARD(f, xFileControl, op, p);
+}
+static int
+bad_sector(sqlite3_file *f)
+{
+	return FORWARD(f, xSectorSize);
+}
+static int
+bad_traits(sqlite3_file *f)
+{
+	return FORWARD(f, xDeviceCharacteristics);
+}
+static int
+bad_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **p)
+{
+	return FORWARD(f, xShmMap, page, size, extend, p);
+}
+static int
+bad_shm_lock(sqlite3_file *f, int at, int n, int flags)
+{
+	return FORWARD(f, xShmLock, at, n, flags);
+}
+static void
+bad_shm_barrier(sqlite3_file *f)
+{
+	FORWARD(f, xShmBarrier);
+}
+static int
+bad_shm_unmap(sqlite3_file *f, int del)
+{
+	return FORWARD(f, xShmUnmap, del);
+}
 
 static int
 bad_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
@@ -76,9 +137,10 @@ bad_vfs_register(void)
 
 	real_vfs = sqlite3_vfs_find(NULL);
 	bad_methods = (sqlite3_io_methods){
-		2, bad_close, bad_read, bad_write, bad_truncate, bad_sync, bad_size, bad_lock,
-		bad_unlock, bad_reserved, bad_control, bad_sector, bad_traits, bad_shm_map,
-		bad_shm_lock, bad_shm_barrier, bad_shm_unmap, NULL, NULL,
+		2,	    bad_close,	 bad_read,     bad_write,	bad_truncate,  bad_sync,
+		bad_size,   bad_lock,	 bad_unlock,   bad_reserved,	bad_control,   bad_sector,
+		bad_traits, bad_shm_map, bad_shm_lock, bad_shm_barrier, bad_shm_unmap, NULL,
+		NULL,
 	};
 	vfs = *real_vfs;
 	vfs.zName = "bad";
@@ -89,8 +151,8 @@ bad_vfs_register(void)
 }
 
 /*
- * One session: open, two runs, close.  Adds to @done the runs that were reported as ended; returns whether
- * anything reported a failure.
+ * One session: open, two runs, close.  Adds to @done the runs that were reported as ended; returns
+ * whether anything reported a failure.
  */
 static bool
 session(const char *path, int64_t *done)
@@ -145,8 +207,9 @@ fail_each_write(const char *path, int code, bool ever, bool fresh)
 		/* The disk is well again: all that was reported is there, and it goes on. */
 		assert_false(session(path, &done));
 		assert_string_equal(ask(path, "PRAGMA integrity_check"), "ok");
-		assert_true(ask_number(path, "SELECT count(*) FROM run WHERE verdict = 'lost-kick'")
-			    >= done);
+		assert_true(
+			ask_number(path, "SELECT count(*) FROM run WHERE verdict = 'lost-kick'") >=
+			done);
 		assert_int_equal(ask_number(path,
 					    "SELECT count(*) FROM run r WHERE verdict = 'lost-kick'"
 					    " AND (300 <> (SELECT count(*) FROM event e WHERE"
@@ -222,10 +285,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_once),
-		cmocka_unit_test(full_for_ever),
-		cmocka_unit_test(broken_once),
-		cmocka_unit_test(broken_for_ever),
+		cmocka_unit_test(full_once),	       cmocka_unit_test(full_for_ever),
+		cmocka_unit_test(broken_once),	       cmocka_unit_test(broken_for_ever),
 		cmocka_unit_test(merge_fails_cleanly),
 	};
 

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-
 static void
 file_write(const char *path, const void *bytes, size_t size)
 {
@@ -60,8 +59,9 @@ refused(const char *path, const char *write, const char *read)
 static void
 other_things_are_refused(void **state)
 {
-	const char *text = "This is a text of more than a hundred bytes, so that it is long enough for "
-			   "a header, and yet it is none at all.\n";
+	const char *text =
+		"This is a text of more than a hundred bytes, so that it is long enough for "
+		"a header, and yet it is none at all.\n";
 	const char *foreign = in_folder("foreign.db"), *newer = in_folder("newer.db");
 	struct error err = { "" };
 	sqlite3 *db;
@@ -219,7 +219,8 @@ writers_share_a_file(void **state)
 	assert_string_equal(ask(path, "PRAGMA integrity_check"), "ok");
 }
 
-/* The spans of runs that were recorded at the same time interleave, and each run finds its own events. */
+/* The spans of runs that were recorded at the same time interleave, and each run finds its own
+ * events. */
 static void
 runs_at_the_same_time(void **state)
 {
@@ -330,8 +331,8 @@ runs_with(const char *path, const char *verdict)
 }
 
 /*
- * Kill a writer at random moments: every run that it has reported is whole, the file is sound, and the
- * next writer goes on in it.
+ * Kill a writer at random moments: every run that it has reported is whole, the file is sound, and
+ * the next writer goes on in it.
  */
 static void
 killed_writers_lose_only_their_run(void **state)
@@ -368,7 +369,8 @@ killed_writers_lose_only_their_run(void **state)
 		close(out[0]);
 		if (before)
 			assert_string_equal(ask(path, "PRAGMA integrity_check"), "ok");
-		/* At most one more than reported was finished, and each round left at most one unfinished. */
+		/* At most one more than reported was finished, and each round left at most one
+		 * unfinished. */
 		assert_in_range(runs_with(path, "lost-kick"), before, before + 1);
 		assert_in_range(runs_with(path, "unfinished"), 0, round + 1);
 	}

@@ -36,7 +36,8 @@ events_hash(const char *path, const char *where)
 
 	snprintf(query, sizeof(query),
 		 "SELECT u.uid, e.step, e.time_ns, e.actor, e.kind, e.detail FROM event e"
-		 " JOIN run u ON u.id = e.run_id WHERE %s ORDER BY u.uid, e.id", where);
+		 " JOIN run u ON u.id = e.run_id WHERE %s ORDER BY u.uid, e.id",
+		 where);
 	sqlite3_open(path, &db);
 	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &st, NULL), SQLITE_OK);
 	while (sqlite3_step(st) == SQLITE_ROW)
@@ -73,7 +74,8 @@ shards_become_one(void **state)
 	assert_int_equal(ask_number(out, "SELECT count(*) FROM event"), 400);
 	assert_int_equal(ask_number(out, "SELECT count(*) FROM param"), 20);
 	assert_int_equal(ask_number(out, "SELECT count(*) FROM metric m JOIN run r ON"
-					 " r.id = m.run_id WHERE m.value = r.seed % 10"), 10);
+					 " r.id = m.run_id WHERE m.value = r.seed % 10"),
+			 10);
 	snprintf(where, sizeof(where), "u.seed BETWEEN 10 AND 14");
 	assert_true(events_hash(out, where) == hash_a);
 	assert_true(events_hash(out, "u.seed >= 20 AND u.seed < 30") == events_hash(b, "1"));
@@ -103,9 +105,9 @@ all_rows_come_along(void **state)
 	assert_int_equal(sample_run(r, 2, 100, &err), 1);
 	record_close(r);
 	assert_int_equal(record_merge(out, in, 1, NULL, &err), 0);
-	for (const char *const *t = (const char *const[]){
-		     "param", "violation", "metric", "failure", "outcome", "progress", "event",
-		     NULL };
+	for (const char *const *t =
+		     (const char *const[]){ "param", "violation", "metric", "failure", "outcome",
+					    "progress", "event", NULL };
 	     *t; t++) {
 		char query[200];
 		long count;
