@@ -37,7 +37,10 @@ struct bench {
 	unsigned reaped[QUEUES], callbacks[QUEUES];
 	uint64_t backwards; /* notification data that went back */
 	uint16_t last_data;
-	unsigned kicks_before_ready, use_after_delete, writes_after_features;
+	unsigned kicks_before_ready, use_after_delete;
+	bool reset_written;
+	unsigned resets_unwatched;
+	unsigned recycled_early; /* while the device still had the queue */
 	bool done[CPUS];
 	void (*body)(struct bench *b, struct guest_cpu *cpu);
 };
@@ -137,6 +140,18 @@ callback(struct guest_cpu *cpu, struct guest_vq *vq)
 	waitq_wake_all(vq->w, &bench->got);
 }
 
+/* A status of 0 is written: the next access must be the look whether the reset is over. */
+static void
+watch_registers(struct world *w, const struct event *e, void *context)
+{
+	struct bench *b = context;
+	bool status = e->arg[1] == world_name(w, "device_status");
+
+	if (b->reset_written && !(status && e->kind == EV_VIRTIO_COMMON_READ))
+		b->resets_unwatched++;
+	b->reset_written = status && e->kind == EV_VIRTIO_COMMON_WRITE && !e->arg[3];
+}
+
 static void
 watch(struct world *w, const struct event *e, void *context)
 {
@@ -177,6 +192,7 @@ struct options {
 	unsigned tasks, msix_vectors;
 	uint16_t queues;
 	bool notify_locked, no_event_idx;
+	int64_t queue_reset_ns;
 };
 
 static void
@@ -220,6 +236,9 @@ setup(struct world *w, void *arg)
 	world_observe(w, EV_VQ_NOTIFY, watch, b);
 	world_observe(w, EV_VIRTIO_NOTIFICATION_DATA, watch, b);
 	world_observe(w, EV_VQ_USE_AFTER_DELETE, watch, b);
+	world_observe(w, EV_VIRTIO_COMMON_READ, watch_registers, b);
+	world_observe(w, EV_VIRTIO_COMMON_WRITE, watch_registers, b);
+	b->vdev.reset_ns = o->queue_reset_ns;
 	for (unsigned i = 0; i < (o->tasks ? o->tasks : 1); i++)
 		actor_create(w, "task", task, b->cpu[i], 0);
 }
@@ -420,6 +439,7 @@ recycle(struct guest_vq *vq, uint64_t token)
 	(void)vq;
 	assert_int_equal(token, 7);
 	recycled++;
+	bench->recycled_early += bench->vdev.vqs[0].enabled || bench->vdev.vqs[0].resetting;
 }
 
 static void
@@ -455,6 +475,65 @@ queue_reset(void **state)
 
 	(void)state;
 	assert_int_equal(explore(&o, 300, NULL), 0);
+}
+
+static unsigned early, unwatched, left_running;
+
+static void
+count_early(struct bench *b)
+{
+	early += b->recycled_early;
+}
+
+static void
+reset_slowly(struct bench *b, struct guest_cpu *cpu)
+{
+	struct dp_buf sg = { gm_alloc(b->w, 16, 16), 16 };
+
+	assert_int_equal(bring_up(b, cpu, 1), 0);
+	assert_int_equal(guest_vq_add(&b->dev.vqs[0], &sg, 0, 1, 7), 0);
+	assert_int_equal(guest_vq_reset(&b->dev.vqs[0], cpu, recycle), 0);
+}
+
+static void
+queue_reset_is_waited_for(void **state)
+{
+	struct options o = { .body = reset_slowly, .queue_reset_ns = 5000000 };
+
+	(void)state;
+	early = 0;
+	assert_int_equal(explore(&o, 50, count_early), 0);
+	assert_int_equal(early, 0);
+	o.fault = FAULT_GUEST_VQ_RESET_NO_WAIT;
+	assert_int_equal(explore(&o, 50, count_early), 0);
+	assert_int_equal(early, 50);
+}
+
+/* --- reset and removal ------------------------------------------------------------------------ */
+
+static void
+count_unwatched(struct bench *b)
+{
+	unwatched += b->resets_unwatched != 0;
+	left_running += b->vdev.status != 0;
+}
+
+static void
+removal_resets(void **state)
+{
+	struct options o = { .body = both_queues };
+
+	(void)state;
+	unwatched = left_running = 0;
+	assert_int_equal(explore(&o, 50, count_unwatched), 0);
+	assert_int_equal(unwatched + left_running, 0);
+	o.fault = FAULT_GUEST_RESET_NO_WAIT;
+	assert_int_equal(explore(&o, 50, count_unwatched), 0);
+	assert_int_equal(unwatched, 50);
+	unwatched = 0;
+	o.fault = FAULT_GUEST_REMOVE_NO_RESET;
+	assert_int_equal(explore(&o, 50, count_unwatched), 0);
+	assert_int_equal(left_running, 50);
 }
 
 /* --- configuration ---------------------------------------------------------------------------- */
@@ -583,6 +662,31 @@ handlers_after_use_lose(void **state)
 	assert_true(explore(&o, 500, NULL) > 0);
 }
 
+/* A driver that exposes a buffer in its probe; the device uses it as soon as it starts. */
+static void
+early_buffer(struct bench *b, struct guest_cpu *cpu)
+{
+	struct guest_vq_info info = { .name = "q", .callback = callback };
+	struct dp_buf sg = { gm_alloc(b->w, 16, 16), 16 };
+
+	assert_int_equal(guest_virtio_start(&b->dev, cpu), 0);
+	assert_int_equal(guest_virtio_find_vqs(&b->dev, cpu, &info, 1), 0);
+	assert_int_equal(guest_vq_add(&b->dev.vqs[0], &sg, 0, 1, 7), 0);
+	guest_virtio_ready(&b->dev, cpu);
+	wait_for(b, cpu, 0, 1);
+}
+
+static void
+early_interrupts_count(void **state)
+{
+	struct options o = { .body = early_buffer };
+
+	(void)state;
+	assert_int_equal(explore(&o, 200, NULL), 0);
+	o.fault = FAULT_GUEST_IRQ_HARDENED;
+	assert_true(explore(&o, 200, NULL) > 0);
+}
+
 /* Used buffers on a queue that the driver gave up: a poll must not want to go on. */
 static void
 poll_broken(struct bench *b, struct guest_cpu *cpu)
@@ -624,10 +728,13 @@ main(void)
 		cmocka_unit_test(falls_back),
 		cmocka_unit_test(devices_that_cannot_be_driven),
 		cmocka_unit_test(queue_reset),
+		cmocka_unit_test(queue_reset_is_waited_for),
+		cmocka_unit_test(removal_resets),
 		cmocka_unit_test(config_reads_are_whole),
 		cmocka_unit_test(notification_data_order),
 		cmocka_unit_test(affinity),
 		cmocka_unit_test(handlers_after_use_lose),
+		cmocka_unit_test(early_interrupts_count),
 		cmocka_unit_test(broken_queue_polls_nothing),
 	};
 
