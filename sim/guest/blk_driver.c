@@ -153,7 +153,7 @@ slot_get(struct guest_blk_queue *q)
 
 /* virtblk_add_req(): under the queue's lock. */
 static int
-blk_add(struct guest_blk_queue *q, struct guest_blk_req *r)
+blk_add(struct guest_blk_queue *q, struct guest_vq *vq, struct guest_blk_req *r)
 {
 	struct guest_blk_slot *s = slot_get(q);
 	struct virtio_blk_outhdr header = { .type = r->type, .sector = r->sector };
@@ -174,7 +174,7 @@ blk_add(struct guest_blk_queue *q, struct guest_blk_req *r)
 	else if (r->data_bytes)
 		sg[out + in++] = (struct dp_buf){ r->data_gpa, r->data_bytes };
 	sg[out + in++] = (struct dp_buf){ s->gpa + SLOT_STATUS, 1 };
-	ret = guest_vq_add(q->vq, sg, out, in, (uint64_t)(s - q->slots));
+	ret = guest_vq_add(vq, sg, out, in, (uint64_t)(s - q->slots));
 	if (!ret)
 		s->req = r;
 	return ret;
@@ -214,12 +214,47 @@ blk_enter(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
 	return true;
 }
 
+/*
+ * The ring is full.  The device may sleep on what earlier requests left unkicked, so that is
+ * posted; then wait until the handler made room.  Under the queue's lock, which it lets go.  False:
+ * the device went away.
+ */
+static bool
+blk_wait_room(struct guest_blk_queue *q, struct guest_vq *vq, struct guest_cpu *cpu)
+{
+	uint32_t data;
+	bool notify = guest_vq_kick_prepare(vq, &data);
+
+	q->stopped = true;
+	guest_spin_unlock_irq(cpu, &vq->lock);
+	if (notify)
+		guest_vq_notify(vq, cpu, data);
+	while (q->stopped && !q->blk->removed)
+		guest_wait(cpu, &q->room);
+	return q->vq != NULL && !q->blk->removed;
+}
+
+/* Ask whether to kick, let the queue's lock go, kick: or in the other order, if so configured. */
+static void
+blk_unlock_and_kick(struct guest_blk *blk, struct guest_vq *vq, struct guest_cpu *cpu, bool ask)
+{
+	uint32_t data;
+	bool notify = ask && guest_vq_kick_prepare(vq, &data);
+
+	if (notify && blk->dev.config.notify_locked) {
+		guest_vq_notify(vq, cpu, data);
+		notify = false;
+	}
+	guest_spin_unlock_irq(cpu, &vq->lock);
+	if (notify)
+		guest_vq_notify(vq, cpu, data);
+}
+
 int
 guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
 {
 	struct guest_blk_queue *q;
-	bool notify = false;
-	uint32_t data = 0;
+	struct guest_vq *vq; /* a device that goes away takes q->vq with it */
 	int ret;
 
 	guest_cpu_enter(cpu);
@@ -228,36 +263,19 @@ guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_
 	q = &blk->queues[cpu->index % blk->queue_count];
 	r->queue = (uint16_t)(q - blk->queues);
 	for (;;) {
-		guest_spin_lock_irq(cpu, &q->vq->lock);
-		ret = blk_add(q, r);
+		vq = q->vq;
+		guest_spin_lock_irq(cpu, &vq->lock);
+		ret = blk_add(q, vq, r);
 		if (ret != -ENOSPC)
 			break;
-		/* The device may sleep on what earlier requests left unkicked. */
-		notify = guest_vq_kick_prepare(q->vq, &data);
-		q->stopped = true;
-		guest_spin_unlock_irq(cpu, &q->vq->lock);
-		if (notify)
-			guest_vq_notify(q->vq, cpu, data);
-		while (q->stopped && !blk->removed)
-			guest_wait(cpu, &q->room);
-		if (blk->removed || !q->vq) {
+		if (!blk_wait_room(q, vq, cpu)) {
 			blk_complete(blk, r, GUEST_BLK_LOST);
 			return -EIO;
 		}
 	}
 	emit(blk->w, EV_BLK_SUBMIT, blk->dev.name, r->queue, (int64_t)r->id, r->type,
 	     (int64_t)r->sector);
-	if (!ret && !r->more)
-		notify = guest_vq_kick_prepare(q->vq, &data);
-	else
-		notify = false;
-	if (notify && blk->dev.config.notify_locked) {
-		guest_vq_notify(q->vq, cpu, data);
-		notify = false;
-	}
-	guest_spin_unlock_irq(cpu, &q->vq->lock);
-	if (notify)
-		guest_vq_notify(q->vq, cpu, data);
+	blk_unlock_and_kick(blk, vq, cpu, !ret && !r->more);
 	if (ret)
 		blk_complete(blk, r, VIRTIO_BLK_S_IOERR);
 	return ret;
@@ -266,15 +284,12 @@ guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_
 void
 guest_blk_commit(struct guest_blk *blk, struct guest_cpu *cpu)
 {
-	struct guest_blk_queue *q = &blk->queues[cpu->index % blk->queue_count];
-	uint32_t data;
-	bool notify;
+	struct guest_vq *vq = blk->queues[cpu->index % blk->queue_count].vq;
 
-	guest_spin_lock_irq(cpu, &q->vq->lock);
-	notify = guest_vq_kick_prepare(q->vq, &data);
-	guest_spin_unlock_irq(cpu, &q->vq->lock);
-	if (notify)
-		guest_vq_notify(q->vq, cpu, data);
+	if (!vq)
+		return;
+	guest_spin_lock_irq(cpu, &vq->lock);
+	blk_unlock_and_kick(blk, vq, cpu, true);
 }
 
 static void
@@ -285,7 +300,9 @@ blk_reap_one(struct guest_blk_queue *q, uint64_t token, uint32_t len)
 	struct guest_blk_req *r = s->req;
 	uint8_t status = VIRTIO_BLK_S_IOERR;
 
-	must(token < q->slot_count && r);
+	must(token < q->slot_count);
+	if (!r)
+		return; /* given up meanwhile */
 	gm_read(blk->w, s->gpa + SLOT_STATUS, &status, 1);
 	s->req = NULL;
 	r->used_bytes = len;
@@ -303,6 +320,8 @@ guest_blk_done(struct guest_blk *blk, struct guest_cpu *cpu, unsigned queue)
 	uint32_t len;
 	bool settled;
 
+	if (!vq)
+		return 0;
 	guest_spin_lock_irq(cpu, &vq->lock);
 	do {
 		guest_vq_disable_cb(vq);
