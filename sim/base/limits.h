@@ -26,8 +26,9 @@
  * mappings an actor and die at 32 k actors of vm.max_map_count. */
 #define STACKS_PER_SLAB LIMIT(64u, 2u)
 
-/* Events in the digest's buffer: 64 bytes each, so that the buffer stays in the first-level cache. */
-#define EVENT_BUFFER_COUNT LIMIT(64u, 2u)
+/* Events in the digest's buffer: 64 bytes each, so that the buffer stays in the first-level cache.  The same
+ * in every build: digests are chained over full buffers. */
+#define EVENT_BUFFER_COUNT 64u
 
 /* Steps one schedule may take before it ends with `budget` (or `livelock`, if nothing progressed). */
 #define STEPS_MAX_DEFAULT UINT64_C(200000)
