@@ -104,13 +104,15 @@ guest_vq_destroy(struct guest_vq *vq)
 	if (!vq->ring)
 		return;
 	emit(vq->w, EV_VQ_DESTROY, vq->name);
-	vq->ops->destroy(vq->ring);
+	/*
+	 * The ring's state is not freed: with a fault on, another CPU may be in the middle of it.
+	 * That is the guest's use after free, to be seen (EV_VQ_USE_AFTER_DELETE), and must not be
+	 * ours.
+	 */
 	vq->ring = NULL;
-	world_free(vq->w, vq->slots, vq->vring.size * sizeof(*vq->slots));
-	vq->slots = NULL;
 }
 
-/* A queue that was deleted and is used nevertheless: the kernel's would be a use after free. */
+/* A queue that was deleted and is used nevertheless, or was deleted while it was used. */
 static bool
 gone(struct guest_vq *vq)
 {
@@ -141,6 +143,8 @@ guest_vq_add(struct guest_vq *vq, const struct dp_buf *sg, unsigned out, unsigne
 	if (indirect)
 		table = vq->tables_gpa + (uint64_t)slot * GUEST_SG_MAX * sizeof(struct vring_desc);
 	ret = vq->ops->add(vq->ring, sg, out, in, slot, indirect, table);
+	if (gone(vq))
+		return -EIO;
 	if (ret)
 		return ret;
 	vq->slot_free = vq->slots[slot].next;
@@ -154,14 +158,15 @@ guest_vq_add(struct guest_vq *vq, const struct dp_buf *sg, unsigned out, unsigne
 bool
 guest_vq_kick_prepare(struct guest_vq *vq, uint32_t *data)
 {
+	struct dp_driver *ring = vq->ring;
 	bool wanted;
 
 	*data = vq->index;
-	if (!vq->ring)
+	if (gone(vq))
 		return false;
-	wanted = vq->ops->kick_prepare(vq->ring);
+	wanted = vq->ops->kick_prepare(ring);
 	if (virtio_has(vq->vring.features, VIRTIO_F_NOTIFICATION_DATA))
-		*data = vq->ops->notify_data(vq->ring);
+		*data = vq->ops->notify_data(ring);
 	emit(vq->w, EV_VQ_KICK_PREPARE, vq->name, wanted, *data);
 	return wanted;
 }
@@ -211,6 +216,8 @@ guest_vq_get(struct guest_vq *vq, uint64_t *token, uint32_t *len)
 	if (gone(vq) || vq->broken)
 		return false;
 	ret = vq->ops->get(vq->ring, &slot, len);
+	if (gone(vq))
+		return false;
 	if (ret < 0)
 		vq->broken = true; /* BAD_RING() */
 	if (ret <= 0)
