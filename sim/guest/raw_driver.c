@@ -123,19 +123,29 @@ add_batch(struct raw_driver *d)
 	return room;
 }
 
-/* The interrupt handler: virtblk_done(). */
 static void
-reap(struct raw_driver *d)
+take_used(struct raw_driver *d)
 {
 	uint64_t token;
 	uint32_t len;
 
+	while (d->ops->get(d->ring, &token, &len) == 1) {
+		d->reaped++;
+		emit(d->w, EV_RAW_GET, d->host.name, (int64_t)token, len);
+	}
+}
+
+/* The interrupt handler: virtblk_done(), or req_done() of 9p. */
+static void
+reap(struct raw_driver *d)
+{
+	if (d->config.keep_callbacks) {
+		take_used(d);
+		return;
+	}
 	do {
 		d->ops->disable_cb(d->ring);
-		while (d->ops->get(d->ring, &token, &len) == 1) {
-			d->reaped++;
-			emit(d->w, EV_RAW_GET, d->host.name, (int64_t)token, len);
-		}
+		take_used(d);
 	} while (!d->ops->enable_cb(d->ring));
 }
 
@@ -192,16 +202,58 @@ raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *
 			   -ret);
 }
 
+/* Another owner takes the ring over where the first one stands. */
+static void
+lend(struct raw_device *d)
+{
+	uint32_t position = d->ops->get_position(d->ring);
+
+	d->lender = d->ring;
+	d->ring = NULL;
+	if (d->ops->init(&d->ring, &d->vring, &d->host.host))
+		world_fail(d->w, "datapath %s refuses the ring to its second owner", d->ops->name);
+	d->ops->set_position(d->ring, position);
+	emit(d->w, EV_RAW_LEND, d->host.name, 1, position);
+}
+
+/* And gives it back. Whether to tell the driver of what was used last is for the first one to say. */
+static void
+give_back(struct raw_device *d)
+{
+	uint32_t position = d->ops->get_position(d->ring);
+
+	d->ops->destroy(d->ring);
+	d->ring = d->lender;
+	d->lender = NULL;
+	d->ops->set_position(d->ring, position);
+	emit(d->w, EV_RAW_LEND, d->host.name, 0, position);
+}
+
+/* Chains to pop at once: no batch goes over a hand-over. */
+static unsigned
+most_pops(const struct raw_device *d)
+{
+	const struct raw_config *c = &d->config;
+	unsigned end = d->popped < c->lend_after ? c->lend_after : c->lend_after + c->lend_for;
+
+	if (d->popped >= end || end - d->popped > c->budget)
+		return c->budget;
+	return end - d->popped;
+}
+
 /* Pop up to a budget, give all of it back at once, call the driver if it wants to know. */
 static bool
 serve(struct raw_device *d)
 {
-	unsigned n = 0;
+	const struct raw_config *c = &d->config;
+	unsigned most = most_pops(d), n = 0;
 
-	while (n < d->config.budget && d->ops->pop(d->ring, d->elem) == 1) {
+	if (c->lend_for && d->popped == c->lend_after && !d->lender)
+		lend(d);
+	while (n < most && d->ops->pop(d->ring, d->elem) == 1) {
 		emit(d->w, EV_RAW_POP, d->host.name, d->elem->head);
-		if (d->config.think_ns)
-			actor_work(d->w, d->config.think_ns);
+		if (c->think_ns)
+			actor_work(d->w, c->think_ns);
 		d->ops->fill(d->ring, d->elem, 0, n++);
 		emit(d->w, EV_RAW_PUSH, d->host.name, d->elem->head);
 	}
@@ -209,6 +261,8 @@ serve(struct raw_device *d)
 		return false;
 	d->popped += n;
 	d->ops->flush(d->ring, n);
+	if (d->lender && d->popped == c->lend_after + c->lend_for)
+		give_back(d);
 	if (d->ops->should_notify(d->ring)) {
 		d->calls++;
 		d->notify(d->w, d->notify_ctx, 0);
@@ -256,6 +310,7 @@ raw_pair_create(struct world *w, const struct raw_config *config)
 	struct dp_vring vring;
 
 	ring_memory_alloc(w, &vring, c.name ? c.name : "vq0", c.size, c.features);
+	vring.start_idx = c.start_idx;
 	p->kick = eventfd_create(w, "kick", EVENTFD_HOST, 0);
 	p->call = eventfd_create(w, "call", EVENTFD_GUEST, 0);
 	raw_driver_init(&p->driver, w, &c, &vring, raw_notify_eventfd, p->kick, p->call);

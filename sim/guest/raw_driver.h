@@ -19,7 +19,13 @@
  * real driver's ring.
  *
  * The driver reaps only when it was called, as an interrupt handler does: it never polls on its
- * own.
+ * own.  With keep_callbacks it takes what is there and touches nothing else, as 9p's req_done()
+ * does: then it is for get() to keep used_event up to date.
+ *
+ * With lend_for the device lends the ring to another owner for a while, as QEMU does to a dataplane:
+ * a ring state of its own takes it over at the position where the first stands, serves lend_for
+ * buffers and gives it back before it has notified of the last ones, which the first does then
+ * (the "final chance to notify guest" of virtio_blk_data_plane_stop()).
  *
  * Memory: everything is the world's and lives until the world is restored.  Cost: a schedule with
  * one buffer is about thirty shared accesses, a microsecond apart from restoring.
@@ -50,6 +56,9 @@ struct raw_config {
 	unsigned budget; /* chains the device pops before it checks for notifying; 0: 1 */
 	int64_t think_ns; /* the driver's before each batch, the device's for each chain */
 	bool wait_each; /* the driver waits for a batch before it adds the next one */
+	bool keep_callbacks; /* the driver never disables or enables callbacks */
+	uint16_t start_idx; /* where both indices begin, see struct dp_vring */
+	unsigned lend_after, lend_for; /* buffers before the other owner and with it; 0: none */
 };
 
 /* What ring code gets from a half. */
@@ -81,7 +90,8 @@ struct raw_device {
 	struct world *w;
 	struct raw_host host;
 	const struct dp_device_ops *ops;
-	struct dp_device *ring;
+	struct dp_device *ring; /* of who owns it now */
+	struct dp_device *lender; /* its owner otherwise; null: nothing is lent */
 	struct dp_vring vring;
 	struct raw_config config;
 	raw_notify_fn notify;

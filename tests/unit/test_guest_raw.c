@@ -17,6 +17,7 @@
 #include "virtio/spec.h"
 
 #define RUNS 4000
+#define STEPS_MAX 10000000 /* a round of 2^16 indices */
 
 struct random_chooser {
 	struct chooser base;
@@ -54,7 +55,8 @@ losses(const struct raw_config *config, enum world_mode mode, unsigned runs)
 	struct set_up s = { .config = *config };
 	struct random_chooser r = { { choose_random }, { { 0 } } };
 	struct error err;
-	struct world *w = world_create(&(struct world_config){ .mode = mode }, &err);
+	struct world_config wc = { .mode = mode, .steps_max = STEPS_MAX };
+	struct world *w = world_create(&wc, &err);
 	unsigned lost = 0;
 
 	assert_non_null(w);
@@ -140,6 +142,55 @@ each_fault_loses(void **state)
 	}
 }
 
+/* Who never enables callbacks depends on what get() does to used_event. */
+static void
+a_driver_that_keeps_callbacks(void **state)
+{
+	struct raw_config c = {
+		.features = feature_sets[1], .buffers = 5, .wait_each = true, .keep_callbacks = true
+	};
+
+	(void)state;
+	assert_int_equal(losses(&c, WORLD_TIMED, RUNS / 4), 0);
+	c.driver_quirks = DP_QUIRK_DRIVER_STALE_USED_EVENT;
+	assert_int_equal(losses(&c, WORLD_TIMED, 10), 10);
+}
+
+/* When the ring comes back, as many buffers were used as bring signalled_used round to used idx. */
+static void
+a_ring_that_is_lent(void **state)
+{
+	struct raw_config c = { .features = feature_sets[1],
+				.size = 512,
+				.buffers = 512 + 0x10000,
+				.batch = 512,
+				.budget = 512,
+				.wait_each = true,
+				.lend_after = 512,
+				.lend_for = 0x10000 };
+
+	(void)state;
+	assert_int_equal(losses(&c, WORLD_TIMED, 2), 0);
+	c.device_quirks = DP_QUIRK_DEVICE_SIGNALLED_VALID;
+	assert_int_equal(losses(&c, WORLD_TIMED, 2), 2);
+}
+
+/* Indices that wrap on the way, and the comparison that does not know of it. */
+static void
+indices_that_wrap(void **state)
+{
+	struct raw_config c = { .features = feature_sets[1],
+				.buffers = 8,
+				.batch = 2,
+				.wait_each = true,
+				.start_idx = 65532 };
+
+	(void)state;
+	assert_int_equal(losses(&c, WORLD_TIMED, RUNS / 4), 0);
+	c.driver_quirks = DP_QUIRK_DRIVER_KICK_NO_WRAP;
+	assert_true(losses(&c, WORLD_TIMED, RUNS / 4) > 0);
+}
+
 int
 main(void)
 {
@@ -147,6 +198,9 @@ main(void)
 		cmocka_unit_test(nothing_lost_without_fault),
 		cmocka_unit_test(ring_full_is_no_loss),
 		cmocka_unit_test(each_fault_loses),
+		cmocka_unit_test(a_driver_that_keeps_callbacks),
+		cmocka_unit_test(a_ring_that_is_lent),
+		cmocka_unit_test(indices_that_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
