@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events as lines of text, with the skeleton of ftrace's, so that eyes and tools know their way. */
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/runner.h"
+
+bool
+event_matches(const char *pattern, const char *name)
+{
+	bool matches = false;
+
+	while (*pattern) {
+		size_t n = strcspn(pattern, ",");
+		bool take_away = *pattern == '-';
+		char one[64];
+
+		snprintf(one, sizeof(one), "%.*s", (int)(n - take_away), pattern + take_away);
+		if (!fnmatch(one, name, 0))
+			matches = !take_away;
+		pattern += n;
+		pattern += *pattern == ',';
+	}
+	return matches;
+}
+
+void
+event_print(const struct world *w, const struct event *e, FILE *to)
+{
+	struct actor *a = world_actor(w, e->actor);
+	char who[64], detail[400];
+
+	snprintf(who, sizeof(who), "%s-%u", a ? actor_name(a) : "timers", e->actor);
+	event_format(w, e, detail, sizeof(detail));
+	fprintf(to, "%16s [vm0] ..... %" PRId64 ".%09" PRId64 ": %s: %s\n", who,
+		e->time_ns / 1000000000, e->time_ns % 1000000000, event_info[e->kind].name, detail);
+}
+
+void
+event_tap_sink(void *context, const struct event *e, size_t count)
+{
+	struct event_tap *tap = context;
+
+	for (size_t i = 0; tap->pattern && i < count; i++)
+		if (event_matches(tap->pattern, event_info[e[i].kind].name))
+			event_print(tap->w, &e[i], tap->to);
+	if (tap->next)
+		tap->next(tap->next_context, e, count);
+}
+
+void
+event_tap_open(struct event_tap *tap, struct world *w, const struct options *o, sink_fn next,
+	       void *next_context)
+{
+	*tap = (struct event_tap){ o->trace, w, next, next_context, stdout };
+	if (o->trace)
+		world_set_sink(w, event_tap_sink, tap);
+	else if (next)
+		world_set_sink(w, next, next_context);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ringside explore: schedules until something is lost; then shrunk, shown, recorded, kept as a file. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/runner.h"
+#include "explore/replay.h"
+#include "explore/shrink.h"
+#include "script/lua_world.h"
+
+struct exploration {
+	const struct options *o;
+	struct session *s;
+	struct record *r;
+	struct progress progress;
+	struct error *err;
+	unsigned written; /* failure files */
+};
+
+/* "lost-wakeup-fails.failure", "lost-wakeup-fails-2.failure" */
+static void
+file_name(const struct exploration *x, char *name, size_t size)
+{
+	if (x->o->out && !x->written)
+		snprintf(name, size, "%s", x->o->out);
+	else if (x->o->out)
+		snprintf(name, size, "%s.%u", x->o->out, x->written + 1);
+	else if (x->written)
+		snprintf(name, size, "%s-%s-%u.failure", x->s->scenario.name, x->s->variant->name,
+			 x->written + 1);
+	else
+		snprintf(name, size, "%s-%s.failure", x->s->scenario.name, x->s->variant->name);
+}
+
+static int
+record_found(struct exploration *x, const struct found *found, const struct failure *f)
+{
+	struct run_failure rf = { .verdict = verdict_name[f->finding.verdict],
+				  .oracle = f->finding.oracle, .subject = f->finding.subject,
+				  .message = f->finding.message, .index = found->index,
+				  .times = found->times, .signature = found->signature };
+	char *line = schedule_print(&f->schedule), *text = NULL;
+	struct run_violation v = { f->finding.oracle, f->finding.oracle, "must", f->steps, f->time_ns,
+				   "", f->finding.subject, f->finding.message, line };
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int ret = out ? failure_write(f, out, x->err) : error_set(x->err, "out of memory");
+
+	if (out)
+		fclose(out);
+	rf.schedule = line;
+	rf.file = text;
+	if (!ret && (record_failure(x->r, &rf, x->err) || record_violation(x->r, &v, x->err)))
+		ret = -1;
+	free(text);
+	free(line);
+	return ret;
+}
+
+/* Replay the shrunk schedule with its events, then write, record and show. */
+static int
+show_found(struct exploration *x, struct found *found, const struct shrink_result *sr)
+{
+	struct event_log log = { 0 };
+	struct failure f;
+	char name[512];
+	int ret;
+
+	session_failure(x->s, x->o, &found->finding, &found->schedule, &f);
+	f.stop = sr->stop;
+	f.steps = sr->steps_after;
+	f.time_ns = sr->time_ns;
+	file_name(x, name, sizeof(name));
+	ret = session_replay_log(x->s, &f.schedule, &f.trail, &log, x->err);
+	if (!ret && (failure_save(&f, name, x->err) || record_found(x, found, &f) ||
+		     session_record_end(x->s, x->r, x->err)))
+		ret = -1;
+	x->written++;
+	if (!ret) {
+		struct failure_report r = { &found->finding, &f.schedule, &log, name };
+
+		if (!x->o->quiet && x->written > 1)
+			printf("\n");
+		if (!x->o->quiet)
+			printf("found: schedule %" PRIu64 " of seed %" PRIu64 "; %zu picks shrunk to %zu%s\n",
+			       found->index, x->o->seed, sr->picks_before, sr->picks_after,
+			       sr->proven ? ", the fewest possible" : "");
+		failure_report_print(x->s, x->o, &r, stdout);
+	}
+	event_log_free(&log);
+	failure_free(&f);
+	return ret;
+}
+
+static int
+handle_found(struct exploration *x, struct found *found)
+{
+	struct shrink_config config = { .judge = session_judge, .judge_context = x->s };
+	struct shrink_result sr = { 0 };
+
+	if (shrink(x->s->w, &config, &found->schedule, &found->finding, &sr, x->err))
+		return -1;
+	found->signature = sr.signature;
+	return show_found(x, found, &sr);
+}
+
+static int
+end_status(const struct explorer_result *r)
+{
+	if (r->end == EXPLORER_INTERRUPTED)
+		return EXIT_BUDGET;
+	if (r->found)
+		return EXIT_BROKEN;
+	return r->count[VERDICT_BUDGET] || !r->schedules ? EXIT_BUDGET : EXIT_HELD;
+}
+
+static void
+print_summary(const struct exploration *x, const struct explorer_result *r, enum verdict v)
+{
+	double seconds = (double)r->elapsed_ns / 1e9;
+
+	printf("%s%s:%s: %s after %" PRIu64 " schedules in %.1f s (%.0f/s), strategy %s, seed %" PRIu64,
+	       r->found ? "\n" : "", x->s->scenario.path, x->s->variant->name, verdict_name[v],
+	       r->schedules, seconds, seconds > 0 ? (double)r->schedules / seconds : 0.0, x->o->strategy,
+	       x->o->seed);
+	printf("%s%s\n", r->end == EXPLORER_COMPLETE ? ", complete" : "",
+	       r->end == EXPLORER_INTERRUPTED ? ", interrupted" : "");
+	if (r->failing > 1)
+		printf("failing: %" PRIu64 " schedules\n", r->failing);
+	if (r->count[VERDICT_BUDGET])
+		printf("cut off: %" PRIu64 " schedules reached the limit of steps or time\n",
+		       r->count[VERDICT_BUDGET]);
+}
+
+static int
+record_summary(struct exploration *x, const struct explorer_result *r, enum verdict v)
+{
+	struct run_result result = { .verdict = verdict_name[v], .schedules = r->schedules,
+				     .complete = r->end == EXPLORER_COMPLETE, .steps = r->steps,
+				     .wall_ns = r->elapsed_ns,
+				     .digest = r->found ? r->found->schedule.digest : 0,
+				     .sim_time_ns = r->found ? r->found->time_ns : 0 };
+
+	for (unsigned i = 0; i < VERDICT_COUNT; i++)
+		if (r->count[i] && record_outcome(x->r, verdict_name[i], r->count[i], x->err))
+			return -1;
+	return record_run_end(x->r, &result, x->err);
+}
+
+static void
+on_progress(const struct explorer_progress *p, void *context)
+{
+	struct exploration *x = context;
+	struct run_progress point = { .elapsed_ns = p->elapsed_ns, .schedules = p->schedules,
+				      .failing = p->failing };
+	struct error ignored;
+
+	progress_show(&x->progress, p->schedules, p->failing, p->per_second, p->left_ns);
+	record_progress(x->r, &point, &ignored); /* its error comes back at the end of the run */
+}
+
+static int
+explore(struct exploration *x, struct strategy *strategy)
+{
+	const struct options *o = x->o;
+	struct explorer_config config = {
+		.strategy = strategy, .judge = session_judge, .judge_context = x->s,
+		.schedules_max = o->runs ? o->runs : o->time_ns ? 0 : x->s->variant->runs,
+		.time_max_ns = o->time_ns, .shard = o->shard, .shards = o->shards,
+		.clock = runner_clock, .keep_going = o->keep_going,
+		.interrupted = &runner_interrupted, .progress = on_progress, .progress_context = x,
+	};
+	struct explorer_result r;
+	int ret = explorer_run(x->s->w, &config, &r), status;
+	enum verdict v = r.found ? r.found->finding.verdict :
+			 end_status(&r) == EXIT_HELD ? VERDICT_OK : VERDICT_BUDGET;
+
+	progress_clear(&x->progress);
+	status = end_status(&r);
+	if (x->s->error.text[0])
+		ret = error_set(x->err, "%s", x->s->error.text);
+	else if (ret && r.end == EXPLORER_ERROR && world_error(x->s->w)->text[0])
+		script_world_error(x->s->w, x->err);
+	else if (ret)
+		error_set(x->err, "%s", r.error.text);
+	for (struct found *f = r.found; f && !ret; f = f->next)
+		ret = handle_found(x, f);
+	if (!ret)
+		ret = record_summary(x, &r, v);
+	if (!ret && !o->quiet)
+		print_summary(x, &r, v);
+	explorer_result_free(&r);
+	if (ret)
+		return r.end == EXPLORER_NONDETERMINISTIC ? EXIT_DIVERGED : EXIT_USAGE;
+	return status;
+}
+
+static int
+explore_session(struct session *s, const struct options *o, struct error *err)
+{
+	struct exploration x = { .o = o, .s = s, .err = err };
+	struct run_info info = session_info(s, o, o->strategy);
+	const struct strategy_ops *ops = strategy_find(o->strategy, err);
+	struct strategy *strategy =
+		ops ? strategy_create(ops, &(struct strategy_config){ o->seed }, err) : NULL;
+	int status = EXIT_USAGE;
+
+	if (!strategy)
+		return EXIT_USAGE;
+	progress_init(&x.progress, o->quiet);
+	x.r = record_open(o->db, err);
+	if (x.r && record_run_begin(x.r, &info, err) >= 0)
+		status = explore(&x, strategy);
+	record_close(x.r);
+	strategy_destroy(strategy);
+	return status;
+}
+
+int
+command_explore(const struct options *o, struct error *err)
+{
+	struct session s;
+	int status;
+
+	if (session_open(&s, o->args[0], o, err))
+		return EXIT_USAGE;
+	status = explore_session(&s, o, err);
+	session_close(&s);
+	return status;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_COUNT, OPTION_NUMBER, OPTION_TIME, OPTION_SHARD, OPTION_SET };
+
+struct option_info {
+	const char *name;
+	const char *arg; /* null: a flag */
+	const char *what;
+	enum option_type type;
+	size_t offset;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option_info option_table[] = {
+	{ "strategy", "NAME", "who answers the choices: random", OPTION_TEXT, AT(strategy) },
+	{ "memory", "MODEL", "memory model of shared accesses: sc", OPTION_TEXT, AT(memory) },
+	{ "datapath", "NAME", "ring code: native", OPTION_TEXT, AT(datapath) },
+	{ "runs", "N", "schedules to try; default: what the variant says", OPTION_NUMBER, AT(runs) },
+	{ "time", "TIME", "time to spend: 500ms, 60s, 5m, 2h", OPTION_TIME, AT(time_ns) },
+	{ "seed", "N", "seed of the strategy; default 1", OPTION_NUMBER, AT(seed) },
+	{ "index", "N", "number of the schedule of that seed; 0 is the plain run", OPTION_NUMBER, AT(index) },
+	{ "shard", "I/N", "do part I of N (from 0) of the schedules", OPTION_SHARD, AT(shard) },
+	{ "keep-going", NULL, "collect distinct failures instead of ending at the first", OPTION_FLAG,
+	  AT(keep_going) },
+	{ "schedule", "LINE", "take the choices of this schedule, strictly", OPTION_TEXT, AT(schedule) },
+	{ "set", "NAME=VALUE", "set a parameter; may be given again", OPTION_SET, AT(sets) },
+	{ "machine", "FILE.yaml", "build this machine instead of the scenario's", OPTION_TEXT, AT(machine) },
+	{ "db", "FILE", "database to record into, or none; default ringside.db", OPTION_TEXT, AT(db) },
+	{ "trace", "PATTERN", "print events as they happen: names with * and ?, comma between, - takes away",
+	  OPTION_TEXT, AT(trace) },
+	{ "until", "STEP", "stop at this step and show where everybody stands", OPTION_NUMBER, AT(until) },
+	{ "to-event", "N", "stop at the N-th event (from 1)", OPTION_NUMBER, AT(to_event) },
+	{ "format", "NAME", "form of the output, or of the input", OPTION_TEXT, AT(format) },
+	{ "lines", "N", "lines a picture may take; default 40", OPTION_COUNT, AT(lines) },
+	{ "columns", "N", "columns a picture may take; default 100", OPTION_COUNT, AT(columns) },
+	{ "out", "FILE", "file to write", OPTION_TEXT, AT(out) },
+	{ "tap", NULL, "results as TAP", OPTION_FLAG, AT(tap) },
+	{ "junit", "FILE", "write results as JUnit XML, too", OPTION_TEXT, AT(junit) },
+	{ "jobs", "N", "processes at a time; default 1", OPTION_COUNT, AT(jobs) },
+	{ "globals", NULL, "only the names of globals, for .luacheckrc", OPTION_FLAG, AT(globals) },
+	{ "quiet", NULL, "say only what is needed", OPTION_FLAG, AT(quiet) },
+	{ "help", NULL, "this text", OPTION_FLAG, AT(help) },
+};
+
+#define OPTIONS_ALL (sizeof(option_table) / sizeof(option_table[0]))
+
+/* Whether a blank-separated list holds the word. */
+static bool
+lists(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; *p;) {
+		size_t k = strcspn(p, " ");
+
+		if (k == n && !memcmp(p, word, n))
+			return true;
+		p += k;
+		p += *p == ' ';
+	}
+	return !strcmp(word, "help");
+}
+
+/* --- values ------------------------------------------------------------------------------------ */
+
+static int
+parse_number(const char *name, const char *text, uint64_t max, uint64_t *value, struct error *err)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	if (*text < '0' || *text > '9' || *end || errno || *value > max)
+		return error_set(err, "--%s %s: must be a number from 0 to %llu", name, text,
+				 (unsigned long long)max);
+	return 0;
+}
+
+static int
+parse_time(const char *text, int64_t *ns, struct error *err)
+{
+	static const struct {
+		const char *unit;
+		int64_t ns;
+	} units[] = { { "ms", 1000000 }, { "s", 1000000000 }, { "", 1000000000 },
+		      { "m", INT64_C(60000000000) }, { "h", INT64_C(3600000000000) } };
+	char *end;
+	double number;
+
+	number = strtod(text, &end);
+	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (end == text || strcmp(end, units[i].unit))
+			continue;
+		if (!(number > 0) || number * (double)units[i].ns > 9e18)
+			break;
+		*ns = (int64_t)(number * (double)units[i].ns);
+		return *ns ? 0 : error_set(err, "--time %s: is no time", text);
+	}
+	return error_set(err, "--time %s: must be a number above 0 with ms, s, m or h", text);
+}
+
+static int
+parse_shard(const char *text, struct options *o, struct error *err)
+{
+	char end;
+
+	if (sscanf(text, "%u/%u%c", &o->shard, &o->shards, &end) == 2 && o->shard < o->shards)
+		return 0;
+	return error_set(err, "--shard %s: must be I/N with I from 0 to N - 1", text);
+}
+
+static int
+parse_set(char *text, struct options *o, struct error *err)
+{
+	char *equal = strchr(text, '=');
+
+	if (!equal || equal == text)
+		return error_set(err, "--set %s: must be NAME=VALUE", text);
+	if (o->sets == OPTIONS_SETS_MAX)
+		return error_set(err, "--set: at most %d", OPTIONS_SETS_MAX);
+	*equal = 0;
+	o->set_name[o->sets] = text;
+	o->set_value[o->sets++] = equal + 1;
+	return 0;
+}
+
+static int
+parse_value(struct options *o, const struct option_info *i, char *text, struct error *err)
+{
+	char *field = (char *)o + i->offset;
+	uint64_t number;
+
+	switch (i->type) {
+	case OPTION_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case OPTION_TEXT:
+		*(const char **)field = text;
+		return 0;
+	case OPTION_COUNT:
+		if (parse_number(i->name, text, 100000, &number, err))
+			return -1;
+		*(unsigned *)field = (unsigned)number;
+		return 0;
+	case OPTION_NUMBER:
+		o->seed_given |= i->offset == AT(seed);
+		return parse_number(i->name, text, UINT64_MAX, (uint64_t *)field, err);
+	case OPTION_TIME:
+		return parse_time(text, (int64_t *)field, err);
+	case OPTION_SHARD:
+		return parse_shard(text, o, err);
+	case OPTION_SET:
+		return parse_set(text, o, err);
+	}
+	return -1;
+}
+
+/* --- parsing ----------------------------------------------------------------------------------- */
+
+int
+options_parse(struct options *o, const struct command *c, int argc, char **argv, struct error *err)
+{
+	struct option longs[OPTIONS_ALL + 1] = { { 0 } };
+	unsigned n = 0;
+	int k;
+
+	*o = (struct options){ .db = "ringside.db", .seed = 1, .jobs = 1, .strategy = "random",
+			       .memory = "sc", .datapath = "native" };
+	for (unsigned i = 0; i < OPTIONS_ALL; i++)
+		if (lists(c->options, option_table[i].name))
+			longs[n++] = (struct option){ option_table[i].name,
+						      option_table[i].arg ? required_argument :
+									    no_argument,
+						      NULL, (int)i + 256 };
+	optind = 0;
+	opterr = 0;
+	while ((k = getopt_long(argc, argv, ":qh", longs, NULL)) != -1) {
+		if (k == 'h')
+			o->help = true;
+		else if (k == 'q')
+			o->quiet = true;
+		else if (k == ':')
+			return error_set(err, "%s: %s needs a value; see: ringside %s --help", c->name,
+					 argv[optind - 1], c->name);
+		else if (k < 256)
+			return error_set(err, "%s: no option %s here; see: ringside %s --help", c->name,
+					 argv[optind - 1], c->name);
+		else if (parse_value(o, &option_table[k - 256], optarg, err))
+			return -1;
+	}
+	o->args = argv + optind;
+	o->arg_count = argc - optind;
+	if (o->help)
+		return 0;
+	if (o->arg_count < c->args_min || (c->args_max >= 0 && o->arg_count > c->args_max))
+		return error_set(err, "usage: ringside %s %s", c->name, c->args);
+	return 0;
+}
+
+void
+options_print(const char *list, FILE *to, bool roff)
+{
+	for (unsigned i = 0; i < OPTIONS_ALL; i++) {
+		const struct option_info *info = &option_table[i];
+		char left[64];
+
+		if (!lists(list, info->name))
+			continue;
+		snprintf(left, sizeof(left), "--%s%s%s", info->name, info->arg ? " " : "",
+			 info->arg ? info->arg : "");
+		if (roff)
+			fprintf(to, ".TP\n.B %s\n%s\n", left, info->what);
+		else
+			fprintf(to, "  %-22s %s\n", left, info->what);
+	}
+}

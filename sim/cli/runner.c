@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/runner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/must.h"
+#include "cli/command.h"
+#include "cli/version.h"
+#include "explore/replay.h"
+#include "record/reader.h"
+#include "script/lua_world.h"
+
+volatile sig_atomic_t runner_interrupted;
+
+static void
+on_signal(int number)
+{
+	runner_interrupted = number;
+}
+
+void
+runner_catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART };
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
+int64_t
+runner_clock(void *context)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+const char *
+runner_version(void)
+{
+	static char text[80];
+
+	snprintf(text, sizeof(text), "%s %s", ringside_version, ringside_commit);
+	return text;
+}
+
+int
+runner_exit(enum verdict v)
+{
+	return v == VERDICT_OK ? EXIT_HELD : v == VERDICT_BUDGET ? EXIT_BUDGET : EXIT_BROKEN;
+}
+
+/* --- sessions ---------------------------------------------------------------------------------- */
+
+static int
+check_models(const struct options *o, struct error *err)
+{
+	if (strcmp(o->memory, "sc"))
+		return error_set(err, "--memory %s: there is only: sc", o->memory);
+	if (strcmp(o->datapath, "native"))
+		return error_set(err, "--datapath %s: there is only: native", o->datapath);
+	return 0;
+}
+
+static int
+begin(struct session *s, const char *path, const char *variant, const struct options *o,
+      struct error *err)
+{
+	*s = (struct session){ 0 };
+	if (check_models(o, err) || scenario_load(path, &s->scenario, err))
+		return -1;
+	s->variant = scenario_find_variant(&s->scenario, variant, err);
+	if (!s->variant)
+		return -1;
+	scenario_values_init(&s->values, &s->scenario, s->variant);
+	if (o->until)
+		s->scenario.steps_max = o->until;
+	return 0;
+}
+
+static int
+finish(struct session *s, const struct options *o, struct error *err)
+{
+	for (unsigned i = 0; i < o->sets; i++) {
+		if (scenario_values_set(&s->values, &s->scenario, o->set_name[i], o->set_value[i], err))
+			return error_prefix(err, "--set");
+	}
+	s->w = scenario_set_up(&s->scenario, s->variant, &s->values, o->machine, err);
+	return s->w ? 0 : -1;
+}
+
+int
+session_open(struct session *s, const char *text, const struct options *o, struct error *err)
+{
+	size_t n;
+	const char *variant = scenario_split(text, &n);
+	char *path = strndup(text, n);
+	int ret;
+
+	must(path);
+	ret = begin(s, path, variant, o, err) || finish(s, o, err);
+	free(path);
+	if (ret)
+		session_close(s);
+	return ret ? -1 : 0;
+}
+
+int
+session_open_failure(struct session *s, const struct failure *f, const struct options *o,
+		     struct error *err)
+{
+	int ret = begin(s, f->scenario, f->variant, o, err);
+
+	for (size_t i = 0; !ret && i < f->param_count; i++)
+		ret = scenario_values_set(&s->values, &s->scenario, f->params[i].name,
+					  f->params[i].value, err);
+	if (ret || finish(s, o, err)) {
+		session_close(s);
+		return -1;
+	}
+	return 0;
+}
+
+void
+session_close(struct session *s)
+{
+	world_destroy(s->w);
+	scenario_values_free(&s->values);
+	scenario_free(&s->scenario);
+	s->w = NULL;
+}
+
+enum verdict
+session_judge(struct world *w, enum stop stop, struct finding *f, void *context)
+{
+	struct session *s = context;
+	struct error err;
+	enum verdict v = scenario_judge(w, stop, f, &err);
+
+	if (err.text[0] && !s->error.text[0]) {
+		s->error = err;
+		runner_interrupted = SIGINT; /* nothing more to learn: the explorer ends */
+	}
+	return v;
+}
+
+struct run_info
+session_info(struct session *s, const struct options *o, const char *strategy)
+{
+	for (unsigned i = 0; i < s->scenario.params; i++)
+		s->param[i] = (struct run_param){ s->scenario.param[i].name, s->values.value[i] };
+	return (struct run_info){
+		.scenario = s->scenario.path,
+		.variant = s->variant->name,
+		.strategy = strategy,
+		.memory = o->memory,
+		.datapath = o->datapath,
+		.expected = verdict_name[s->variant->expect],
+		.version = runner_version(),
+		.seed = o->seed,
+		.params = s->param,
+		.param_count = s->scenario.params,
+	};
+}
+
+void
+session_failure(struct session *s, const struct options *o, const struct finding *finding,
+		const struct schedule *schedule, struct failure *f)
+{
+	failure_init(f);
+	failure_set(&f->version, runner_version());
+	failure_set(&f->scenario, s->scenario.path);
+	failure_set(&f->variant, s->variant->name);
+	for (unsigned i = 0; i < s->scenario.params; i++)
+		failure_add_param(f, s->scenario.param[i].name, s->values.value[i]);
+	f->seed = o->seed;
+	failure_set(&f->strategy, o->strategy);
+	failure_set(&f->memory, o->memory);
+	failure_set(&f->datapath, o->datapath);
+	f->mode = s->scenario.mode;
+	f->finding = *finding;
+	schedule_copy(&f->schedule, schedule);
+}
+
+int
+session_replay_log(struct session *s, struct schedule *schedule, struct trail *trail,
+		   struct event_log *log, struct error *err)
+{
+	struct divergence div;
+	int ret;
+
+	world_set_sink(s->w, event_log_sink, log);
+	ret = replay_learn(s->w, schedule, trail, NULL, NULL, &div);
+	world_flush(s->w);
+	world_set_sink(s->w, NULL, NULL);
+	return ret ? error_set(err, "diverged: %s", div.text) : 0;
+}
+
+int
+session_record_end(struct session *s, struct record *r, struct error *err)
+{
+	struct script *script = script_of_world(s->w);
+
+	for (unsigned i = 0; i < script->metrics; i++) {
+		const struct script_metric *m = &script->metric[i];
+
+		if (record_metric(r, m->name, m->value, m->unit, err))
+			return -1;
+	}
+	return record_names(r, s->w, err);
+}
+
+/* --- failures from files and databases --------------------------------------------------------- */
+
+int
+failure_open(const char *text, struct failure *f, struct error *err)
+{
+	size_t path_len;
+	int64_t id;
+	char *path, *file;
+	struct reader *rd;
+	int ret = -1;
+
+	if (!reader_parse_ref(text, &path_len, &id))
+		return failure_load(f, text, err);
+	failure_init(f);
+	must(path = strndup(text, path_len));
+	rd = reader_open(path, err);
+	file = rd ? reader_failure_file(rd, id, err) : NULL;
+	if (file)
+		ret = failure_parse(f, file, strlen(file), text, err);
+	free(file);
+	reader_close(rd);
+	free(path);
+	return ret;
+}

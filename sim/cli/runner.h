@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the commands share: a scenario's variant set up and ready to be run, judged, recorded, shown.
+ *
+ *	session_open()      scenario, variant, parameters -> world with its snapshot
+ *	session_judge()     a judge_fn for explorer and shrinker
+ *	session_info()      what the database keeps of it
+ *	session_close()
+ *
+ * One session a process at a time is enough for every command; `test` has one for each variant.
+ */
+#ifndef RINGSIDE_CLI_RUNNER_H
+#define RINGSIDE_CLI_RUNNER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cli/options.h"
+#include "engine/world.h"
+#include "explore/event_log.h"
+#include "explore/explorer.h"
+#include "explore/failure.h"
+#include "record/record.h"
+#include "script/scenario.h"
+
+/* Set by SIGINT and SIGTERM; the second one kills. */
+extern volatile sig_atomic_t runner_interrupted;
+void
+runner_catch_signals(void);
+
+/* CLOCK_MONOTONIC. A clock_fn: decides nothing but when to end. */
+int64_t
+runner_clock(void *context);
+
+/* "0.1.0 fc96b1b…" */
+const char *
+runner_version(void);
+
+struct session {
+	struct scenario scenario;
+	const struct scenario_variant *variant;
+	struct scenario_values values;
+	struct world *w;
+	struct error error; /* of check(), which cannot be returned through a judge; "" if there is none */
+	struct run_param param[SCENARIO_PARAMS_MAX + 1];
+};
+
+/* @text: "SCENARIO.lua" or "SCENARIO.lua:VARIANT". 0, or -1 and @err. */
+int
+session_open(struct session *s, const char *text, const struct options *o, struct error *err);
+/* The same from a failure file: its parameters, its variant. */
+int
+session_open_failure(struct session *s, const struct failure *f, const struct options *o,
+		     struct error *err);
+void
+session_close(struct session *s);
+
+/* A judge_fn; @context is the session. */
+enum verdict
+session_judge(struct world *w, enum stop stop, struct finding *f, void *context);
+
+/* Valid as long as session and options. */
+struct run_info
+session_info(struct session *s, const struct options *o, const char *strategy);
+
+/* What is known of a failing run, as a failure file has it. failure_free() afterwards. */
+void
+session_failure(struct session *s, const struct options *o, const struct finding *finding,
+		const struct schedule *schedule, struct failure *f);
+
+/* Exit status of a verdict. */
+int
+runner_exit(enum verdict v);
+
+/* --- output ------------------------------------------------------------------------------------ */
+
+/* Print events that match a pattern, live; and hand them on. Zeroed: prints nothing. */
+struct event_tap {
+	const char *pattern; /* null: nothing */
+	struct world *w;
+	sink_fn next; /* may be null */
+	void *next_context;
+	FILE *to;
+};
+void
+event_tap_sink(void *tap, const struct event *e, size_t count);
+/* Install it if there is anything to do. */
+void
+event_tap_open(struct event_tap *tap, struct world *w, const struct options *o, sink_fn next,
+	       void *next_context);
+
+/* One event as a line: "   vcpu0-2 [vm0] ..... 0.000012345: eventfd_write: fd=kick0 …". */
+void
+event_print(const struct world *w, const struct event *e, FILE *to);
+
+/* Whether an event's name matches "virtio_*,-virtio_pop". */
+bool
+event_matches(const char *pattern, const char *name);
+
+/* "file.lua:fails: hang: …" in lines of key: value, lanes, schedule, and how to replay. */
+struct failure_report {
+	const struct finding *finding;
+	const struct schedule *schedule;
+	const struct event_log *log;
+	const char *file; /* the failure file, null if there is none */
+};
+void
+failure_report_print(struct session *s, const struct options *o, const struct failure_report *r,
+		     FILE *to);
+
+/* Replay @schedule in the session's world with its events into @log and @learned filled. */
+int
+session_replay_log(struct session *s, struct schedule *schedule, struct trail *trail,
+		   struct event_log *log, struct error *err);
+
+/* The argument of replay and show: a file or DB#ID. 0, or -1 and @err. */
+int
+failure_open(const char *text, struct failure *f, struct error *err);
+
+/* Metrics and names of the run that just ended, into the database. */
+int
+session_record_end(struct session *s, struct record *r, struct error *err);
+
+#endif
