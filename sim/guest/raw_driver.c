@@ -216,7 +216,7 @@ lend(struct raw_device *d)
 	emit(d->w, EV_RAW_LEND, d->host.name, 1, position);
 }
 
-/* And gives it back. Whether to tell the driver of what was used last is for the first one to say. */
+/* And gives it back. Whether to tell the driver of what was used last is the first one's to say. */
 static void
 give_back(struct raw_device *d)
 {

@@ -22,10 +22,10 @@
  * own.  With keep_callbacks it takes what is there and touches nothing else, as 9p's req_done()
  * does: then it is for get() to keep used_event up to date.
  *
- * With lend_for the device lends the ring to another owner for a while, as QEMU does to a dataplane:
- * a ring state of its own takes it over at the position where the first stands, serves lend_for
- * buffers and gives it back before it has notified of the last ones, which the first does then
- * (the "final chance to notify guest" of virtio_blk_data_plane_stop()).
+ * With lend_for the device lends the ring to another owner for a while, as QEMU does to a
+ * dataplane: a ring state of its own takes it over at the position where the first stands, serves
+ * lend_for buffers and gives it back before it has notified of the last ones, which the first does
+ * then (the last look of virtio_blk_data_plane_stop()).
  *
  * Memory: everything is the world's and lives until the world is restored.  Cost: a schedule with
  * one buffer is about thirty shared accesses, a microsecond apart from restoring.
