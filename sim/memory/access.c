@@ -12,6 +12,13 @@ extern const char __executable_start[]; /* by the linker: where the image begins
 /* ORDER FENCE: as in datapath/barrier.h, which stands alone and is above this room. */
 static const char *const fence_name[] = { "mb", "rmb", "wmb", "acquire", "release" };
 
+void
+access_init(struct world *w)
+{
+	for (size_t i = 0; i < sizeof(fence_name) / sizeof(fence_name[0]); i++)
+		world_name(w, fence_name[i]);
+}
+
 int64_t
 access_site(const void *site)
 {

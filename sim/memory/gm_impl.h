@@ -27,6 +27,10 @@ struct gm {
 	} hook[GM_HOOKS];
 };
 
+/* Number the names that recording shows now: a run may not differ by whether somebody records it. */
+void
+access_init(struct world *w);
+
 /* Tell the hooks of a write to guest RAM. */
 void
 gm_wrote(struct world *w, uint64_t gpa, uint64_t len);

@@ -34,6 +34,7 @@ gm_create(struct world *w, uint64_t bytes)
 	w->shared_bytes = bytes;
 	w->settle = access_settle;
 	world_set_room(w, ROOM_MEMORY, gm);
+	access_init(w);
 }
 
 uint64_t
