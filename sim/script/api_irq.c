@@ -8,7 +8,7 @@
 #include "notify/irqchip.h"
 #include "notify/irqdesc.h"
 #include "notify/irqfd.h"
-#include "script/machine_api.h"
+#include "script/guest_api.h"
 
 /*
  * The device counts what it has to tell (`events`); its handler takes that.  A oneshot interrupt's handler takes
@@ -136,6 +136,36 @@ static int
 machine_split_irqchip(lua_State *L)
 {
 	check_vm(L)->chip->ioapic.split = true;
+	return 0;
+}
+
+static int
+machine_ioapic(lua_State *L)
+{
+	struct machine *m = check_vm(L);
+	const struct ioapic_pin *pin = &m->chip->ioapic.pin[api_range(L, 2, 0, IOAPIC_PINS - 1)];
+
+	lua_newtable(L);
+	api_set_boolean(L, "up", pin->sources != 0);
+	api_set_boolean(L, "irr", pin->irr);
+	api_set_boolean(L, "remote_irr", pin->remote_irr);
+	api_set_boolean(L, "masked", pin->masked);
+	api_set_integer(L, "vector", pin->vector);
+	return 1;
+}
+
+/* irq_set_affinity() of a queue's vector, by the running CPU. */
+static int
+vq_affinity(lua_State *L)
+{
+	struct script_vq *q = api_check(L, 1, "vq");
+	struct guest_cpu *cpu = api_cpu(L, "affinity");
+	struct script_machine *sm = script_of(L)->machine;
+	struct guest_cpu *to = sm->cpu[api_range(L, 2, 0, (lua_Integer)sm->m->vcpu_count - 1)];
+
+	if (!q->vq || q->vq->vector == VIRTIO_MSI_NO_VECTOR)
+		return luaL_error(L, "affinity: the queue has no vector");
+	guest_irq_set_affinity(&q->vq->dev->irqs[q->vq->vector], cpu, to);
 	return 0;
 }
 
@@ -336,6 +366,8 @@ const struct api_entry api_irq[] = {
 	  "KVM_IRQFD; resample: an eventfd signalled at the EOI", machine_irqfd },
 	{ "machine", "split_irqchip", "()", "the IOAPIC is the VMM's, the local APICs KVM's",
 	  machine_split_irqchip },
+	{ "machine", "ioapic", "(pin) -> table", "a pin: up, irr, remote_irr, masked, vector", machine_ioapic },
+	{ "vq", "affinity", "(cpu)", "irq_set_affinity() of its vector", vq_affinity },
 	{ "machine", "irq", "(name, {cpu=, vector=, pin=, oneshot=, shared=}) -> irq",
 	  "a device that is an interrupt and a status register; pin: a level line, else a message",
 	  machine_irq },
