@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vmm/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "datapath/native.h"
+#include "memory/guest_memory.h"
+#include "vhost/vhost_blk.h"
+#include "vhost/vhost_net.h"
+#include "virtio/host_notifier.h"
+
+#define ROOT_SPACE_BYTES (UINT64_C(256) << 20) /* for BARs, of either kind */
+#define BRIDGE_SPACE_BYTES (UINT64_C(16) << 20) /* on the root bus; an eighth a level below */
+#define BRIDGE_SPACE_MIN (UINT64_C(1) << 20) /* the grain of windows */
+#define INTX_GSI(slot) (16 + (slot) % 4)
+
+const char *const machine_type_name[MACHINE_TYPES] = { /* ORDER MACHINE_TYPE */
+	"virtio-blk", "virtio-net"
+};
+
+const char *const machine_backend_name[MACHINE_BACKENDS] = { /* ORDER MACHINE_BACKEND */
+	"main-loop", "iothread", "vhost", "vhost-user"
+};
+
+static void
+lock(void *arg)
+{
+	bql_lock(arg);
+}
+
+static void
+unlock(void *arg)
+{
+	bql_unlock(arg);
+}
+
+struct machine *
+machine_create(struct world *w, const struct machine_config *config)
+{
+	struct machine *m = world_alloc(w, sizeof(*m));
+
+	if (machine_of(w))
+		world_fail(w, "a world has one machine");
+	m->w = w;
+	if (config)
+		m->config = *config;
+	if (!m->config.ram_bytes)
+		m->config.ram_bytes = MACHINE_RAM_BYTES;
+	if (!m->config.vcpus)
+		m->config.vcpus = 1;
+	if (m->config.ram_bytes > MACHINE_RAM_MAX)
+		world_fail(w, "a machine has at most %llu bytes of RAM",
+			   (unsigned long long)MACHINE_RAM_MAX);
+	if (m->config.vcpus > MACHINE_VCPUS_MAX)
+		world_fail(w, "a machine has at most %u vCPUs", MACHINE_VCPUS_MAX);
+	gm_create(w, m->config.ram_bytes);
+	m->bus = iobus_create(w);
+	m->view = memview_create(w, m->bus);
+	m->pci = pci_bus_create(w, m->view);
+	m->chip = irqchip_create(w);
+	m->notifiers = notifiers_create(w, m->bus, m->chip);
+	m->vcpu_count = m->config.vcpus;
+	m->vcpus = world_alloc(w, m->vcpu_count * sizeof(*m->vcpus));
+	for (unsigned i = 0; i < m->vcpu_count; i++) {
+		m->vcpus[i] = vcpu_create(w, i);
+		irqchip_add_vcpu(m->chip, m->vcpus[i]);
+	}
+	m->loop = main_loop_create(w);
+	memview_set_lock(m->view, lock, unlock, m->loop);
+	m->last_device = &m->devices;
+	m->root = (struct machine_space){ NULL, MACHINE_RAM_MAX, MACHINE_RAM_MAX + ROOT_SPACE_BYTES,
+					  MACHINE_MMIO64_BASE,
+					  MACHINE_MMIO64_BASE + ROOT_SPACE_BYTES, NULL };
+	m->running = true;
+	world_set_room(w, ROOM_MACHINE, m);
+	return m;
+}
+
+struct machine *
+machine_of(const struct world *w)
+{
+	return world_room(w, ROOM_MACHINE);
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+static struct machine_space *
+space_of(struct machine *m, const struct pci_function *bridge)
+{
+	struct machine_space *s = &m->root;
+
+	while (s && s->bridge != bridge)
+		s = s->next;
+	if (!s)
+		world_fail(m->w, "the bridge is not one of this machine's");
+	return s;
+}
+
+/* @bytes from [*next, end), aligned to their size. */
+static uint64_t
+take_address(struct machine *m, uint64_t *next, uint64_t end, uint64_t bytes)
+{
+	uint64_t at = (*next + bytes - 1) & ~(bytes - 1);
+
+	if (bytes > end - *next || at > end - bytes)
+		world_fail(m->w, "no address space left for %llu bytes of a device",
+			   (unsigned long long)bytes);
+	*next = at + bytes;
+	return at;
+}
+
+struct pci_function *
+machine_add_bridge(struct machine *m, struct pci_function *parent, const char *name)
+{
+	struct machine_space *above = space_of(m, parent);
+	struct machine_space *s = world_alloc(m->w, sizeof(*s));
+	uint64_t bytes = BRIDGE_SPACE_BYTES;
+
+	for (const struct pci_function *p = parent; p; p = p->parent)
+		bytes /= 8;
+	if (bytes < BRIDGE_SPACE_MIN)
+		world_fail(m->w, "bridge %s: at most two bridges stand one behind the other", name);
+	s->bridge = pci_bridge_create(m->pci, parent, name);
+	s->mmio_next = take_address(m, &above->mmio_next, above->mmio_end, bytes);
+	s->mmio_end = s->mmio_next + bytes;
+	s->mmio64_next = take_address(m, &above->mmio64_next, above->mmio64_end, bytes);
+	s->mmio64_end = s->mmio64_next + bytes;
+	s->next = m->root.next;
+	m->root.next = s;
+	pci_set_window(s->bridge, NULL, s->mmio_next, s->mmio_end - 1);
+	pci_set_pref_window(s->bridge, NULL, s->mmio64_next, s->mmio64_end - 1);
+	pci_set_command(s->bridge, NULL, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
+	return s->bridge;
+}
+
+static void
+place(struct machine_device *d)
+{
+	struct machine *m = d->machine;
+	struct machine_space *s = space_of(m, d->config.bridge);
+
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		const struct pci_bar *bar = &d->pci->function->bar[i];
+
+		if (bar->size_bytes)
+			d->bar_address[i] =
+				bar->prefetch ? take_address(m, &s->mmio64_next, s->mmio64_end,
+							     bar->size_bytes)
+					      : take_address(m, &s->mmio_next, s->mmio_end,
+							     bar->size_bytes);
+	}
+}
+
+void
+machine_program(struct machine_device *d, struct vcpu *v)
+{
+	struct pci_function *f = d->pci->function;
+
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (f->bar[i].size_bytes)
+			pci_set_bar(f, v, i, d->bar_address[i]);
+	pci_set_command(f, v, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
+}
+
+/* --- backends --------------------------------------------------------------------------------- */
+
+static void
+vhost_calls(void *arg, bool assign)
+{
+	if (assign)
+		call_relay_start(arg);
+	else
+		call_relay_stop(arg);
+}
+
+static void *
+vhost_create(struct machine_device *d)
+{
+	const struct vhost_ops *ops = d->net ? &vhost_net_ops : &vhost_blk_ops;
+	struct world *w = d->machine->w;
+	struct vhost_dev *dev;
+	char name[64];
+
+	snprintf(name, sizeof(name), "vhost-%s", d->vdev.name_text);
+	dev = vhost_dev_create(&d->vdev, vhost_worker_create(w, name, true), ops);
+	dev->set.guest_notifiers = vhost_calls;
+	dev->set.guest_notifiers_arg = &d->relay;
+	return dev;
+}
+
+static void *
+vhost_user_backend(struct machine_device *d)
+{
+	const struct vhost_ops *ops = d->net ? &vhost_net_ops : &vhost_blk_ops;
+	struct vhost_user *u;
+	char name[64];
+
+	snprintf(name, sizeof(name), "vhost-user-%s", d->vdev.name_text);
+	u = vhost_user_create(&d->vdev, name, ops, NULL);
+	u->set.guest_notifiers = vhost_calls;
+	u->set.guest_notifiers_arg = &d->relay;
+	return u;
+}
+
+static void *
+dataplane_backend(struct machine_device *d, bool iothread)
+{
+	struct main_loop *loop = d->machine->loop;
+	struct aio_context *ctx = &loop->ctx;
+	struct iothread *t = d->config.iothread;
+	struct dataplane *dp;
+	char name[64];
+
+	if (iothread) {
+		snprintf(name, sizeof(name), "iothread-%s", d->vdev.name_text);
+		if (!t)
+			t = iothread_create(d->machine->w, name, d->config.poll ? 1 : 0);
+		ctx = &t->ctx;
+	}
+	dp = dataplane_create(&d->vdev, loop, ctx, &d->relay, !d->config.no_ioeventfd);
+	dp->activate_async = d->config.activate_async;
+	return dp;
+}
+
+static void *
+backend_create(struct machine_device *d, enum machine_backend backend)
+{
+	switch (backend) {
+	case MACHINE_VHOST:
+		return vhost_create(d);
+	case MACHINE_VHOST_USER:
+		return vhost_user_backend(d);
+	default:
+		return dataplane_backend(d, backend == MACHINE_IOTHREAD);
+	}
+}
+
+static const struct virtio_backend_ops *const backend_ops[MACHINE_BACKENDS] = {
+	/* ORDER MACHINE_BACKEND */
+	&dataplane_main_loop_ops,
+	&dataplane_iothread_ops,
+	&vhost_backend_ops,
+	&vhost_user_backend_ops,
+};
+
+void
+machine_set_backend(struct machine_device *d, enum machine_backend backend)
+{
+	if (backend == MACHINE_IOTHREAD && d->config.no_ioeventfd)
+		world_fail(d->machine->w, "%s: an iothread needs ioeventfds", d->vdev.name_text);
+	if (!d->backend[backend])
+		d->backend[backend] = backend_create(d, backend);
+	bql_lock(d->machine->loop);
+	virtio_set_backend(&d->vdev, backend_ops[backend], d->backend[backend]);
+	bql_unlock(d->machine->loop);
+}
+
+enum machine_backend
+machine_backend_of(const struct machine_device *d)
+{
+	unsigned i = 0;
+
+	while (i < MACHINE_BACKENDS - 1 &&
+	       (!d->backend[i] || d->backend[i] != d->vdev.backend_data))
+		i++;
+	return (enum machine_backend)i;
+}
+
+struct dataplane *
+machine_dataplane(const struct machine_device *d)
+{
+	enum machine_backend backend = machine_backend_of(d);
+
+	return backend == MACHINE_MAIN_LOOP || backend == MACHINE_IOTHREAD ? d->vdev.backend_data
+									   : NULL;
+}
+
+/* --- devices ---------------------------------------------------------------------------------- */
+
+static void
+check_config(struct machine *m, const struct machine_device_config *c)
+{
+	unsigned queues = c->queues * (c->type == MACHINE_NET ? 2 : 1);
+	uint32_t mult = c->notify_multiplier;
+
+	if (!c->name || !*c->name)
+		world_fail(m->w, "a device needs a name");
+	if (machine_find_device(m, c->name))
+		world_fail(m->w, "%s: there is a device of that name", c->name);
+	if (c->type >= MACHINE_TYPES || c->backend >= MACHINE_BACKENDS)
+		world_fail(m->w, "%s: unknown type or backend", c->name);
+	if (queues > VIRTIO_QUEUES_MAX)
+		world_fail(m->w, "%s: a device has at most %u queues", c->name, VIRTIO_QUEUES_MAX);
+	if (c->queue_size & (c->queue_size - 1) || c->queue_size > DP_SG_MAX)
+		world_fail(m->w, "%s: queue size %u is not a power of two up to %u", c->name,
+			   c->queue_size, DP_SG_MAX);
+	if (mult & (mult - 1) || mult == 1 || mult > VIRTIO_PCI_PART_BYTES)
+		world_fail(m->w, "%s: notify multiplier %u is not a power of two from 2 to %u",
+			   c->name, mult, VIRTIO_PCI_PART_BYTES);
+	if (c->vectors > MSIX_VECTORS_MAX)
+		world_fail(m->w, "%s: a device has at most %u vectors", c->name, MSIX_VECTORS_MAX);
+}
+
+static void
+create_type(struct machine_device *d)
+{
+	struct machine_device_config *c = &d->config;
+	struct world *w = d->machine->w;
+
+	if (c->type == MACHINE_BLK)
+		d->blk = virtio_blk_create(&d->vdev, w, c->name, c->datapath,
+					   c->features ? c->features : VIRTIO_BLK_FEATURES,
+					   c->queues, c->queue_size, &c->blk);
+	else
+		d->net = virtio_net_create(&d->vdev, w, c->name, c->datapath,
+					   c->features ? c->features : VIRTIO_NET_FEATURES,
+					   c->queues, c->queue_size, &c->net);
+	c->name = d->vdev.name_text;
+	d->vdev.quirks = c->quirks;
+	d->vdev.fault_quirks = c->datapath == datapath_native.device ? native_quirks : NULL;
+	d->vdev.start_idx = c->start_idx;
+	d->vdev.reset_ns = c->reset_ns;
+	for (uint16_t i = 0; i < d->vdev.queue_count; i++)
+		d->vdev.vqs[i].position = c->start_idx;
+}
+
+static void
+register_notifiers(struct machine_device *d)
+{
+	struct notifiers *r = d->machine->notifiers;
+
+	for (uint16_t i = 0; i < d->vdev.queue_count; i++)
+		notifier_add(r, d->vdev.name_text, i, virtio_host_notifier(&d->vdev.vqs[i]), NULL);
+	notifier_add_guest(r, d->vdev.name_text, d->pci->notifiers);
+}
+
+struct machine_device *
+machine_add_device(struct machine *m, const struct machine_device_config *config)
+{
+	struct machine_device *d = world_alloc(m->w, sizeof(*d));
+	struct virtio_pci_config pci;
+
+	check_config(m, config);
+	d->machine = m;
+	d->config = *config;
+	d->config.queues = config->queues ? config->queues : 1;
+	d->config.queue_size = config->queue_size ? config->queue_size : MACHINE_QUEUE_SIZE;
+	if (!d->config.datapath)
+		d->config.datapath = datapath_native.device;
+	if (!config->notify_multiplier && !config->same_doorbell)
+		d->config.notify_multiplier = 4;
+	create_type(d);
+	pci = (struct virtio_pci_config){
+		.vectors = config->vectors,
+		.notify_multiplier = config->same_doorbell ? 0 : d->config.notify_multiplier,
+		.design = config->design,
+		.intx_gsi = INTX_GSI(m->device_count),
+		.ioeventfd = !config->no_ioeventfd,
+		.irqfd = !config->no_irqfd,
+	};
+	d->pci = virtio_pci_create(&d->vdev, m->pci, config->bridge, m->chip, &pci);
+	call_relay_init(&d->relay, d->pci, m->loop);
+	register_notifiers(d);
+	machine_set_backend(d, config->backend);
+	place(d);
+	if (config->unplugged)
+		pci_set_present(d->pci->function, false);
+	else
+		machine_program(d, NULL);
+	*m->last_device = d;
+	m->last_device = &d->next;
+	m->device_count++;
+	return d;
+}
+
+struct machine_device *
+machine_find_device(const struct machine *m, const char *name)
+{
+	struct machine_device *d = m->devices;
+
+	while (d && strcmp(d->vdev.name_text, name))
+		d = d->next;
+	return d;
+}
+
+void
+machine_plug(struct machine_device *d)
+{
+	bql_lock(d->machine->loop);
+	pci_set_present(d->pci->function, true);
+	bql_unlock(d->machine->loop);
+}
+
+void
+machine_unplug(struct machine_device *d)
+{
+	bql_lock(d->machine->loop);
+	virtio_set_status(&d->vdev, 0);
+	pci_set_present(d->pci->function, false);
+	bql_unlock(d->machine->loop);
+}
+
+/* --- stopping the machine --------------------------------------------------------------------- */
+
+static void
+set_running(struct machine *m, bool running)
+{
+	bql_lock(m->loop);
+	m->running = running;
+	emit(m->w, EV_VM_STATE, running);
+	for (struct machine_device *d = m->devices; d; d = d->next)
+		virtio_vm_state(&d->vdev, running);
+	bql_unlock(m->loop);
+}
+
+void
+machine_stop(struct machine *m)
+{
+	if (!m->running)
+		return;
+	/* Without the lock: a vCPU in an exit needs it to come out. */
+	for (unsigned i = 0; i < m->vcpu_count; i++)
+		vcpu_pause(m->vcpus[i]);
+	set_running(m, false);
+}
+
+void
+machine_start(struct machine *m)
+{
+	if (m->running)
+		return;
+	set_running(m, true);
+	for (unsigned i = 0; i < m->vcpu_count; i++)
+		vcpu_resume(m->vcpus[i]);
+}
