@@ -13,7 +13,7 @@
 #define COLUMNS_DEFAULT 100u
 #define LINES_MIN 8u
 #define COLUMNS_MIN 40u
-#define LANE_COLUMNS_MIN 14u /* fewer are not read as a lane */
+#define LANE_COLUMNS_MIN 20u /* fewer are not read as a lane */
 #define ROWS_MIN 3u
 #define LANES_MAX 64u
 
@@ -24,6 +24,9 @@
 #define LAST_BONUS 40 /* the last that an actor did; half for the one before, … */
 
 enum end_state { END_NONE, END_BLOCKED, END_WOKEN, END_ENDED };
+
+/* An actor that only waits, wakes and idles has nothing to tell: the last line says where it waits. */
+#define IDLE_MALUS 80
 
 /* What is known of an actor from its events. */
 struct track {
@@ -110,6 +113,22 @@ violation_index(const struct event_log *log)
 	return i ? i - 1 : log->count;
 }
 
+static bool
+idles(const struct event *e)
+{
+	switch (e->kind) {
+	case EV_ACTOR_BLOCK:
+	case EV_ACTOR_WAKE:
+	case EV_ACTOR_CREATE:
+	case EV_VCPU_HLT:
+	case EV_VCPU_BLOCK:
+	case EV_VCPU_WAKE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void
 score_rows(struct builder *b)
 {
@@ -128,8 +147,8 @@ score_rows(struct builder *b)
 		if (t->from_end < 4)
 			score += LAST_BONUS >> t->from_end;
 		t->from_end++;
-		if (score > t->best && !across(e))
-			t->best = score;
+		if (!across(e) && score - (idles(e) ? IDLE_MALUS : 0) > t->best)
+			t->best = score - (idles(e) ? IDLE_MALUS : 0);
 		b->l->row[i] = (struct lanes_row){ -1, false, score };
 	}
 }
@@ -299,6 +318,21 @@ gutter_of(const struct lanes *l)
 	return (unsigned)n + 2;
 }
 
+/* The last lane has nothing to its right to run over: it gives way when no other can. */
+static struct lane *
+widest_lane(struct lanes *l)
+{
+	struct lane *widest = NULL;
+
+	for (size_t i = 0; i + 1 < l->lane_count; i++)
+		if (l->lane[i].width > LANE_COLUMNS_MIN && (!widest || l->lane[i].width > widest->width))
+			widest = &l->lane[i];
+	for (size_t i = 0; !widest && i < l->lane_count; i++)
+		if (i + 1 == l->lane_count || l->lane[i].width > l->lane[l->lane_count - 1].width)
+			widest = &l->lane[i];
+	return widest;
+}
+
 /* Widths by what the kept rows need, the widest giving way; text may run over bars to its right. */
 static void
 size_lanes(struct lanes *l)
@@ -320,11 +354,8 @@ size_lanes(struct lanes *l)
 	for (size_t i = 0; i < l->lane_count; i++)
 		sum += l->lane[i].width;
 	while (sum > room) {
-		struct lane *widest = NULL;
+		struct lane *widest = widest_lane(l);
 
-		for (size_t i = 0; i < l->lane_count; i++)
-			if (!widest || l->lane[i].width > widest->width)
-				widest = &l->lane[i];
 		must(widest && widest->width);
 		widest->width--;
 		sum--;

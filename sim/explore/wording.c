@@ -28,9 +28,16 @@ const struct wording wording_table[] = {
 	{ "eventfd_read", 54, "takes {value} from {fd}" },
 	{ "ioeventfd_match", 56, "doorbell {address} hits {fd}" },
 	{ "io_exit", 56, "write to {address} exits to the VMM" },
-	{ "io_unassigned", 75, "write to {address} vanishes: unassigned" },
-	{ "memregion_map", 60, "maps {region} at {base}" },
-	{ "memregion_unmap", 60, "unmaps {region} from {base}" },
+	{ "io_unassigned", 75, "lost: write to {address} unassigned" },
+	{ "pci_config_write", 58, "{function}: config[{offset}] = {value}" },
+	{ "memregion_map", 36, "maps {region} at {base}" },
+	{ "memregion_unmap", 36, "unmaps {region} from {base}" },
+	{ "ioeventfd_assign", 60, "ioeventfd {fd} assigned" },
+	{ "ioeventfd_deassign", 60, "ioeventfd {fd} deassigned" },
+	{ "vcpu_hlt", 22, "vCPU {vcpu} halts" },
+	{ "vcpu_block", 22, "vCPU {vcpu} sleeps" },
+	{ "vcpu_wake", 22, "vCPU {vcpu} runs again" },
+	{ "irq_request", 45, "vector {vector} requested of vCPU {vcpu}" },
 	{ "irqfd_inject", 56, "{fd} raises GSI {gsi}" },
 	{ "irq_no_route", 75, "GSI {gsi} has no route: lost" },
 	{ "msi_send", 54, "MSI to vCPU {vcpu}, vector {vector}" },
@@ -46,7 +53,24 @@ const struct wording wording_table[] = {
 	{ "kvm_page_dirty", 45, "gfn {gfn} dirty in slot {slot}" },
 	{ "kvm_dirty_bitmap_destroyed", 70, "slot {slot} dies with {dirty} dirty bits" },
 	{ "kvm_get_dirty_log", 56, "fetches {dirty} dirty bits of slot {slot}" },
+	/* virtio/ */
+	{ "virtio_set_status", 56, "{dev} status = {status}" },
+	{ "virtqueue_pop", 56, "{dev} vq {vq}: pops head {head}" },
+	{ "virtqueue_fill", 44, "{dev} vq {vq}: used element for head {head}" },
+	{ "virtqueue_flush", 52, "{dev} vq {vq}: publishes {count} used" },
+	{ "virtqueue_set_notification", 54, "{dev} vq {vq}: asks for kicks: {enable}, more: {more}" },
+	{ "virtqueue_should_notify", 50, "{dev} vq {vq}: interrupt wanted: {wanted}" },
+	{ "vhost_worker_sleep", 44, "{worker} sleeps" },
+	{ "virtio_notify", 56, "{dev} vq {vq}: interrupts the driver" },
+	{ "virtio_queue_ignored", 75, "{dev} vq {vq}: kick ignored" },
 	/* guest/ */
+	{ "raw_add", 50, "{vq}: exposes buffer {token}" },
+	{ "raw_get", 50, "{vq}: takes used buffer {token}" },
+	{ "raw_pop", 50, "{vq}: pops head {head}" },
+	{ "raw_push", 50, "{vq}: used head {head}" },
+	{ "vq_kick_prepare", 50, "{vq}: kick wanted: {wanted}" },
+	{ "blk_submit", 50, "{dev}: request {req}" },
+	{ "blk_done", 54, "{dev}: request {req} done, status {status}" },
 	{ "vq_add", 54, "{vq}: exposes buffer {token}" },
 	{ "vq_notify", 58, "{vq}: writes the doorbell" },
 	{ "vq_get", 54, "{vq}: takes used buffer {token}" },
@@ -115,6 +139,27 @@ print_plain(const struct event_names *names, char conversion, int64_t v, FILE *o
 	}
 }
 
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+/* Compilers access len, flags and next of a split descriptor as one word of eight bytes. */
+static bool
+is_descriptor_tail(const struct event_names *names, const struct event *e)
+{
+	char field[96];
+	int size = event_arg(e->kind, "size");
+
+	if (size < 0 || e->arg[size] != 8 || !names->gpa)
+		return false;
+	names->gpa(names->context, (uint64_t)e->arg[0], field, sizeof(field));
+	return strstr(field, "desc[") && ends_with(field, ".len");
+}
+
 /* @key is what stands in the braces, "gpa@gpa"; a null key is the format's first argument. */
 static void
 print_arg(const struct event_names *names, const struct event *e, const char *key, FILE *out)
@@ -146,6 +191,9 @@ print_arg(const struct event_names *names, const struct event *e, const char *ke
 
 		event_names_actor(names, (uint32_t)v, actor, sizeof(actor));
 		fputs(actor, out);
+	} else if (!strcmp(how, "value") && is_descriptor_tail(names, e)) {
+		fprintf(out, "%" PRIu32 ", flags %u, next %u", (uint32_t)v,
+			(unsigned)((uint64_t)v >> 32 & 0xffff), (unsigned)((uint64_t)v >> 48));
 	} else if (!strcmp(how, "value")) {
 		fprintf(out, (uint64_t)v <= UINT16_MAX ? "%" PRIu64 : "0x%" PRIx64, (uint64_t)v);
 	} else {
@@ -182,14 +230,6 @@ print_default(const struct event_names *names, const struct event *e, FILE *out)
 		fputc(*p == '_' ? ' ' : *p, out);
 	if (event_names_format(names, e, detail, sizeof(detail)))
 		fprintf(out, " %s", detail);
-}
-
-static bool
-ends_with(const char *text, const char *end)
-{
-	size_t n = strlen(text), m = strlen(end);
-
-	return n >= m && !strcmp(text + n - m, end);
 }
 
 static void
