@@ -129,28 +129,6 @@ heap_to_ready(struct world *w, const struct heap_entry *e)
 	actor_make_ready(a);
 }
 
-/*
- * Very many pending events are more than the caches hold.  The next one is most likely among the root's
- * children, the popped entry having left a hole there: ask for what it needs while this one runs.
- */
-#define PREFETCH_MIN_PENDING 4096u
-
-static inline void
-prefetch_next(struct world *w)
-{
-	const struct heap *h = &w->heap;
-
-	if (h->count < PREFETCH_MIN_PENDING || !h->hole)
-		return;
-	for (uint32_t i = 1; i <= 4; i++) {
-		const struct heap_slot *s = &h->slot[h->node[i].key & ((1u << HEAP_SLOT_BITS) - 1)];
-
-		__builtin_prefetch(s->arg);
-		if (!s->fn)
-			__builtin_prefetch(((const struct actor *)s->arg)->sp);
-	}
-}
-
 bool
 world_advance(struct world *w)
 {
@@ -162,7 +140,6 @@ world_advance(struct world *w)
 
 		if (!single && !heap_pop(&w->heap, &e))
 			return false;
-		prefetch_next(w);
 		if (e.time > w->now)
 			w->now = e.time;
 		if (w->time_max && w->now > w->time_max) {
@@ -247,7 +224,6 @@ run_loop(struct world *w, void *unused)
 		}
 		/* The common case of a timed run: one callback at its own time. */
 		if (!w->ready_count && w->heap.count && !w->time_max && heap_pop_single(&w->heap, &e)) {
-			prefetch_next(w);
 			if (e.time > w->now)
 				w->now = e.time;
 			if (e.fn) {
