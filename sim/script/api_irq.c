@@ -154,6 +154,20 @@ machine_ioapic(lua_State *L)
 	return 1;
 }
 
+/* The dword with the vector's pending bit, as a driver would read it. */
+static int
+msix_read_pba(lua_State *L)
+{
+	struct msix *m = api_check(L, 1, "msix");
+	struct guest_cpu *cpu = api_cpu(L, "read_pba");
+	unsigned vector = (unsigned)api_range(L, 2, 0, m->vectors - 1);
+	uint64_t pba = pci_bar_address(m->function, m->bar) + m->offset +
+		       (uint64_t)m->vectors * MSIX_ENTRY_BYTES;
+
+	lua_pushboolean(L, guest_mmio_read(cpu, pba + vector / 32 * 4, 4) >> vector % 32 & 1);
+	return 1;
+}
+
 /* irq_set_affinity() of a queue's vector, by the running CPU. */
 static int
 vq_affinity(lua_State *L)
@@ -367,6 +381,7 @@ const struct api_entry api_irq[] = {
 	{ "machine", "split_irqchip", "()", "the IOAPIC is the VMM's, the local APICs KVM's",
 	  machine_split_irqchip },
 	{ "machine", "ioapic", "(pin) -> table", "a pin: up, irr, remote_irr, masked, vector", machine_ioapic },
+	{ "msix", "read_pba", "(vector) -> pending", "the guest reads the pending bit", msix_read_pba },
 	{ "vq", "affinity", "(cpu)", "irq_set_affinity() of its vector", vq_affinity },
 	{ "machine", "irq", "(name, {cpu=, vector=, pin=, oneshot=, shared=}) -> irq",
 	  "a device that is an interrupt and a status register; pin: a level line, else a message",

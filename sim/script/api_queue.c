@@ -363,6 +363,15 @@ core_config_read(lua_State *L)
 }
 
 static int
+core_read_isr(lua_State *L)
+{
+	struct script_core *c = check_core(L);
+
+	lua_pushinteger(L, guest_pci_read_isr(&c->dev.pci, api_cpu(L, "read_isr")));
+	return 1;
+}
+
+static int
 core_info(lua_State *L)
 {
 	struct script_core *c = check_core(L);
@@ -471,6 +480,7 @@ const struct api_entry api_queue[] = {
 	{ "core", "queue", "(i) -> vq", "a queue, from 0", core_queue },
 	{ "core", "config_read", "(offset, bytes) -> string", "until the generation stands still",
 	  core_config_read },
+	{ "core", "read_isr", "() -> bits", "ISR status, which reading clears", core_read_isr },
 	{ "core", "info", "() -> table", "features and state", core_info },
 	{ NULL, "raw", "{size=, features=, buffers=, batch=, budget=, think_ns=, wait_each=, start_idx=, …} -> raw",
 	  "the smallest pair: a driver actor, a device actor, two eventfds", l_raw },
