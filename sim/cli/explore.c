@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/runner.h"
+#include "cli/sweep.h"
 #include "explore/replay.h"
 #include "explore/shrink.h"
 #include "script/lua_world.h"
@@ -36,31 +37,6 @@ file_name(const struct exploration *x, char *name, size_t size)
 		snprintf(name, size, "%s-%s.failure", x->s->scenario.name, x->s->variant->name);
 }
 
-static int
-record_found(struct exploration *x, const struct found *found, const struct failure *f)
-{
-	struct run_failure rf = { .verdict = verdict_name[f->finding.verdict],
-				  .oracle = f->finding.oracle, .subject = f->finding.subject,
-				  .message = f->finding.message, .index = found->index,
-				  .times = found->times, .signature = found->signature };
-	char *line = schedule_print(&f->schedule), *text = NULL;
-	struct run_violation v = { f->finding.oracle, f->finding.oracle, "must", f->steps, f->time_ns,
-				   "", f->finding.subject, f->finding.message, line };
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	int ret = out ? failure_write(f, out, x->err) : error_set(x->err, "out of memory");
-
-	if (out)
-		fclose(out);
-	rf.schedule = line;
-	rf.file = text;
-	if (!ret && (record_failure(x->r, &rf, x->err) || record_violation(x->r, &v, x->err)))
-		ret = -1;
-	free(text);
-	free(line);
-	return ret;
-}
-
 /* Replay the shrunk schedule with its events, then write, record and show. */
 static int
 show_found(struct exploration *x, struct found *found, const struct shrink_result *sr)
@@ -76,7 +52,7 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 	f.time_ns = sr->time_ns;
 	file_name(x, name, sizeof(name));
 	ret = session_replay_log(x->s, &f.schedule, &f.trail, &log, x->err);
-	if (!ret && (failure_save(&f, name, x->err) || record_found(x, found, &f) ||
+	if (!ret && (failure_save(&f, name, x->err) || session_record_failure(x->r, &f, found, x->err) ||
 		     session_record_end(x->s, x->r, x->err)))
 		ret = -1;
 	x->written++;
@@ -220,8 +196,8 @@ explore_session(struct session *s, const struct options *o, struct error *err)
 	return status;
 }
 
-int
-command_explore(const struct options *o, struct error *err)
+static int
+explore_point(const struct options *o, struct error *err)
 {
 	struct session s;
 	int status;
@@ -231,4 +207,10 @@ command_explore(const struct options *o, struct error *err)
 	status = explore_session(&s, o, err);
 	session_close(&s);
 	return status;
+}
+
+int
+command_explore(const struct options *o, struct error *err)
+{
+	return o->sweep ? sweep_run(o, explore_point, err) : explore_point(o, err);
 }

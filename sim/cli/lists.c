@@ -117,5 +117,9 @@ command_api(const struct options *o, struct error *err)
 		api_print_globals(stdout);
 		return EXIT_HELD;
 	}
-	return api_print(stdout, name) ? EXIT_HELD : nothing("function", name, err);
+	if (!api_print(stdout, name))
+		return nothing("function", name, err);
+	if (!name)
+		api_print_options(stdout);
+	return EXIT_HELD;
 }

@@ -14,11 +14,11 @@ const struct command command_table[] = {
 	  "--schedule say. A TRACE is a recording of a real system: it is replayed through the models,\n"
 	  "which answer what was lost and why.\n"
 	  "Without a variant the first one that fails is taken, by name.",
-	  "seed index schedule format memory datapath " RUN_OPTIONS, 1, 1, command_run },
+	  "seed index schedule sweep format memory datapath " RUN_OPTIONS, 1, 1, command_run },
 	{ "explore", "SCENARIO.lua[:VARIANT]", "many schedules, until something is lost",
 	  "Tries schedules until a property is broken or the budget is used up. A failure is replayed,\n"
 	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` takes.",
-	  "strategy memory datapath runs time seed shard keep-going out lines columns " RUN_OPTIONS, 1, 1,
+	  "strategy memory datapath runs time seed shard sweep keep-going out lines columns " RUN_OPTIONS, 1, 1,
 	  command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
 	  "Takes the schedule of a failure and checks that the run is the same, bit for bit: same digest,\n"
@@ -87,7 +87,13 @@ command_man(const struct options *o, struct error *err)
 	       "virtio machines\n.SH SYNOPSIS\n.B ringside\n.I COMMAND\n[options] ...\n.SH COMMANDS\n",
 	       ringside_version);
 	for (const struct command *c = command_table; c->name; c++) {
-		printf(".SS ringside %s %s\n%s.\n%s\n", c->name, c->args, c->what, c->help);
+		printf(".SS ringside %s ", c->name);
+		options_print_roff(c->args, stdout);
+		printf("\n");
+		options_print_roff(c->what, stdout);
+		printf(".\n");
+		options_print_roff(c->help, stdout);
+		printf("\n");
 		options_print(c->options, stdout, true);
 	}
 	printf(".SH EXIT STATUS\n0 every property held; 1 a property was broken; 2 usage, script, machine "
@@ -174,7 +180,7 @@ main(int argc, char **argv)
 		command_help(c, stdout);
 		return EXIT_HELD;
 	}
-	runner_catch_signals();
+	runner_catch_signals(true);
 	status = c->run(&o, &err);
 	if (err.text[0])
 		fprintf(stderr, "ringside: %s\n", err.text);

@@ -34,6 +34,8 @@ static const struct option_info option_table[] = {
 	  AT(keep_going) },
 	{ "schedule", "LINE", "take the choices of this schedule, strictly", OPTION_TEXT, AT(schedule) },
 	{ "set", "NAME=VALUE", "set a parameter; may be given again", OPTION_SET, AT(sets) },
+	{ "sweep", "FILE.yaml", "do it for each combination of the values of parameters listed there",
+	  OPTION_TEXT, AT(sweep) },
 	{ "machine", "FILE.yaml", "build this machine instead of the scenario's", OPTION_TEXT, AT(machine) },
 	{ "db", "FILE", "database to record into, or none; default ringside.db", OPTION_TEXT, AT(db) },
 	{ "trace", "PATTERN", "print events as they happen: names with * and ?, comma between, - takes away",
@@ -60,13 +62,12 @@ lists(const char *list, const char *word)
 {
 	size_t n = strlen(word);
 
-	for (const char *p = list; *p;) {
+	for (const char *p = list; *p; p += strspn(p, " ")) {
 		size_t k = strcspn(p, " ");
 
 		if (k == n && !memcmp(p, word, n))
 			return true;
 		p += k;
-		p += *p == ' ';
 	}
 	return !strcmp(word, "help");
 }
@@ -208,6 +209,24 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv,
 }
 
 void
+options_print_roff(const char *text, FILE *to)
+{
+	static const char dots[] = "\xe2\x80\xa6"; /* U+2026 */
+
+	while (*text) {
+		if (!strncmp(text, dots, 3)) {
+			fputs("...", to);
+			text += 3;
+		} else if (*text == '-') {
+			fputs("\\-", to);
+			text++;
+		} else {
+			fputc(*text++, to);
+		}
+	}
+}
+
+void
 options_print(const char *list, FILE *to, bool roff)
 {
 	for (unsigned i = 0; i < OPTIONS_ALL; i++) {
@@ -218,9 +237,14 @@ options_print(const char *list, FILE *to, bool roff)
 			continue;
 		snprintf(left, sizeof(left), "--%s%s%s", info->name, info->arg ? " " : "",
 			 info->arg ? info->arg : "");
-		if (roff)
-			fprintf(to, ".TP\n.B %s\n%s\n", left, info->what);
-		else
+		if (roff) {
+			fprintf(to, ".TP\n.B ");
+			options_print_roff(left, to);
+			fputc('\n', to);
+			options_print_roff(info->what, to);
+			fputc('\n', to);
+		} else {
 			fprintf(to, "  %-22s %s\n", left, info->what);
+		}
 	}
 }

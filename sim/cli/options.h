@@ -18,7 +18,7 @@ struct command;
 
 struct options {
 	const char *strategy, *memory, *datapath;
-	const char *db, *machine, *trace, *out, *format, *junit, *schedule;
+	const char *db, *machine, *trace, *out, *format, *junit, *schedule, *sweep;
 	uint64_t seed, runs, index, until, to_event;
 	int64_t time_ns; /* of the wall clock */
 	unsigned jobs, shard, shards, lines, columns;
@@ -38,5 +38,9 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv,
 /* "  --seed N    …" lines of the options in a command's list; in roff for the manual. */
 void
 options_print(const char *list, FILE *to, bool roff);
+
+/* Text for the manual: dashes and dots as roff wants them. */
+void
+options_print_roff(const char *text, FILE *to);
 
 #endif

@@ -165,7 +165,8 @@ replay_all(struct session *s, struct failure *f, struct record *r, const struct 
 	result.sim_time_ns = world_now(s->w);
 	result.digest = world_digest(s->w);
 	result.wall_ns = runner_clock(NULL) - began;
-	if (session_record_end(s, r, err) || record_run_end(r, &result, err))
+	if (session_record_failure(r, f, NULL, err) || session_record_end(s, r, err) ||
+	    record_run_end(r, &result, err))
 		return EXIT_USAGE;
 	return status;
 }

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/run_trace.h"
 #include "cli/runner.h"
+#include "cli/sweep.h"
 #include "explore/replay.h"
 #include "script/lua_world.h"
 
@@ -91,20 +92,22 @@ print_result(struct session *s, const struct finding *f, const struct schedule *
 }
 
 static int
-record_result(struct session *s, struct record *r, const struct finding *f,
+record_result(struct session *s, const struct options *o, struct record *r, const struct finding *f,
 	      const struct schedule *schedule, int64_t wall_ns, struct error *err)
 {
-	char *line = schedule_print(schedule);
-	struct run_violation v = { f->oracle, f->oracle, "must", world_step(s->w), world_now(s->w), "",
-				   f->subject, f->message, line };
 	struct run_result result = { .verdict = verdict_name[f->verdict], .schedules = 1,
 				     .steps = world_step(s->w), .sim_time_ns = world_now(s->w),
 				     .digest = world_digest(s->w), .wall_ns = wall_ns };
+	struct failure failure;
 	int ret = 0;
 
-	if (verdict_fails(f->verdict))
-		ret = record_violation(r, &v, err);
-	free(line);
+	if (verdict_fails(f->verdict)) {
+		session_failure(s, o, f, schedule, &failure);
+		failure.steps = result.steps;
+		failure.time_ns = result.sim_time_ns;
+		ret = session_record_failure(r, &failure, NULL, err);
+		failure_free(&failure);
+	}
 	if (ret || session_record_end(s, r, err))
 		return -1;
 	return record_run_end(r, &result, err);
@@ -141,25 +144,19 @@ run_and_judge(struct session *s, const struct options *o, struct record *r, stru
 	if (!o->quiet)
 		print_result(s, &f, &schedule);
 	status = runner_exit(f.verdict);
-	if (record_result(s, r, &f, &schedule, runner_clock(NULL) - began, err))
+	if (record_result(s, o, r, &f, &schedule, runner_clock(NULL) - began, err))
 		status = EXIT_USAGE;
 	schedule_free(&schedule);
 	return status;
 }
 
-int
-command_run(const struct options *o, struct error *err)
+static int
+run_point(const struct options *o, struct error *err)
 {
 	struct session s;
 	struct record *r;
 	int status = EXIT_USAGE;
-	size_t n;
-	bool is_script;
 
-	scenario_split(o->args[0], &n);
-	is_script = n >= 4 && !strncmp(o->args[0] + n - 4, ".lua", 4);
-	if (!is_script)
-		return run_trace(o, err);
 	if (session_open(&s, o->args[0], o, err))
 		return EXIT_USAGE;
 	r = record_open(o->db, err);
@@ -168,4 +165,15 @@ command_run(const struct options *o, struct error *err)
 	session_close(&s);
 	record_close(r);
 	return status;
+}
+
+int
+command_run(const struct options *o, struct error *err)
+{
+	size_t n;
+
+	scenario_split(o->args[0], &n);
+	if (n < 4 || strncmp(o->args[0] + n - 4, ".lua", 4))
+		return run_trace(o, err);
+	return o->sweep ? sweep_run(o, run_point, err) : run_point(o, err);
 }

@@ -21,9 +21,12 @@ on_signal(int number)
 }
 
 void
-runner_catch_signals(void)
+runner_catch_signals(bool restart)
 {
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART };
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	if (restart)
+		sa.sa_flags |= SA_RESTART;
 
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
@@ -211,6 +214,33 @@ session_record_end(struct session *s, struct record *r, struct error *err)
 			return -1;
 	}
 	return record_names(r, s->w, err);
+}
+
+int
+session_record_failure(struct record *r, const struct failure *f, const struct found *found,
+		       struct error *err)
+{
+	const struct finding *finding = &f->finding;
+	struct run_failure rf = { .verdict = verdict_name[finding->verdict], .oracle = finding->oracle,
+				  .subject = finding->subject, .message = finding->message,
+				  .index = found ? found->index : 0, .times = found ? found->times : 1,
+				  .signature = found ? found->signature : 0 };
+	char *line = schedule_print(&f->schedule), *text = NULL;
+	struct run_violation v = { finding->oracle, finding->oracle, "must", f->steps, f->time_ns, "",
+				   finding->subject, finding->message, line };
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int ret = out ? failure_write(f, out, err) : error_set(err, "out of memory");
+
+	if (out)
+		fclose(out);
+	rf.schedule = line;
+	rf.file = text;
+	if (!ret && (record_failure(r, &rf, err) || record_violation(r, &v, err)))
+		ret = -1;
+	free(text);
+	free(line);
+	return ret;
 }
 
 /* --- failures from files and databases --------------------------------------------------------- */

@@ -27,8 +27,9 @@
 
 /* Set by SIGINT and SIGTERM; the second one kills. */
 extern volatile sig_atomic_t runner_interrupted;
+/* @restart: system calls go on; else they end with EINTR, for who must act at once. */
 void
-runner_catch_signals(void);
+runner_catch_signals(bool restart);
 
 /* CLOCK_MONOTONIC. A clock_fn: decides nothing but when to end. */
 int64_t
@@ -118,6 +119,11 @@ session_replay_log(struct session *s, struct schedule *schedule, struct trail *t
 /* The argument of replay and show: a file or DB#ID. 0, or -1 and @err. */
 int
 failure_open(const char *text, struct failure *f, struct error *err);
+
+/* The failure of the run in progress, so that DB#ID can be replayed. @found: where it was met, or null. */
+int
+session_record_failure(struct record *r, const struct failure *f, const struct found *found,
+		       struct error *err);
 
 /* Metrics and names of the run that just ended, into the database. */
 int

@@ -9,7 +9,6 @@
 #include "cli/test.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -139,9 +138,9 @@ next_result(struct tests *t)
 	struct test_result result;
 	ssize_t n;
 
-	do {
-		n = read(t->results_fd[0], &result, sizeof(result));
-	} while (n < 0 && errno == EINTR);
+	while ((n = read(t->results_fd[0], &result, sizeof(result))) < 0 && errno == EINTR)
+		for (unsigned i = 0; i < t->workers; i++)
+			kill(t->worker[i], SIGTERM); /* a second signal to a worker is the last one it needs */
 	if (n != sizeof(result))
 		return false;
 	t->interrupted |= result.interrupted != 0;
@@ -184,6 +183,7 @@ run_all(struct tests *t, struct error *err)
 	fflush(stdout);
 	if (start_workers(t, err))
 		return EXIT_USAGE;
+	runner_catch_signals(false);
 	progress_init(&progress, t->o->quiet);
 	while (next_result(t)) {
 		progress_clear(&progress);

@@ -98,7 +98,8 @@ judge_result(struct session *s, const struct explorer_result *r, struct test_res
 }
 
 static int
-record_case(struct session *s, struct record *r, const struct explorer_result *x, struct error *err)
+record_case(struct session *s, const struct options *o, struct record *r,
+	    const struct explorer_result *x, struct error *err)
 {
 	enum verdict v = x->found ? x->found->finding.verdict :
 			 x->count[VERDICT_BUDGET] || x->end == EXPLORER_INTERRUPTED ? VERDICT_BUDGET :
@@ -109,13 +110,15 @@ record_case(struct session *s, struct record *r, const struct explorer_result *x
 
 	if (x->found) {
 		const struct found *f = x->found;
-		char *line = schedule_print(&f->schedule);
-		struct run_violation violation = { f->finding.oracle, f->finding.oracle, "must", f->steps,
-						   f->time_ns, "", f->finding.subject,
-						   f->finding.message, line };
-		int ret = record_violation(r, &violation, err);
+		struct failure failure;
+		int ret;
 
-		free(line);
+		session_failure(s, o, &f->finding, &f->schedule, &failure);
+		failure.stop = f->stop;
+		failure.steps = f->steps;
+		failure.time_ns = f->time_ns;
+		ret = session_record_failure(r, &failure, f, err);
+		failure_free(&failure);
 		result.digest = f->schedule.digest;
 		result.sim_time_ns = f->time_ns;
 		if (ret)
@@ -150,7 +153,7 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 	} else {
 		explorer_run(s->w, &config, &x);
 		judge_result(s, &x, t);
-		if (record_case(s, r, &x, &err))
+		if (record_case(s, o, r, &x, &err))
 			say(t, TEST_FAILED, "%s", err.text);
 		explorer_result_free(&x);
 	}

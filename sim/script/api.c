@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "script/machine_options.h"
 
 const struct api_group api_groups[] = {
 	{ "Time, actors, choices, verdicts", api_engine },
@@ -129,6 +130,26 @@ api_print(FILE *to, const char *name)
 		}
 	}
 	return printed;
+}
+
+static void
+print_options(FILE *to, const char *title, const struct option_spec *table)
+{
+	char allowed[800];
+
+	fprintf(to, "\n%s\n\n", title);
+	for (const struct option_spec *o = table; o->name; o++) {
+		option_allowed(o, allowed, sizeof(allowed));
+		fprintf(to, "  %s\n      %s; %s\n", o->name, o->what, allowed);
+	}
+}
+
+void
+api_print_options(FILE *to)
+{
+	print_options(to, "Options of machine{}, and of a machine's YAML file", machine_option_table);
+	print_options(to, "Options of vm:device{}, and of a device in a machine's YAML file",
+		      device_option_table);
 }
 
 void

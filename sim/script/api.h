@@ -42,6 +42,10 @@ api_open(lua_State *L);
 unsigned
 api_print(FILE *to, const char *name);
 
+/* Options of machines and devices. */
+void
+api_print_options(FILE *to);
+
 /* Global names of the API, one a line, for .luacheckrc. */
 void
 api_print_globals(FILE *to);

@@ -8,6 +8,7 @@
 #include "oracle/oracle.h"
 #include "script/actor.h"
 #include "script/api.h"
+#include "script/scenario_read.h"
 
 #define NS_MAX (INT64_C(1) << 60) /* 36 years */
 
@@ -308,6 +309,8 @@ const struct api_entry api_engine[] = {
 	  "report a broken property; ends the run, except in check()", l_violate },
 	{ NULL, "expect", "(condition, verdict, subject, message)",
 	  "violate() unless condition holds", l_expect },
+	{ NULL, "include", "(path) -> value",
+	  "while the file is loaded: run another Lua file, found beside it", script_include },
 	{ NULL, "stop", "()", "end the run here; it is judged as it stands", l_stop },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

@@ -35,7 +35,7 @@ do_eventfd_write(lua_State *L)
 {
 	struct eventfd *fd = check_eventfd(L);
 
-	script_must_be_actor(L, "write");
+	script_must_not_check(L, "write");
 	return api_result(L, eventfd_write(fd, (uint64_t)luaL_optinteger(L, 2, 1)));
 }
 

@@ -172,6 +172,8 @@ script_must_be_actor(lua_State *L, const char *what)
 
 	if (s->checking)
 		luaL_error(L, "%s: check() may look, not act", what);
+	if (s->setting_up)
+		luaL_error(L, "%s: set-up may not wait: do that in an actor", what);
 	if (!actor_current(s->w))
 		luaL_error(L, "%s: a timer's function may not wait", what);
 }
@@ -261,7 +263,7 @@ script_run_source(struct script *s, const char *chunk_path, const char *text, si
 {
 	lua_State *L = s->L;
 	lua_Debug ar;
-	char name[512];
+	char name[520];
 
 	snprintf(name, sizeof(name), "@%s", chunk_path);
 	if (luaL_loadbufferx(L, text, size, name, "t")) {

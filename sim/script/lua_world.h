@@ -59,6 +59,7 @@ struct script {
 	const char *path; /* of the scenario, as given */
 	const char *short_path; /* what Lua makes of it in messages */
 	size_t bytes; /* of the Lua heap */
+	unsigned includes;
 	uint64_t loop_step;
 	uint32_t loop_hooks;
 	bool out_of_memory;

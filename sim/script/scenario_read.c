@@ -11,6 +11,7 @@
 #include "script/source.h"
 
 #define DEPTH_MAX 4
+#define INCLUDES_MAX 64
 
 /* Where the reader stands: the keys that lead there, for messages. */
 struct reader {
@@ -498,6 +499,35 @@ scenario_read(struct script *script, struct scenario *s)
 	read_params(&r);
 	read_variants(&r);
 	read_functions(&r);
+}
+
+/* --- include() --------------------------------------------------------------------------------- */
+
+int
+script_include(lua_State *L)
+{
+	struct script *script = script_of(L);
+	const char *name = luaL_checkstring(L, 1), *slash = strrchr(script->path, '/');
+	char path[512], *text;
+	struct error err;
+	size_t size;
+	void *copied;
+
+	if (!script->loading)
+		return luaL_error(L, "include: only while the file is loaded, not in setup() or later");
+	if (++script->includes > INCLUDES_MAX)
+		return luaL_error(L, "include: more than %d files: does one include itself?", INCLUDES_MAX);
+	if (*name == '/' || !slash)
+		snprintf(path, sizeof(path), "%s", name);
+	else
+		snprintf(path, sizeof(path), "%.*s%s", (int)(slash + 1 - script->path), script->path, name);
+	if (source_read(path, SCRIPT_SOURCE_BYTES_MAX, &text, &size, &err))
+		return luaL_error(L, "include: %s", err.text);
+	copied = lua_newuserdatauv(L, size + 1, 0); /* Lua's, for running it may end the set-up */
+	memcpy(copied, text, size);
+	free(text);
+	script_run_source(script, path, copied, size);
+	return 1;
 }
 
 /* --- loading ----------------------------------------------------------------------------------- */

@@ -11,4 +11,8 @@ struct scenario;
 void
 scenario_read(struct script *script, struct scenario *s);
 
+/* include(path): run another Lua file, found beside the scenario, and return what it returns. */
+int
+script_include(lua_State *L);
+
 #endif

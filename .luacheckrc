@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+-- Globals of scenarios: what `ringside api --globals` prints (tests/cli/test-api.sh compares them).
+std = "lua54"
+max_line_length = 120
+local scenario = {
+	"actor", "blocked", "choice", "eventfd", "expect", "fault", "flag", "include", "kvm", "machine",
+	"metric", "note", "now", "point", "progress", "ram", "ram_alloc", "ram_load", "ram_read", "ram_store",
+	"ram_write", "raw", "semaphore", "sleep", "stop", "timer", "violate", "waitq", "work", "yield",
+}
+files["scenarios"] = { read_globals = scenario }
+files["tests/cli"] = { read_globals = scenario }
