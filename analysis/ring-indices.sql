@@ -25,7 +25,8 @@ SELECT :from AS low, max(:from + 1, CASE WHEN :to > 0 AND :to < last THEN :to
 CREATE TEMP TABLE lane AS
 SELECT row_number() OVER (ORDER BY first) AS y, actor
   FROM (SELECT actor, min(id) AS first
-	  FROM (SELECT actor, id FROM here UNION ALL SELECT actor, id FROM told) GROUP BY actor);
+	  FROM (SELECT actor, id FROM here UNION ALL SELECT actor, id FROM told
+		UNION ALL SELECT actor, from_step + (1 << 62) FROM slept) GROUP BY actor);
 -- Each curve from its value at the first step drawn, 0 before any store, to that at the last.
 CREATE TEMP TABLE curve AS
 SELECT name, low AS step, -1 AS id, coalesce((SELECT value FROM here h

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 rm -rf demo
 mkdir -p demo
 db=demo/ringside.db
-scenario=scenarios/kick/smallest.lua
+scenario=scenarios/kick/smallest.lua:lost_kick
 
 say() {
 	printf '\n=== %s\n\n' "$*"
@@ -34,20 +34,24 @@ say "A lost notification: found among random schedules, shrunk, shown"
 broken ./ringside explore "$scenario" --seed 1 --db "$db" --out demo/lost.failure
 
 say "The failure file replays to the same digest"
-broken ./ringside replay demo/lost.failure --quiet --db "$db"
-grep '^digest:' demo/lost.failure
+grep '^schedule:' demo/lost.failure
+broken ./ringside replay demo/lost.failure --db "$db" >demo/replay.txt
+grep -E '^(verdict|steps|digest):' demo/replay.txt
 
 say "Both are in $db, which the plain sqlite3 shell reads"
 sqlite3 -header -column "$db" \
 	"SELECT id, scenario, strategy, verdict, schedules, steps, digest FROM run"
 sqlite3 -header -column "$db" "SELECT run_id, oracle, subject, message FROM violation LIMIT 6"
 
-run=$(sqlite3 "$db" "SELECT max(run_id) FROM event WHERE kind IN ('store', 'load')")
 if command -v gnuplot >/dev/null 2>&1; then
-	say "Ring indices over the failing run: demo/ring-indices.svg and .png; here in letters"
-	analysis/plot.sh "$db" "$run" demo/ring-indices.svg
-	analysis/plot.sh "$db" "$run" demo/ring-indices.png
-	analysis/plot.sh "$db" "$run" demo/ring-indices.txt
+	say "The same bug with six buffers and the event index, as a picture: demo/ring-indices.png and .svg"
+	broken ./ringside explore "$scenario" --set buffers=6 --set event_idx=true --seed 1 --db none \
+		--quiet --out demo/six.failure
+	broken ./ringside replay demo/six.failure --quiet --db "$db"
+	run=$(sqlite3 "$db" "SELECT max(id) FROM run")
+	for type in svg png txt; do
+		analysis/plot.sh "$db" "$run" "demo/ring-indices.$type"
+	done
 	cat demo/ring-indices.txt
 fi
 say "Next: ./ringside --help, scenarios/README.md, sqlite3 $db"
