@@ -16,6 +16,7 @@
 #define LANE_COLUMNS_MIN 20u /* fewer are not read as a lane */
 #define ROWS_MIN 3u
 #define LANES_MAX 64u
+#define LANES_ALL 3u /* so few are shown even if they did nothing but wait for work */
 
 /* What is added to a kind's weight. */
 #define NEAR_BONUS 60 /* right before the violation; half of it NEAR_EVENTS earlier */
@@ -36,6 +37,7 @@ struct track {
 	enum end_state end;
 	unsigned from_end; /* its events seen, walking backwards */
 	int32_t best; /* score of its best event */
+	bool busy; /* did something else than wait for work */
 	int lane;
 };
 
@@ -141,6 +143,7 @@ score_rows(struct builder *b)
 		size_t far = i <= violation ? violation - i : (i - violation) * 4;
 		int32_t score = wording_weight(&b->l->names, e);
 
+		t->busy = t->busy || !wording_idle(&b->l->names, e);
 		score += (int32_t)(NEAR_BONUS * NEAR_EVENTS / (NEAR_EVENTS + far));
 		if (i && log->events[i - 1].actor != e->actor)
 			score += SWITCH_BONUS;
@@ -212,9 +215,16 @@ choose_lanes(struct builder *b)
 	size_t max = (l->options.columns_max - l->gutter) / LANE_COLUMNS_MIN, seen = 0;
 
 	/* An actor that was only woken, or did not do a thing, is no lane. */
-	for (size_t i = 0; i < b->count; i++)
-		if (b->track[i].events)
+	for (size_t i = 0; i < b->count; i++) {
+		uint64_t events = b->track[i].events;
+
+		if (events && (b->count <= LANES_ALL || b->track[i].busy)) {
 			b->track[seen++] = b->track[i];
+		} else {
+			l->events_hidden += events;
+			l->actors_hidden += events > 0;
+		}
+	}
 	b->count = seen;
 	if (seen)
 		qsort(b->track, seen, sizeof(*b->track), by_relevance);

@@ -10,6 +10,11 @@
 
 /* An access to a field that no region names: buffers, tables of the guest. */
 #define WEIGHT_UNNAMED 15
+#define WEIGHT_IDLE 20
+
+/* What a thread waits for, by the beginning of its name, when it has nothing to do. */
+static const char *const idle_waits[] = { "vcpu", "softirq", "main loop: ", "iothread: ", "vhost work",
+					  "vhost-user message" };
 
 /* tests/unit/test_lanes.c checks that kinds and keys are those of events.def. */
 const struct wording wording_table[] = {
@@ -26,6 +31,7 @@ const struct wording wording_table[] = {
 	{ "eventfd_write", 56, "writes {fd}, count {count}" },
 	{ "eventfd_signal", 56, "signals {fd}, count {count}" },
 	{ "eventfd_read", 54, "takes {value} from {fd}" },
+	{ "iobus_destroyed", 75, "no memory: the whole {space} bus is gone" },
 	{ "ioeventfd_match", 56, "doorbell {address} hits {fd}" },
 	{ "io_exit", 56, "write to {address} exits to the VMM" },
 	{ "io_unassigned", 75, "lost: write to {address} unassigned" },
@@ -34,9 +40,9 @@ const struct wording wording_table[] = {
 	{ "memregion_unmap", 36, "unmaps {region} from {base}" },
 	{ "ioeventfd_assign", 60, "ioeventfd {fd} assigned" },
 	{ "ioeventfd_deassign", 60, "ioeventfd {fd} deassigned" },
-	{ "vcpu_hlt", 22, "vCPU {vcpu} halts" },
-	{ "vcpu_block", 22, "vCPU {vcpu} sleeps" },
-	{ "vcpu_wake", 22, "vCPU {vcpu} runs again" },
+	{ "vcpu_hlt", 20, "vCPU {vcpu} halts" },
+	{ "vcpu_block", 20, "vCPU {vcpu} sleeps" },
+	{ "vcpu_wake", 20, "vCPU {vcpu} runs again" },
 	{ "irq_request", 45, "vector {vector} requested of vCPU {vcpu}" },
 	{ "irqfd_inject", 56, "{fd} raises GSI {gsi}" },
 	{ "irq_no_route", 75, "GSI {gsi} has no route: lost" },
@@ -63,7 +69,20 @@ const struct wording wording_table[] = {
 	{ "vhost_worker_sleep", 44, "{worker} sleeps" },
 	{ "virtio_notify", 56, "{dev} vq {vq}: interrupts the driver" },
 	{ "virtio_queue_ignored", 75, "{dev} vq {vq}: kick ignored" },
+	/* vhost/ and what goes wrong in devices */
+	{ "virtio_queue_owner", 60, "{dev} vq {vq} belongs to {owner}" },
+	{ "virtio_net_rx_stall", 66, "{dev}: too few buffers for {bytes} bytes" },
+	{ "vhost_rx_stall", 66, "{dev}: too few buffers for {bytes} bytes" },
+	{ "vhost_not_ready", 66, "{dev} vq {vq}: not ready, nothing done" },
+	{ "vhost_set_backend", 58, "{dev} vq {vq}: backend {on}" },
+	{ "vhost_user_send", 60, "sends {request} {value}" },
+	{ "vhost_user_handle", 60, "handles {request} {value}" },
+	{ "vhost_user_kick_discarded", 66, "{dev} vq {vq}: kick discarded, not enabled" },
 	/* guest/ */
+	{ "driver_state", 56, "{dev}: driver is {state}" },
+	{ "vq_enable_cb", 52, "{vq}: interrupts wanted, more {more}" },
+	{ "napi_schedule", 56, "{vq}: schedules napi, taken {taken}" },
+	{ "napi_poll", 56, "{vq}: polled {work} of {budget}" },
 	{ "raw_add", 50, "{vq}: exposes buffer {token}" },
 	{ "raw_get", 50, "{vq}: takes used buffer {token}" },
 	{ "raw_pop", 50, "{vq}: pops head {head}" },
@@ -274,12 +293,31 @@ wording_text(const struct event_names *names, const struct event *e, char *text,
 	return n;
 }
 
+bool
+wording_idle(const struct event_names *names, const struct event *e)
+{
+	int on = event_arg(e->kind, e->kind == EV_ACTOR_BLOCK ? "on" : "by");
+	const char *text;
+
+	if (e->kind == EV_VCPU_HLT || e->kind == EV_VCPU_BLOCK || e->kind == EV_VCPU_WAKE)
+		return true;
+	if (e->kind != EV_ACTOR_BLOCK && e->kind != EV_ACTOR_WAKE)
+		return false;
+	text = names->text ? names->text(names->context, e->arg[on]) : NULL;
+	for (size_t i = 0; text && i < sizeof(idle_waits) / sizeof(*idle_waits); i++)
+		if (!strncmp(text, idle_waits[i], strlen(idle_waits[i])))
+			return true;
+	return false;
+}
+
 int
 wording_weight(const struct event_names *names, const struct event *e)
 {
 	const struct wording *wording = wording_of(e->kind);
 	char field[96];
 
+	if (wording_idle(names, e))
+		return WEIGHT_IDLE;
 	if ((e->kind == EV_LOAD || e->kind == EV_STORE) && names->gpa) {
 		names->gpa(names->context, (uint64_t)e->arg[0], field, sizeof(field));
 		if (!strncmp(field, "gpa ", 4))

@@ -12,6 +12,7 @@
 #ifndef RINGSIDE_EXPLORE_WORDING_H
 #define RINGSIDE_EXPLORE_WORDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/event.h"
@@ -30,6 +31,11 @@ extern const struct wording wording_table[]; /* ended by a null kind */
 /* One line, control characters made blanks. Returns its length. */
 size_t
 wording_text(const struct event_names *names, const struct event *e, char *text, size_t size);
+
+/* Whether a thread of the machine goes to sleep for want of work, or is woken for it: a CPU that halts, a
+ * worker, a loop. */
+bool
+wording_idle(const struct event_names *names, const struct event *e);
 
 /* Weight of an event; an access to memory that no region names is worth little. */
 int

@@ -166,6 +166,22 @@ l_fault(lua_State *L)
 	return 1;
 }
 
+/* --- oracles ----------------------------------------------------------------------------------- */
+
+static int
+l_oracle(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	enum oracle o = oracle_find(name);
+
+	if (o == ORACLE_COUNT)
+		return luaL_error(L, "oracle: there is no '%s'; see: ringside oracles", name);
+	luaL_checktype(L, 2, LUA_TBOOLEAN);
+	script_must_not_check(L, "oracle");
+	oracle_enable(script_world(L), o, lua_toboolean(L, 2));
+	return 0;
+}
+
 /* --- notes, figures ---------------------------------------------------------------------------- */
 
 static int
@@ -302,6 +318,8 @@ const struct api_entry api_engine[] = {
 	{ NULL, "blocked", "() -> {{name=, waits_for=}, …}", "actors that are blocked, daemons left out",
 	  l_blocked },
 	{ NULL, "fault", "(name [, on]) -> on", "whether a fault is on; sets it first if on is given", l_fault },
+	{ NULL, "oracle", "(name, on)", "switch one off: a driver or device that breaks that rule on purpose",
+	  l_oracle },
 	{ NULL, "note", "(text)", "a line of text among the events", l_note },
 	{ NULL, "progress", "()", "something got done: what the livelock oracle looks for", l_progress },
 	{ NULL, "metric", "(name, value [, unit])", "a figure of the run, recorded with it", l_metric },

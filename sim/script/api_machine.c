@@ -449,12 +449,78 @@ device_wire_recv(lua_State *L)
 	return 1;
 }
 
+static int
+device_set_backend(lua_State *L)
+{
+	struct machine_device *d = check_device(L);
+	const char *word = luaL_checkstring(L, 2);
+	unsigned backend = 0;
+
+	script_must_be_actor(L, "set_backend");
+	while (backend < MACHINE_BACKENDS && strcmp(machine_backend_name[backend], word))
+		backend++;
+	if (backend == MACHINE_BACKENDS)
+		return luaL_error(L, "set_backend: '%s' is none of: %s %s %s %s", word, machine_backend_name[0],
+				  machine_backend_name[1], machine_backend_name[2],
+				  machine_backend_name[3]);
+	machine_set_backend(d, (enum machine_backend)backend);
+	return 0;
+}
+
+static struct dataplane *
+check_dataplane(lua_State *L, const char *what)
+{
+	struct machine_device *d = check_device(L);
+	struct dataplane *dp = machine_dataplane(d);
+
+	script_must_be_actor(L, what);
+	if (!dp)
+		luaL_error(L, "%s: only of a device that the main loop or an iothread serves", what);
+	return dp;
+}
+
+static int
+device_drain_begin(lua_State *L)
+{
+	struct dataplane *dp = check_dataplane(L, "drain_begin");
+
+	bql_lock(dp->loop);
+	dataplane_drain_begin(dp);
+	bql_unlock(dp->loop);
+	return 0;
+}
+
+static int
+device_drain_end(lua_State *L)
+{
+	struct dataplane *dp = check_dataplane(L, "drain_end");
+
+	if (!dp->drains)
+		return luaL_error(L, "drain_end: no drained section is open");
+	bql_lock(dp->loop);
+	dataplane_drain_end(dp);
+	bql_unlock(dp->loop);
+	return 0;
+}
+
 /* --- the host's view of a queue ---------------------------------------------------------------- */
 
 static struct script_queue *
 check_queue(lua_State *L)
 {
 	return api_check(L, 1, "queue");
+}
+
+static int
+queue_notify(lua_State *L)
+{
+	struct script_queue *q = check_queue(L);
+
+	script_must_be_actor(L, "notify");
+	api_lock(L, q->d->machine);
+	virtio_queue_notify(&q->d->vdev.vqs[q->index]);
+	api_unlock(L, q->d->machine);
+	return 0;
 }
 
 static int
@@ -490,6 +556,12 @@ const struct api_entry api_machine[] = {
 	{ "device", "wire_send", "(pair, string) -> taken", "net: a packet for the guest", device_wire_send },
 	{ "device", "wire_recv", "([wait]) -> string or nil", "net: the next packet that the guest sent",
 	  device_wire_recv },
+	{ "device", "set_backend", "(word)", "another one takes its queues over: the words of option backend",
+	  device_set_backend },
+	{ "device", "drain_begin", "()", "a drained section begins: no handler runs, nothing is in flight",
+	  device_drain_begin },
+	{ "device", "drain_end", "()", "it is over", device_drain_end },
+	{ "queue", "notify", "()", "virtio_queue_notify(): the VMM kicks the queue itself", queue_notify },
 	{ "queue", "name", "() -> string", "its name", queue_name },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

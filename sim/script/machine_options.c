@@ -41,6 +41,8 @@ const struct option_spec device_option_table[] = {
 	  "all queues ring at one address" },
 	{ "no_ioeventfd", OPTION_BOOLEAN, DEVICE(config.no_ioeventfd), FLAG, "doorbells exit to the VMM" },
 	{ "no_irqfd", OPTION_BOOLEAN, DEVICE(config.no_irqfd), FLAG, "the main loop raises interrupts" },
+	{ "activate_async", OPTION_BOOLEAN, DEVICE(config.activate_async), FLAG,
+	  "the serving thread takes the rings after DRIVER_OK has returned" },
 	{ "unplugged", OPTION_BOOLEAN, DEVICE(config.unplugged), FLAG, "not there until dev:plug()" },
 	{ "iothread", OPTION_TEXT, DEVICE(iothread), TEXT, "share the iothread of that name" },
 	{ "poll", OPTION_BOOLEAN, DEVICE(config.poll), FLAG, "its iothread polls before it sleeps" },
