@@ -46,8 +46,8 @@ sqlite3 -header -column "$db" "SELECT run_id, oracle, subject, message FROM viol
 if command -v gnuplot >/dev/null 2>&1; then
 	say "The same bug with six buffers and the event index, as a picture: demo/ring-indices.png and .svg"
 	broken ./ringside explore "$scenario" --set buffers=6 --set event_idx=true --seed 1 --db none \
-		--quiet --out demo/six.failure
-	broken ./ringside replay demo/six.failure --quiet --db "$db"
+		--quiet --out demo/six.failure >/dev/null
+	broken ./ringside replay demo/six.failure --quiet --db "$db" >/dev/null
 	run=$(sqlite3 "$db" "SELECT max(id) FROM run")
 	for type in svg png txt; do
 		analysis/plot.sh "$db" "$run" "demo/ring-indices.$type"
