@@ -9,8 +9,8 @@
 #include "oracle/oracle_impl.h"
 
 const struct oracle_info oracle_info[ORACLE_COUNT] = {
-#define ORACLE(id, name, level, verdict, text) \
-	[ORACLE_##id] = { name, ORACLE_##level, VERDICT_##verdict, text },
+#define ORACLE(id, name, level, verdict, unchecked, text) \
+	[ORACLE_##id] = { name, ORACLE_##level, VERDICT_##verdict, unchecked, text },
 #include "oracle/oracles.def"
 #undef ORACLE
 };
@@ -37,8 +37,9 @@ on_dirty_page_lost(struct world *w, const struct event *e, void *context)
 
 	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
 	oracle_report(w, ORACLE_DIRTY_PAGE_LOST, subject,
-		      "page 0x%" PRIx64 " was dirtied %" PRId64 " times, and its bit died with slot %" PRId64
-		      " at %" PRId64 " ns before anybody fetched it",
+		      "page 0x%" PRIx64 " was dirtied %" PRId64
+		      " times, and its bit died with slot %" PRId64 " at %" PRId64
+		      " ns before anybody fetched it",
 		      e->arg[0], e->arg[2], e->arg[1], e->arg[3]);
 }
 
@@ -49,6 +50,7 @@ oracle_attach(struct world *w)
 	world_set_room(w, ROOM_ORACLE, world_alloc(w, sizeof(struct oracles)));
 	world_observe(w, EV_DIRTY_PAGE_LOST, on_dirty_page_lost, NULL);
 	quiescence_attach(w);
+	shadow_attach(w);
 }
 
 void
@@ -75,10 +77,11 @@ oracle_watch_raw(struct world *w, struct raw_pair *pair)
 	oracles_of(w)->pairs = p;
 }
 
-/* --- reporting --------------------------------------------------------------------------------- */
+/* --- reporting ---------------------------------------------------------------------------------
+ */
 
 static struct violation *
-keep(struct world *w, enum oracle o, const char *subject)
+keep(struct world *w, enum oracle o, enum oracle statement, const char *subject)
 {
 	struct oracles *os = oracles_of(w);
 	struct actor *self = actor_current(w);
@@ -88,6 +91,7 @@ keep(struct world *w, enum oracle o, const char *subject)
 		return NULL;
 	v = world_alloc(w, sizeof(*v));
 	v->oracle = o;
+	v->statement = statement;
 	v->verdict = oracle_info[o].verdict;
 	v->step = world_step(w);
 	v->time_ns = world_now(w);
@@ -104,32 +108,61 @@ keep(struct world *w, enum oracle o, const char *subject)
 static void
 announce(struct world *w, enum oracle o, const char *subject)
 {
-	emit(w, EV_VIOLATION, world_name(w, oracle_info[o].name), world_name(w, subject ? subject : "-"));
+	if (!oracles_of(w)->judging)
+		emit(w, EV_VIOLATION, world_name(w, oracle_info[o].name),
+		     world_name(w, subject ? subject : "-"));
+}
+
+static void
+report(struct world *w, enum oracle o, enum oracle statement, const char *subject, const char *fmt,
+       va_list ap)
+{
+	struct violation *v;
+
+	if (oracles_of(w)->off[o] || oracles_of(w)->off[statement])
+		return;
+	v = keep(w, o, statement, subject);
+	if (v)
+		vsnprintf(v->message, sizeof(v->message), fmt, ap);
+	announce(w, o, subject);
+}
+
+static void
+stop_if_must(struct world *w, enum oracle o)
+{
+	if (!oracles_of(w)->judging && !oracles_of(w)->off[o] &&
+	    oracle_info[o].level == ORACLE_MUST)
+		world_stop(w, STOP_ASKED);
 }
 
 void
 oracle_report(struct world *w, enum oracle o, const char *subject, const char *fmt, ...)
 {
-	struct violation *v;
 	va_list ap;
 
-	if (oracles_of(w)->off[o])
-		return;
-	v = keep(w, o, subject);
-	if (v) {
-		va_start(ap, fmt);
-		vsnprintf(v->message, sizeof(v->message), fmt, ap);
-		va_end(ap);
-	}
-	announce(w, o, subject);
-	if (oracle_info[o].level == ORACLE_MUST)
-		world_stop(w, STOP_ASKED);
+	va_start(ap, fmt);
+	report(w, o, o, subject, fmt, ap);
+	va_end(ap);
+	stop_if_must(w, o);
+}
+
+void
+oracle_report_statement(struct world *w, enum oracle o, enum oracle statement, const char *subject,
+			const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(w, o, statement, subject, fmt, ap);
+	va_end(ap);
+	if (!oracles_of(w)->off[statement])
+		stop_if_must(w, o);
 }
 
 void
 oracle_report_as(struct world *w, enum verdict verdict, const char *subject, const char *message)
 {
-	struct violation *v = keep(w, ORACLE_SCENARIO, subject);
+	struct violation *v = keep(w, ORACLE_SCENARIO, ORACLE_SCENARIO, subject);
 
 	if (v) {
 		v->verdict = verdict;
@@ -155,7 +188,8 @@ oracle_violations(const struct world *w, uint64_t *count)
 	return os ? os->first : NULL;
 }
 
-/* --- judging ----------------------------------------------------------------------------------- */
+/* --- judging -----------------------------------------------------------------------------------
+ */
 
 static const struct violation *
 first_must(const struct oracles *os)
@@ -175,6 +209,9 @@ oracle_judge(struct world *w, enum stop stop, struct finding *f)
 	uint64_t step = world_step(w);
 
 	must(os);
+	os->judging = true;
+	if (!first_must(os) && stop == STOP_QUIESCENT)
+		shadow_judge(w);
 	if (!first_must(os) && stop == STOP_QUIESCENT)
 		quiescence_judge(w);
 	if (!first_must(os) && stop == STOP_STEPS && step - os->progress_step > step / 2)

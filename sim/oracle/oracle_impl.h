@@ -10,6 +10,8 @@ struct watched_driver {
 	struct watched_driver *next;
 };
 
+struct shadow;
+
 struct watched_pair {
 	struct raw_pair *pair;
 	struct watched_pair *next;
@@ -19,10 +21,11 @@ struct oracles {
 	struct violation *first, *last;
 	uint64_t count;
 	bool off[ORACLE_COUNT];
+	bool judging; /* the run is over: its digest stands, nothing is emitted any more */
 	struct watched_driver *drivers;
 	struct watched_pair *pairs;
 	uint64_t progress_step; /* of the last thing that counts as getting somewhere */
-	void *shadow; /* spec statements' own state: statements.c */
+	struct shadow *shadow; /* the statements' own state: shadow.h */
 };
 
 struct oracles *
@@ -31,6 +34,12 @@ oracles_of(const struct world *w);
 /* Register the observers of a file. */
 void
 quiescence_attach(struct world *w);
+/* The statements' state and observers. */
+void
+shadow_attach(struct world *w);
+/* Statements that are decided when nothing runs any more. */
+void
+shadow_judge(struct world *w);
 
 /* What is stuck when nothing runs any more: reports at most one violation. */
 void

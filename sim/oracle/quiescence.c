@@ -2,17 +2,18 @@
 /*
  * INV-NOLOST: when nothing can run any more, nothing may be left to do.
  *
- * Looked at then and only then, because notification suppression is a window, not a point: while anything
- * runs, somebody may still look.  For each queue, from ring memory and from who holds it:
+ * Looked at then and only then, because notification suppression is a window, not a point: while
+ *anything runs, somebody may still look.  For each queue, from ring memory and from who holds it:
  *
  *	available and not popped        nobody looked: the kick was lost            lost-kick
  *	popped and not used             the device sleeps on it                     hang
  *	used, not reaped, asked for     the driver was never told                   lost-interrupt
- *	used, not reaped, not asked     legal (a transmit queue reaps when it likes), unless somebody waits
+ *	used, not reaped, not asked     legal (a transmit queue reaps when it likes), unless
+ *somebody waits
  *
- * "Asked for" is the crossing form over what the driver has not reaped (2.7.7.2).  A receive queue with
- * buffers is idle, not stuck, unless packets wait for it.  If no queue explains it, an actor that is no
- * daemon and still waits is a hang.
+ * "Asked for" is the crossing form over what the driver has not reaped (2.7.7.2).  A receive queue
+ *with buffers is idle, not stuck, unless packets wait for it.  If no queue explains it, an actor
+ *that is no daemon and still waits is a hang.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,14 +37,16 @@ quiescence_attach(struct world *w)
 	world_observe(w, EV_ACTOR_EXIT, on_progress, NULL);
 }
 
-/* --- one queue --------------------------------------------------------------------------------- */
+/* --- one queue ---------------------------------------------------------------------------------
+ */
 
 /* What there is to know of a queue when nothing runs. */
 struct queue_end {
 	const char *subject;
-	const struct dp_state *driver; /* indices as they stand in memory, last_used_idx of the driver */
+	const struct dp_state
+		*driver;   /* indices as they stand in memory, last_used_idx of the driver */
 	unsigned inflight; /* popped by the device, not used yet */
-	bool idle_ok; /* buffers that wait for input from outside are no work */
+	bool idle_ok;	   /* buffers that wait for input from outside are no work */
 };
 
 static unsigned
@@ -71,6 +74,24 @@ asked_for(const struct queue_end *q)
 	       (uint16_t)(s->used_idx - s->last_used_idx);
 }
 
+/*
+ * The statement that obliged somebody to kick: the device asked for it with what stands in the ring
+ * now, and the driver went past it.  If it did not ask, nobody broke one, and the device should not
+ * sleep.
+ */
+static enum oracle
+kick_statement(const struct queue_end *q)
+{
+	const struct dp_state *s = q->driver;
+
+	if (!s->event_idx)
+		return s->used_flags & VRING_USED_F_NO_NOTIFY ? ORACLE_INV_NOLOST
+							      : ORACLE_VIRTIO_2_7_10_1_R4;
+	return vring_need_event(s->avail_event, s->avail_idx, s->used_idx)
+		       ? ORACLE_VIRTIO_2_7_10_1_R6
+		       : ORACLE_INV_NOLOST;
+}
+
 static bool
 judge_kick(struct world *w, const struct queue_end *q)
 {
@@ -78,17 +99,14 @@ judge_kick(struct world *w, const struct queue_end *q)
 
 	if (q->idle_ok || waiting(q) <= q->inflight)
 		return false;
-	if (s->event_idx)
-		oracle_report(w, ORACLE_LOST_KICK, q->subject,
-			      "%u buffers available (avail.idx %u, used.idx %u) and the device sleeps; "
-			      "avail_event %u",
-			      waiting(q) - q->inflight, s->avail_idx, s->used_idx, s->avail_event);
-	else
-		oracle_report(w, ORACLE_LOST_KICK, q->subject,
-			      "%u buffers available (avail.idx %u, used.idx %u) and the device sleeps; "
-			      "used.flags %u: it %s to be kicked",
-			      waiting(q) - q->inflight, s->avail_idx, s->used_idx, s->used_flags,
-			      s->used_flags & VRING_USED_F_NO_NOTIFY ? "told the driver not" : "asked");
+	oracle_report_statement(
+		w, ORACLE_LOST_KICK, kick_statement(q), q->subject,
+		"%u buffers available (avail.idx %u, used.idx %u) and the device sleeps; "
+		"%s %u: it %s to be kicked",
+		waiting(q) - q->inflight, s->avail_idx, s->used_idx,
+		s->event_idx ? "avail_event" : "used.flags",
+		s->event_idx ? s->avail_event : s->used_flags,
+		kick_statement(q) == ORACLE_INV_NOLOST ? "did not ask" : "asked");
 	return true;
 }
 
@@ -97,9 +115,10 @@ judge_inflight(struct world *w, const struct queue_end *q)
 {
 	if (!q->inflight || !waiting(q) || q->idle_ok)
 		return false;
-	oracle_report(w, ORACLE_HANG, q->subject,
-		      "the device popped %u buffers and never used them (avail.idx %u, used.idx %u)",
-		      q->inflight, q->driver->avail_idx, q->driver->used_idx);
+	oracle_report(
+		w, ORACLE_HANG, q->subject,
+		"the device popped %u buffers and never used them (avail.idx %u, used.idx %u)",
+		q->inflight, q->driver->avail_idx, q->driver->used_idx);
 	return true;
 }
 
@@ -110,11 +129,14 @@ judge_interrupt(struct world *w, const struct queue_end *q)
 
 	if (!asked_for(q))
 		return false;
-	oracle_report(w, ORACLE_LOST_INTERRUPT, q->subject,
-		      "%u buffers used (used.idx %u), the driver sleeps at %u and asked to be told (%s %u)",
-		      unreaped(q), s->used_idx, s->last_used_idx,
-		      s->event_idx ? "used_event" : "avail.flags",
-		      s->event_idx ? s->used_event : s->avail_flags);
+	oracle_report_statement(
+		w, ORACLE_LOST_INTERRUPT,
+		s->event_idx ? ORACLE_VIRTIO_2_7_7_2_D5 : ORACLE_VIRTIO_2_7_7_2_D2, q->subject,
+		"%u buffers used (used.idx %u), the driver sleeps at %u and asked to be "
+		"told (%s %u)",
+		unreaped(q), s->used_idx, s->last_used_idx,
+		s->event_idx ? "used_event" : "avail.flags",
+		s->event_idx ? s->used_event : s->avail_flags);
 	return true;
 }
 
@@ -124,7 +146,8 @@ judge_queue(struct world *w, const struct queue_end *q)
 	return judge_kick(w, q) || judge_interrupt(w, q) || judge_inflight(w, q);
 }
 
-/* --- where queues come from -------------------------------------------------------------------- */
+/* --- where queues come from --------------------------------------------------------------------
+ */
 
 static bool
 judge_pair(struct world *w, const struct raw_pair *p)
@@ -153,7 +176,7 @@ device_of(const struct world *w, const struct guest_virtio *driver)
 static bool
 idles(const struct machine_device *d, uint16_t index)
 {
-	return d->net && index % 2 == 0 && !virtio_net_rx_waiting(d->net, index / 2);
+	return d->net && index % 2 == 0 && !d->net->pair[index / 2].backlog_count;
 }
 
 static bool
@@ -188,7 +211,8 @@ judge_driver(struct world *w, const struct guest_virtio *driver)
 	return false;
 }
 
-/* --- who waits --------------------------------------------------------------------------------- */
+/* --- who waits ---------------------------------------------------------------------------------
+ */
 
 static void
 judge_actors(struct world *w)
