@@ -25,8 +25,8 @@
 #define HOT_NONE 0u /* copy index 0 means that there is no copy */
 #define COPIES_PER_CHUNK 256u
 #define COOL_MIN_HOT 16u /* fewer hot pages than this are cheaper to copy than to fault again */
-/* A page made writable alone splits a mapping in three; vm.max_map_count is 65,530 by default. Above
- * this many faults since the last protection, 2 MiB are copied and made writable at once. */
+/* A page made writable alone splits a mapping in three; vm.max_map_count is 65,530 by default.
+ * Above this many faults since the last protection, 2 MiB are copied and made writable at once. */
 #define HOT_SINGLE_MAX 8192u
 #define HOT_RUN 512u
 
@@ -58,7 +58,8 @@ struct arena {
 	size_t protected_bytes; /* what the snapshot covers */
 	uint32_t *hot; /* page numbers, in the order of their first write */
 	size_t hot_count, hot_capacity;
-	uint32_t *copy_of; /* page number -> index of its copy, by mmap: untouched parts take nothing */
+	uint32_t *copy_of; /* page number -> index of its copy, by mmap: untouched parts take
+			      nothing */
 	size_t copy_of_bytes;
 	char **copy_chunk;
 	uint32_t copies;
@@ -76,12 +77,13 @@ header(const struct arena *a)
 	return (struct arena_header *)(void *)a->base;
 }
 
-/* --- the fault handler ------------------------------------------------------------------------- */
+/* --- the fault handler ---------------------------------------------------------------------- */
 
 static char *
 copy_at(const struct arena *a, uint32_t copy)
 {
-	return a->copy_chunk[copy / COPIES_PER_CHUNK] + (size_t)(copy % COPIES_PER_CHUNK) * ARENA_PAGE;
+	return a->copy_chunk[copy / COPIES_PER_CHUNK] +
+	       (size_t)(copy % COPIES_PER_CHUNK) * ARENA_PAGE;
 }
 
 /* Runs in the signal handler, but synchronously: the fault is a store of our own code. */
@@ -104,8 +106,9 @@ copy_new(struct arena *a)
 		a->chunks_capacity = n;
 	}
 	if (!a->copy_chunk[chunk]) {
-		a->copy_chunk[chunk] = mmap(NULL, (size_t)COPIES_PER_CHUNK * ARENA_PAGE,
-					    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		a->copy_chunk[chunk] =
+			mmap(NULL, (size_t)COPIES_PER_CHUNK * ARENA_PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		must(a->copy_chunk[chunk] != MAP_FAILED);
 	}
 	return copy;
@@ -136,7 +139,8 @@ page_copy(void *to, const void *from)
 	memcpy(to, from, ARENA_PAGE);
 }
 
-/* Whether a hot page is listed twice does not matter: HOT_RUN may meet pages that are hot already. */
+/* Whether a hot page is listed twice does not matter: HOT_RUN may meet pages that are hot already.
+ */
 static void
 page_heat(struct arena *a, uint32_t page)
 {
@@ -161,7 +165,8 @@ arena_fault(struct arena *a, char *address)
 		if ((size_t)(page + count) * ARENA_PAGE > a->protected_bytes)
 			count = (uint32_t)(a->protected_bytes / ARENA_PAGE) - page;
 	}
-	/* A run may hold pages that are hot and changed: their copy is older and must stay as it is. */
+	/* A run may hold pages that are hot and changed: their copy is older and must stay as it
+	 * is. */
 	for (uint32_t i = 0; i < count; i++)
 		page_heat(a, page + i);
 	must(!mprotect(a->base + (size_t)page * ARENA_PAGE, (size_t)count * ARENA_PAGE,
@@ -194,7 +199,8 @@ on_fault(int signal_number, siginfo_t *info, void *context)
 static void
 handler_install(void)
 {
-	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct sigaction sa = { .sa_sigaction = on_fault,
+				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 	struct sigaction now;
 
 	if (!alternate_stack) {
@@ -214,7 +220,7 @@ handler_install(void)
 	must(!sigaction(SIGBUS, &sa, NULL));
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void *
 reserve_at(unsigned place, size_t reserve)
@@ -303,7 +309,7 @@ arena_destroy(struct arena *a)
 	free(a);
 }
 
-/* --- allocation -------------------------------------------------------------------------------- */
+/* --- allocation ----------------------------------------------------------------------------- */
 
 /* Class of a size and, in *rounded, the bytes that blocks of this class have. */
 static unsigned
@@ -314,11 +320,13 @@ size_class(size_t size, size_t *rounded)
 		return (unsigned)(*rounded / 16);
 	}
 
-	unsigned power = 63 - (unsigned)__builtin_clzll(size - 1); /* 2^power < size <= 2^(power+1) */
+	unsigned power =
+		63 - (unsigned)__builtin_clzll(size - 1); /* 2^power < size <= 2^(power+1) */
 	size_t quarter = (size_t)1 << (power - 2);
 
 	*rounded = (size + quarter - 1) & ~(quarter - 1);
-	return CLASS_SMALL / 16 + (power - 9) * 4 + (unsigned)((*rounded - ((size_t)1 << power)) / quarter);
+	return CLASS_SMALL / 16 + (power - 9) * 4 +
+	       (unsigned)((*rounded - ((size_t)1 << power)) / quarter);
 }
 
 static bool
@@ -479,7 +487,7 @@ arena_guard(struct arena *a, void *page)
 	must(!mprotect(page, ARENA_PAGE, PROT_NONE));
 }
 
-/* --- snapshot ---------------------------------------------------------------------------------- */
+/* --- snapshot ------------------------------------------------------------------------------- */
 
 static void
 protect(struct arena *a)
@@ -523,7 +531,7 @@ arena_hot_pages(const struct arena *a)
 	return a->hot_count;
 }
 
-/* --- the rest ---------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------------------- */
 
 void
 arena_limit(struct arena *a, size_t bytes)
@@ -556,6 +564,5 @@ arena_holds(const struct arena *a, const void *address)
 	const char *p = address;
 
 	return (p >= a->base && p < a->base + a->committed) ||
-	       (p >= a->base + a->reserve / 2 &&
-		p < a->base + a->reserve / 2 + a->stack_committed);
+	       (p >= a->base + a->reserve / 2 && p < a->base + a->reserve / 2 + a->stack_committed);
 }

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An arena: one reserved range of addresses in which all state of a world lives, and which can be put
- * back to a snapshot at the price of the pages that were written since.
+ * An arena: one reserved range of addresses in which all state of a world lives, and which can be
+ * put back to a snapshot at the price of the pages that were written since.
  *
  *     base                                                       half               base + reserve
- *     | header | objects and guest memory, growing upwards -> ... | stacks, growing upwards -> ... |
- *     |<------------ tracked: put back by arena_restore() ------->|<-- not tracked: the engine --->|
- *                                                                      saves live stacks itself
+ *     | header | objects and guest memory, growing upwards -> ... | stacks, growing upwards -> ...
+ * |
+ *     |<------------ tracked: put back by arena_restore() ------->|<-- not tracked: the engine
+ * --->| saves live stacks itself
  *
- * Restoring by what was touched.  arena_snapshot() write-protects the tracked part.  The first write
- * to a page faults once; the handler keeps a copy of the page, makes it writable and lists it as hot.
- * arena_restore() copies the hot pages back and leaves them writable, so that a page costs one fault
- * in an exploration of a million schedules and one 4 KiB copy a schedule.  Every ARENA_COOL_PERIOD
- * restores the list is begun anew, lest pages that one rare schedule touched are copied for ever.
- * No write barrier is needed in any code that lives here: linked kernel code and Lua included.
+ * Restoring by what was touched.  arena_snapshot() write-protects the tracked part.  The first
+ * write to a page faults once; the handler keeps a copy of the page, makes it writable and lists it
+ * as hot. arena_restore() copies the hot pages back and leaves them writable, so that a page costs
+ * one fault in an exploration of a million schedules and one 4 KiB copy a schedule.  Every
+ * ARENA_COOL_PERIOD restores the list is begun anew, lest pages that one rare schedule touched are
+ * copied for ever. No write barrier is needed in any code that lives here: linked kernel code and
+ * Lua included.
  *
  * A system call must not be asked to write into tracked memory (the kernel answers EFAULT where a
  * store would fault): nothing that runs inside a world makes system calls.
  *
  * The allocator's own state is in the header, hence restored too.  It is deterministic: addresses
- * depend on nothing but the sequence of calls.  Blocks are freed with their size, and carry no header.
+ * depend on nothing but the sequence of calls.  Blocks are freed with their size, and carry no
+ * header.
  *
  * The one global of Ringside is here: the table that lets the process-wide SIGSEGV handler find the
  * arena of an address.  It orders nothing.
@@ -38,9 +41,9 @@ struct error;
 #define ARENA_COOL_PERIOD 1024u
 
 /*
- * Reserve @reserve bytes (a multiple of 2 MiB).  @place asks for the @place-th preferred address (0,
- * 1, …): the same place gives the same addresses in each process, if the system lets us have them;
- * any free one is taken if not.  Null and @err on failure.
+ * Reserve @reserve bytes (a multiple of 2 MiB).  @place asks for the @place-th preferred address
+ * (0, 1, …): the same place gives the same addresses in each process, if the system lets us have
+ * them; any free one is taken if not.  Null and @err on failure.
  */
 struct arena *
 arena_create(size_t reserve, unsigned place, struct error *err);
@@ -62,7 +65,8 @@ arena_alloc_pages(struct arena *a, size_t bytes);
 
 /*
  * Page-aligned untracked memory for a slab of stacks, not zeroed; null when the limit is reached.
- * @huge asks for huge pages: in worlds of very many actors page-table walks cost more than the work.
+ * @huge asks for huge pages: in worlds of very many actors page-table walks cost more than the
+ * work.
  */
 void *
 arena_alloc_stacks(struct arena *a, size_t bytes, bool huge);

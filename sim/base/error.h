@@ -21,7 +21,8 @@ struct error {
 	char text[ERROR_TEXT_MAX]; /* one line without the newline, "" while there is no error */
 };
 
-/* Set the text.  A null @err is allowed and ignored.  Always returns -1, for `return error_set(…)`. */
+/* Set the text.  A null @err is allowed and ignored.  Always returns -1, for `return error_set(…)`.
+ */
 int
 error_set(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

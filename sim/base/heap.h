@@ -3,13 +3,14 @@
  * A priority queue of timed entries: smallest time first, equal times in the order of insertion
  * (a sequence number decides, so the order is total and independent of the heap's shape).
  *
- * A 4-ary heap of 16-byte nodes: four siblings are one cache line, and the height at 100,000 entries
- * is nine.  Each entry has a slot that knows the entry's place in the heap, which is what makes
- * heap_remove() O(log n) instead of a search.  A handle is slot and generation: a handle to an entry
- * that has been popped or removed is recognised and refused.
+ * A 4-ary heap of 16-byte nodes: four siblings are one cache line, and the height at 100,000
+ * entries is nine.  Each entry has a slot that knows the entry's place in the heap, which is what
+ * makes heap_remove() O(log n) instead of a search.  A handle is slot and generation: a handle to
+ * an entry that has been popped or removed is recognised and refused.
  *
- * Popping leaves a hole at the root.  What is popped in a simulation mostly pushes something again, and
- * that fills the hole: one walk through the heap instead of two.  Every other operation closes it first.
+ * Popping leaves a hole at the root.  What is popped in a simulation mostly pushes something again,
+ * and that fills the hole: one walk through the heap instead of two.  Every other operation closes
+ * it first.
  *
  * Memory comes from an arena and grows by doubling; the caller passes the arena each time, so that
  * the structure holds nothing but itself.
@@ -37,7 +38,8 @@ struct heap_slot {
 };
 
 struct heap {
-	struct heap_node *node; /* in `block`, so that the siblings 4i + 1 … 4i + 4 share a cache line */
+	struct heap_node
+		*node; /* in `block`, so that the siblings 4i + 1 … 4i + 4 share a cache line */
 	void *block;
 	struct heap_slot *slot;
 	uint32_t count; /* entries, not counting the hole */

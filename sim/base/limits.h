@@ -18,20 +18,21 @@
 /* A stack for C bodies; the idle actor touches one page of it.  100,000 of them are 1.6 GiB of
  * address space.  The figure "24 KiB an idle actor or less" counts all of it. */
 #define STACK_BYTES_C (16u << 10)
-/* A stack for Lua bodies.  Lua allows 200 levels of C calls (LUAI_MAXCCALLS); a gsub() with a function in
- * a gsub() … takes 2 KiB a level.  What is not touched takes address space only. */
+/* A stack for Lua bodies.  Lua allows 200 levels of C calls (LUAI_MAXCCALLS); a gsub() with a
+ * function in a gsub() … takes 2 KiB a level.  What is not touched takes address space only. */
 #define STACK_BYTES_LUA (512u << 10)
 /* The stack of set-up, which loads scenarios and builds machines; Lua, too. */
 #define STACK_BYTES_SETUP (512u << 10)
-/* Stacks to one slab of address space, with one guard page below: a guard page a stack would use two
- * mappings an actor and die at 32 k actors of vm.max_map_count. */
+/* Stacks to one slab of address space, with one guard page below: a guard page a stack would use
+ * two mappings an actor and die at 32 k actors of vm.max_map_count. */
 #define STACKS_PER_SLAB LIMIT(64u, 2u)
 
-/* Events in the digest's buffer: 64 bytes each, so that the buffer stays in the first-level cache.  The same
- * in every build: digests are chained over full buffers. */
+/* Events in the digest's buffer: 64 bytes each, so that the buffer stays in the first-level cache.
+ * The same in every build: digests are chained over full buffers. */
 #define EVENT_BUFFER_COUNT 64u
 
-/* Steps one schedule may take before it ends with `budget` (or `livelock`, if nothing progressed). */
+/* Steps one schedule may take before it ends with `budget` (or `livelock`, if nothing progressed).
+ */
 #define STEPS_MAX_DEFAULT UINT64_C(200000)
 
 /* Choices kept of one run: 4 bytes each. Later ones are taken but not kept; such a run is not

@@ -11,8 +11,8 @@
 #ifndef RINGSIDE_BASE_MUST_H
 #define RINGSIDE_BASE_MUST_H
 
-#define must(condition)                                                             \
-	((void)(__builtin_expect(!!(condition), 1) ||                               \
+#define must(condition) \
+	((void)(__builtin_expect(!!(condition), 1) || \
 		(must_failed(#condition, __FILE__, __LINE__, __func__), 0)))
 
 /* Compile-time relation between two tables or layouts. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xoshiro256++ seeded by splitmix64 (Blackman and Vigna, 2019).  The one source of randomness: every
- * user owns its state, so that two worlds never share a stream.
+ * xoshiro256++ seeded by splitmix64 (Blackman and Vigna, 2019).  The one source of randomness:
+ * every user owns its state, so that two worlds never share a stream.
  */
 #ifndef RINGSIDE_BASE_PRNG_H
 #define RINGSIDE_BASE_PRNG_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Barriers and marked accesses for ring code.  Inside Ringside (the file is compiled with
- * -fsanitize=thread) each is a call into the run time of sim/memory/, with its place; outside it is what
- * the processor needs.  Ring code that uses inline assembly instead is invisible to Ringside.
+ * -fsanitize=thread) each is a call into the run time of sim/memory/, with its place; outside it is
+ * what the processor needs.  Ring code that uses inline assembly instead is invisible to Ringside.
  */
 #ifndef DATAPATH_BARRIER_H
 #define DATAPATH_BARRIER_H
@@ -23,11 +23,11 @@ enum dp_fence { DP_FENCE_MB, DP_FENCE_RMB, DP_FENCE_WMB, DP_FENCE_ACQUIRE, DP_FE
 #ifdef DP_INSTRUMENTED
 void
 ringside_fence(int kind);
-#define DP_FENCE(kind, outside)                                     \
-	do {                                                        \
-		__asm__ __volatile__("" ::: "memory");              \
-		ringside_fence(kind);                               \
-		__asm__ __volatile__("" ::: "memory");              \
+#define DP_FENCE(kind, outside) \
+	do { \
+		__asm__ __volatile__("" ::: "memory"); \
+		ringside_fence(kind); \
+		__asm__ __volatile__("" ::: "memory"); \
 	} while (0)
 #else
 #define DP_FENCE(kind, outside) __atomic_thread_fence(outside)
@@ -42,7 +42,8 @@ ringside_fence(int kind);
 #define DP_READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define DP_WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
-/* For a function that looks from outside, for people: none of its accesses is one of the ring code. */
+/* For a function that looks from outside, for people: none of its accesses is one of the ring code.
+ */
 #define DP_UNSEEN __attribute__((no_sanitize("thread")))
 
 static inline uint16_t

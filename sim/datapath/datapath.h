@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The seam through which real ring code is linked: what a virtqueue's driver side and device side can
- * do, in the words of the virtio specification (2.7, 2.8) and of Linux's and QEMU's ring code.
+ * The seam through which real ring code is linked: what a virtqueue's driver side and device side
+ * can do, in the words of the virtio specification (2.7, 2.8) and of Linux's and QEMU's ring code.
  *
  * This header stands alone: no Ringside type is in it, and ring code written to it runs outside the
- * simulator.  Ring code reaches guest memory only through dp_host.map() and through pointers got from
- * it; it is compiled with -fsanitize=thread so that each access is seen, and takes its barriers and
- * marked accesses from datapath/barrier.h, because inline assembly is invisible to the compiler's
- * instrumentation.
+ * simulator.  Ring code reaches guest memory only through dp_host.map() and through pointers got
+ * from it; it is compiled with -fsanitize=thread so that each access is seen, and takes its
+ * barriers and marked accesses from datapath/barrier.h, because inline assembly is invisible to the
+ * compiler's instrumentation.
  *
- * Objects.  init() makes one side of one queue in memory from dp_host.alloc(); destroy() gives all of
- * it back.  An operation is called by one actor at a time for each side (drivers hold their queue's
- * lock); the two sides run concurrently, and that is the point.
+ * Objects.  init() makes one side of one queue in memory from dp_host.alloc(); destroy() gives all
+ * of it back.  An operation is called by one actor at a time for each side (drivers hold their
+ * queue's lock); the two sides run concurrently, and that is the point.
  *
  * Errors are negative errno values.  Nothing that the other side writes into the rings may make an
- * operation crash, loop for ever or touch memory outside what map() returned: it is reported through
- * dp_host.guest_error() and the operation returns -EINVAL, with the queue marked broken.
+ * operation crash, loop for ever or touch memory outside what map() returned: it is reported
+ * through dp_host.guest_error() and the operation returns -EINVAL, with the queue marked broken.
  */
 #ifndef DATAPATH_H
 #define DATAPATH_H
@@ -26,8 +26,9 @@
 
 #define DATAPATH_ABI_VERSION 1u
 
-/* Longest chain an element holds: the largest queue size of a split ring would be 32768, but a chain may
- * not be longer than the queue, and no queue here is larger than this. 16 bytes an entry. */
+/* Longest chain an element holds: the largest queue size of a split ring would be 32768, but a
+ * chain may not be longer than the queue, and no queue here is larger than this. 16 bytes an entry.
+ */
 #define DP_SG_MAX 1024u
 
 /* One buffer of a chain, in guest-physical addresses. */
@@ -41,13 +42,14 @@ struct dp_vring {
 	uint16_t index; /* of the queue in its device */
 	uint16_t size; /* descriptors; a power of two for split rings */
 	uint64_t desc; /* gpa of the descriptor table or, packed, of the descriptor ring */
-	uint64_t driver; /* gpa of the available ring or, packed, of the driver event suppression area */
+	uint64_t driver; /* gpa of the available ring or, packed, of the driver event suppression
+			    area */
 	uint64_t device; /* gpa of the used ring or, packed, of the device event suppression area */
 	uint64_t features; /* as negotiated: VIRTIO_F_RING_PACKED, VIRTIO_RING_F_EVENT_IDX, … */
 	uint64_t quirks; /* enum dp_quirk: what this ring code is to do wrong */
-	/* Split: the index at which both sides begin, 0 in a real queue; another shows what happens at the
-	 * wrap without 65,536 buffers first. The driver's init() then writes both idx and event fields. Ring
-	 * code that cannot refuses it with -ENOTSUP. */
+	/* Split: the index at which both sides begin, 0 in a real queue; another shows what happens
+	 * at the wrap without 65,536 buffers first. The driver's init() then writes both idx and
+	 * event fields. Ring code that cannot refuses it with -ENOTSUP. */
 	uint16_t start_idx;
 };
 
@@ -63,31 +65,48 @@ struct dp_host {
 };
 
 /*
- * Deliberate defects of the native rings, each what some real ring code once did; native_quirks() makes
- * the bits from the faults that are on.  Evidence and exact meaning stand beside the code that has the
- * defect (virtio/ring_split_*.c) and in engine/faults.def (ORDER RING_FAULT).  Ring code that has no such
- * place ignores them.
+ * Deliberate defects of the native rings, each what some real ring code once did; native_quirks()
+ * makes the bits from the faults that are on.  Evidence and exact meaning stand beside the code
+ * that has the defect (virtio/ring_split_*.c) and in engine/faults.def (ORDER RING_FAULT).  Ring
+ * code that has no such place ignores them.
  */
 enum dp_quirk {
-	DP_QUIRK_DRIVER_KICK_SKIP_MB = 1 << 0, /* no full barrier between avail idx and event/flags */
-	DP_QUIRK_DRIVER_KICK_NO_WRAP = 1 << 1, /* new >= event + 1 as numbers: wrong after the wrap */
-	DP_QUIRK_DRIVER_ENABLE_NO_RECHECK = 1 << 2, /* enable_cb*() do not look at used idx again */
-	DP_QUIRK_DRIVER_ENABLE_SKIP_MB = 1 << 3, /* no full barrier between event/flags and used idx */
-	DP_QUIRK_DRIVER_STALE_USED_EVENT = 1 << 4, /* get() leaves used_event behind */
-	DP_QUIRK_DEVICE_PUBLISH_SKIP_MB = 1 << 5, /* no full barrier between used idx and event/flags */
-	DP_QUIRK_DEVICE_ENABLE_SKIP_MB = 1 << 6, /* no full barrier between event/flags and avail idx */
-	DP_QUIRK_DEVICE_ENABLE_NO_RECHECK = 1 << 7, /* enable_notify() never reports new buffers */
-	DP_QUIRK_DEVICE_NO_AVAIL_EVENT = 1 << 8, /* event idx negotiated, avail_event never moved */
-	DP_QUIRK_DEVICE_STALE_AVAIL_EVENT = 1 << 9, /* avail_event := an index sampled too early */
-	DP_QUIRK_DEVICE_SIGNALLED_VALID = 1 << 10, /* signalled_used survives set_position() */
-	DP_QUIRK_DEVICE_SIGNALLED_EAGER = 1 << 11, /* signalled_used moves on each check, unfenced */
-	DP_QUIRK_DEVICE_IDX_BEFORE_ELEM = 1 << 12, /* used idx published before the element */
-	DP_QUIRK_DEVICE_CACHED_USED_EVENT = 1 << 13, /* used_event re-read only when it seems passed */
-	DP_QUIRK_DEVICE_EVENT_OOB = 1 << 14, /* avail_event written although not negotiated */
-	DP_QUIRK_DEVICE_EMPTY_IS_NONEMPTY = 1 << 15, /* enable_notify(): "not all consumed" for "new came" */
+	/* no full barrier between avail idx and event/flags */
+	DP_QUIRK_DRIVER_KICK_SKIP_MB = 1 << 0,
+	/* new >= event + 1 as numbers: wrong after the wrap */
+	DP_QUIRK_DRIVER_KICK_NO_WRAP = 1 << 1,
+	/* enable_cb*() do not look at used idx again */
+	DP_QUIRK_DRIVER_ENABLE_NO_RECHECK = 1 << 2,
+	/* no full barrier between event/flags and used idx */
+	DP_QUIRK_DRIVER_ENABLE_SKIP_MB = 1 << 3,
+	/* get() leaves used_event behind */
+	DP_QUIRK_DRIVER_STALE_USED_EVENT = 1 << 4,
+	/* no full barrier between used idx and event/flags */
+	DP_QUIRK_DEVICE_PUBLISH_SKIP_MB = 1 << 5,
+	/* no full barrier between event/flags and avail idx */
+	DP_QUIRK_DEVICE_ENABLE_SKIP_MB = 1 << 6,
+	/* enable_notify() never reports new buffers */
+	DP_QUIRK_DEVICE_ENABLE_NO_RECHECK = 1 << 7,
+	/* event idx negotiated, avail_event never moved */
+	DP_QUIRK_DEVICE_NO_AVAIL_EVENT = 1 << 8,
+	/* avail_event := an index sampled too early */
+	DP_QUIRK_DEVICE_STALE_AVAIL_EVENT = 1 << 9,
+	/* signalled_used survives set_position() */
+	DP_QUIRK_DEVICE_SIGNALLED_VALID = 1 << 10,
+	/* signalled_used moves on each check, unfenced */
+	DP_QUIRK_DEVICE_SIGNALLED_EAGER = 1 << 11,
+	/* used idx published before the element */
+	DP_QUIRK_DEVICE_IDX_BEFORE_ELEM = 1 << 12,
+	/* used_event re-read only when it seems passed */
+	DP_QUIRK_DEVICE_CACHED_USED_EVENT = 1 << 13,
+	/* avail_event written although not negotiated */
+	DP_QUIRK_DEVICE_EVENT_OOB = 1 << 14,
+	/* enable_notify(): "not all consumed" for "new came" */
+	DP_QUIRK_DEVICE_EMPTY_IS_NONEMPTY = 1 << 15,
 };
 
-/* A ring's state in the words of QEMU's x-query-virtio-queue-status; what a side cannot know is 0. */
+/* A ring's state in the words of QEMU's x-query-virtio-queue-status; what a side cannot know is 0.
+ */
 struct dp_state {
 	uint16_t last_avail_idx, shadow_avail_idx, avail_idx;
 	uint16_t last_used_idx, used_idx;
@@ -102,7 +121,7 @@ struct dp_state {
 	bool callbacks_enabled, notify_enabled; /* what this side last asked for */
 };
 
-/* --- driver side ------------------------------------------------------------------------------- */
+/* --- driver side ---------------------------------------------------------------------------- */
 
 struct dp_driver;
 
@@ -112,22 +131,26 @@ struct dp_driver_ops {
 	uint64_t features; /* ring features it can do; others must not be negotiated with it */
 
 	/* The rings' memory is zeroed by the caller. */
-	int (*init)(struct dp_driver **driver, const struct dp_vring *vring, const struct dp_host *host);
+	int (*init)(struct dp_driver **driver, const struct dp_vring *vring,
+		    const struct dp_host *host);
 	void (*destroy)(struct dp_driver *driver);
 
 	/*
-	 * Expose @out readable, then @in writable buffers as one chain (virtqueue_add_sgs()).  @token comes
-	 * back from get().  @indirect: use an indirect table if that was negotiated; @table is the gpa of
-	 * (out + in) * 16 bytes for it.  -ENOSPC if the descriptors do not suffice.
+	 * Expose @out readable, then @in writable buffers as one chain (virtqueue_add_sgs()).
+	 * @token comes back from get().  @indirect: use an indirect table if that was negotiated;
+	 * @table is the gpa of (out + in) * 16 bytes for it.  -ENOSPC if the descriptors do not
+	 * suffice.
 	 */
 	int (*add)(struct dp_driver *driver, const struct dp_buf *sg, unsigned out, unsigned in,
 		   uint64_t token, bool indirect, uint64_t table);
 	/* Whether the device wants to be notified of what was added since the last call. */
 	bool (*kick_prepare)(struct dp_driver *driver);
-	/* The 32 bits a notification carries with VIRTIO_F_NOTIFICATION_DATA (2.9): the queue's index below,
-	 * the position (split: avail idx; packed: offset and wrap counter) in the upper 16. */
+	/* The 32 bits a notification carries with VIRTIO_F_NOTIFICATION_DATA (2.9): the queue's
+	 * index below, the position (split: avail idx; packed: offset and wrap counter) in the
+	 * upper 16. */
 	uint32_t (*notify_data)(struct dp_driver *driver);
-	/* Take the next used buffer: 1, 0 if there is none, -EINVAL if the device broke the ring. */
+	/* Take the next used buffer: 1, 0 if there is none, -EINVAL if the device broke the ring.
+	 */
 	int (*get)(struct dp_driver *driver, uint64_t *token, uint32_t *len);
 	void (*disable_cb)(struct dp_driver *driver);
 	/* Ask for interrupts; returns an opaque position for poll(). */
@@ -143,7 +166,7 @@ struct dp_driver_ops {
 	void (*state)(struct dp_driver *driver, struct dp_state *state);
 };
 
-/* --- device side ------------------------------------------------------------------------------- */
+/* --- device side ---------------------------------------------------------------------------- */
 
 struct dp_device;
 
@@ -161,33 +184,40 @@ struct dp_device_ops {
 	const char *name;
 	uint64_t features;
 
-	int (*init)(struct dp_device **device, const struct dp_vring *vring, const struct dp_host *host);
+	int (*init)(struct dp_device **device, const struct dp_vring *vring,
+		    const struct dp_host *host);
 	void (*destroy)(struct dp_device *device);
 
-	/* Take the next available chain: 1, 0 if there is none, negative if the driver broke the ring. */
+	/* Take the next available chain: 1, 0 if there is none, negative if the driver broke the
+	 * ring. */
 	int (*pop)(struct dp_device *device, struct dp_elem *elem);
 	/* Give the last popped chain back unprocessed, as if it had not been popped. */
 	void (*unpop)(struct dp_device *device, const struct dp_elem *elem);
-	/* Write the @offset-th used element after the current used idx; not visible before flush(). */
-	void (*fill)(struct dp_device *device, const struct dp_elem *elem, uint32_t len, unsigned offset);
-	/* Publish @count filled elements. With VIRTIO_F_IN_ORDER: whatever is filled and has nothing unfilled
-	 * before it; chains may be filled in any order then, and @offset and @count mean nothing. */
+	/* Write the @offset-th used element after the current used idx; not visible before flush().
+	 */
+	void (*fill)(struct dp_device *device, const struct dp_elem *elem, uint32_t len,
+		     unsigned offset);
+	/* Publish @count filled elements. With VIRTIO_F_IN_ORDER: whatever is filled and has
+	 * nothing unfilled before it; chains may be filled in any order then, and @offset and
+	 * @count mean nothing. */
 	void (*flush)(struct dp_device *device, unsigned count);
 	/* Ask the driver not to notify: a hint. */
 	void (*disable_notify)(struct dp_device *device);
 	/*
-	 * Ask for notifications again; true if buffers came that this side had not seen, i.e. go on popping.
-	 * "Not seen" is measured against the last look at avail idx, whoever made it: a device that leaves
-	 * buffers which do not suffice it may sleep on false, and must ask again after true.
+	 * Ask for notifications again; true if buffers came that this side had not seen, i.e. go on
+	 * popping. "Not seen" is measured against the last look at avail idx, whoever made it: a
+	 * device that leaves buffers which do not suffice it may sleep on false, and must ask again
+	 * after true.
 	 */
 	bool (*enable_notify)(struct dp_device *device);
-	/* Whether the driver wants an interrupt for what was published since the last call: call it after each
-	 * flush(), and interrupt if it says so. */
+	/* Whether the driver wants an interrupt for what was published since the last call: call it
+	 * after each flush(), and interrupt if it says so. */
 	bool (*should_notify)(struct dp_device *device);
 	/* Whether there is nothing to pop, by a look at the ring. */
 	bool (*empty)(struct dp_device *device);
-	/* Position for hand-over to another owner of the ring: VHOST_GET_VRING_BASE, VHOST_SET_VRING_BASE.
-	 * Split: last_avail_idx; packed: last_avail_idx | avail wrap << 15 | used idx << 16 | used wrap << 31. */
+	/* Position for hand-over to another owner of the ring: VHOST_GET_VRING_BASE,
+	 * VHOST_SET_VRING_BASE. Split: last_avail_idx; packed: last_avail_idx | avail wrap << 15 |
+	 * used idx << 16 | used wrap << 31. */
 	uint32_t (*get_position)(struct dp_device *device);
 	void (*set_position)(struct dp_device *device, uint32_t position);
 	void (*state)(struct dp_device *device, struct dp_state *state);

@@ -12,7 +12,7 @@
 #define STACK_COLOURS 16u
 #define STACK_COLOUR_BYTES 64u
 
-/* --- stacks ------------------------------------------------------------------------------------ */
+/* --- stacks --------------------------------------------------------------------------------- */
 
 static struct stack_class *
 stack_class(struct world *w, size_t bytes)
@@ -40,12 +40,15 @@ stack_alloc(struct world *w, size_t bytes)
 	struct stack_class *c = stack_class(w, bytes);
 
 	if (!c->free) {
-		/* Slabs double, up to 16 times: few actors take little, very many take few mappings. */
+		/* Slabs double, up to 16 times: few actors take little, very many take few
+		 * mappings. */
 		unsigned stacks = STACKS_PER_SLAB << (c->slabs < 4 ? c->slabs : 4);
-		char *slab = arena_alloc_stacks(w->arena, ARENA_PAGE + bytes * stacks, c->slabs >= 4);
+		char *slab =
+			arena_alloc_stacks(w->arena, ARENA_PAGE + bytes * stacks, c->slabs >= 4);
 
 		if (!slab)
-			world_fail(w, "out of memory for the stacks of actors (limit of the arena)");
+			world_fail(w,
+				   "out of memory for the stacks of actors (limit of the arena)");
 		arena_guard(w->arena, slab);
 		c->slabs++;
 		for (unsigned i = stacks; i-- > 0;) {
@@ -77,7 +80,7 @@ stack_release(struct world *w, struct actor *a)
 	a->stack = NULL;
 }
 
-/* --- switching --------------------------------------------------------------------------------- */
+/* --- switching ------------------------------------------------------------------------------ */
 
 /* List an actor whose stack is about to be used, for restoring. */
 static void
@@ -256,7 +259,7 @@ actor_yield(struct world *w)
 	switch_away(w, self, world_choose(w, w->ready_count, CHOICE_ACTOR));
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void
 actor_main(void *arg)
@@ -328,15 +331,15 @@ actor_create(struct world *w, const char *name, actor_fn fn, void *arg, size_t s
 #ifdef RINGSIDE_HOSTILE
 	memset(a->stack, 0xdb, bytes);
 #endif
-	a->sp = switch_prepare(a->stack, bytes, a->id % STACK_COLOURS * STACK_COLOUR_BYTES, actor_main,
-			       a);
+	a->sp = switch_prepare(a->stack, bytes, a->id % STACK_COLOURS * STACK_COLOUR_BYTES,
+			       actor_main, a);
 	a->state = ACTOR_READY;
 	ready_push_actor(w, a);
 	emit(w, EV_ACTOR_CREATE, a->id, a->name);
 	return a;
 }
 
-/* --- blocking ---------------------------------------------------------------------------------- */
+/* --- blocking ------------------------------------------------------------------------------- */
 
 void
 actor_make_ready(struct actor *a)
@@ -420,7 +423,7 @@ actor_release(struct actor *a)
 	}
 }
 
-/* --- to look at -------------------------------------------------------------------------------- */
+/* --- to look at ----------------------------------------------------------------------------- */
 
 void
 actor_set_daemon(struct actor *a, bool daemon)

@@ -47,7 +47,7 @@ event_format(const struct world *w, const struct event *e, char *text, size_t si
 	return n;
 }
 
-/* --- the stream -------------------------------------------------------------------------------- */
+/* --- the stream ----------------------------------------------------------------------------- */
 
 #define SINK_BUFFER 1024u
 
@@ -97,7 +97,8 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 	if (w->host->sink)
 		sink_put(w, ev);
 	if (w->observers[kind] || w->observers[EV_COUNT]) {
-		struct event copy = *ev; /* an observer may emit: the buffer can be folded under it */
+		struct event copy =
+			*ev; /* an observer may emit: the buffer can be folded under it */
 
 		observe(w, &copy, kind);
 		observe(w, &copy, EV_COUNT);

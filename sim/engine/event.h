@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Events: what a world says of itself.  One event is 64 bytes, fixed, numbers only; its text is made
- * by whoever shows it.  All events of a run, in order, are its digest; observers (oracles) and the
- * recorder see the same stream.
+ * Events: what a world says of itself.  One event is 64 bytes, fixed, numbers only; its text is
+ * made by whoever shows it.  All events of a run, in order, are its digest; observers (oracles) and
+ * the recorder see the same stream.
  *
- * engine/events.def is the one table: enum, name, format of the detail column, SQL and reference all
- * come from it (ORDER EVENT).  The format is printf-like over the five arguments in order and may use
- * only %d %u %x %s, without widths: %s names a string of the world's name table (world_name()).  The
- * same format serves SQLite's printf() in the `event` view.
+ * engine/events.def is the one table: enum, name, format of the detail column, SQL and reference
+ * all come from it (ORDER EVENT).  The format is printf-like over the five arguments in order and
+ * may use only %d %u %x %s, without widths: %s names a string of the world's name table
+ * (world_name()).  The same format serves SQLite's printf() in the `event` view.
  */
 #ifndef RINGSIDE_ENGINE_EVENT_H
 #define RINGSIDE_ENGINE_EVENT_H

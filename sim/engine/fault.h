@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults: named places where a model does what code did before its fix (engine/faults.def).  A fault
- * is off unless the scenario turns it on, before or during a run; the set is part of the world.
+ * Faults: named places where a model does what code did before its fix (engine/faults.def).  A
+ * fault is off unless the scenario turns it on, before or during a run; the set is part of the
+ * world.
  */
 #ifndef RINGSIDE_ENGINE_FAULT_H
 #define RINGSIDE_ENGINE_FAULT_H

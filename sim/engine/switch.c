@@ -44,8 +44,9 @@ switch_prepare(void *stack, size_t size, size_t skip, void (*entry)(void *arg), 
 #include <ucontext.h>
 
 /*
- * The saved "stack pointer" is the address of a ucontext_t at the low end of the stack itself (for the
- * host's stack, in a variable of the caller's frame), so that saving a stack saves its context too.
+ * The saved "stack pointer" is the address of a ucontext_t at the low end of the stack itself (for
+ * the host's stack, in a variable of the caller's frame), so that saving a stack saves its context
+ * too.
  */
 struct fallback {
 	ucontext_t context;

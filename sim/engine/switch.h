@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Switching stacks.  What a function call may not lose (the callee-saved registers) is pushed on the
- * old stack, the stack pointer is exchanged, and the same is popped from the new one.
+ * Switching stacks.  What a function call may not lose (the callee-saved registers) is pushed on
+ * the old stack, the stack pointer is exchanged, and the same is popped from the new one.
  *
  * x86-64 and aarch64 have a dozen instructions of assembly (engine/switch_*.S).  -DSWITCH_UCONTEXT
  * takes the portable fallback, at two system calls a switch.  Floating-point control state is not
@@ -30,8 +30,8 @@ void
 switch_stack(void **save, void *load);
 
 /*
- * Prepare a stack of @size bytes at @stack so that the first switch to it calls @entry(@arg), which must
- * not return.  Returns the stack pointer to load.  @skip bytes at the top are left unused.
+ * Prepare a stack of @size bytes at @stack so that the first switch to it calls @entry(@arg), which
+ * must not return.  Returns the stack pointer to load.  @skip bytes at the top are left unused.
  */
 void *
 switch_prepare(void *stack, size_t size, size_t skip, void (*entry)(void *arg), void *arg);

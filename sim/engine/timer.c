@@ -44,7 +44,8 @@ timer_cancel(struct world *w, struct timer *t)
 	t->state = TIMER_IDLE;
 	if (was == TIMER_HEAP && heap_remove(&w->heap, t->handle))
 		return true;
-	/* In the heap as it thought, but moved to the ready queue as one of several ties; or due. */
+	/* In the heap as it thought, but moved to the ready queue as one of several ties; or due.
+	 */
 	if (was != TIMER_IDLE && ready_remove(w, timer_due, t)) {
 		w->ready_hash -= READY_HASH_CALLBACK;
 		return true;
@@ -78,8 +79,8 @@ world_after(struct world *w, int64_t delay_ns, void (*fn)(struct world *w, void 
 {
 	/* In timed mode the heap holds the callback itself: no block, no second call. */
 	if (w->mode == WORLD_TIMED) {
-		if (!heap_push(&w->heap, w->arena, w->now + (delay_ns > 0 ? delay_ns : 0), (void *)fn,
-			       arg, NULL))
+		if (!heap_push(&w->heap, w->arena, w->now + (delay_ns > 0 ? delay_ns : 0),
+			       (void *)fn, arg, NULL))
 			world_fail(w, "out of memory for timers");
 		return;
 	}

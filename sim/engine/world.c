@@ -17,7 +17,7 @@ _Thread_local struct world *world_tls;
 /* ORDER CHOICE */
 const char *const choice_kind_name[CHOICE_KINDS] = { "actor", "tie", "outcome", "store", "load" };
 
-/* --- choices ----------------------------------------------------------------------------------- */
+/* --- choices -------------------------------------------------------------------------------- */
 
 static uint32_t
 choose_first(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
@@ -80,7 +80,7 @@ world_choices(const struct world *w, size_t *count)
 	return w->host->choice;
 }
 
-/* --- the ready queue and the heap -------------------------------------------------------------- */
+/* --- the ready queue and the heap ----------------------------------------------------------- */
 
 void
 ready_grow(struct world *w)
@@ -134,7 +134,8 @@ world_advance(struct world *w)
 {
 	struct heap_entry e;
 
-	/* A held sleeper becomes ready without standing in the queue: go on until something does. */
+	/* A held sleeper becomes ready without standing in the queue: go on until something does.
+	 */
 	while (!w->ready_count) {
 		bool single = heap_pop_single(&w->heap, &e);
 
@@ -154,7 +155,7 @@ world_advance(struct world *w)
 	return true;
 }
 
-/* --- running ----------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------- */
 
 static void
 print_context(void *arg)
@@ -162,8 +163,8 @@ print_context(void *arg)
 	const struct world *w = arg;
 	size_t shown = w->choices < 64 ? w->choices : 64;
 
-	fprintf(stderr, "  at time %" PRId64 " ns, step %" PRIu64 ", actor %s, %zu choices taken\n", w->now,
-		w->step, w->current ? w->current->name_text : "(none)", w->choices);
+	fprintf(stderr, "  at time %" PRId64 " ns, step %" PRIu64 ", actor %s, %zu choices taken\n",
+		w->now, w->step, w->current ? w->current->name_text : "(none)", w->choices);
 	fprintf(stderr, "  first choices (pick of n):");
 	for (size_t i = 0; i < shown && i < w->host->choice_capacity; i++)
 		fprintf(stderr, " %u/%u", w->host->choice[i].pick, w->host->choice[i].n);
@@ -223,7 +224,8 @@ run_loop(struct world *w, void *unused)
 			continue;
 		}
 		/* The common case of a timed run: one callback at its own time. */
-		if (!w->ready_count && w->heap.count && !w->time_max && heap_pop_single(&w->heap, &e)) {
+		if (!w->ready_count && w->heap.count && !w->time_max &&
+		    heap_pop_single(&w->heap, &e)) {
 			if (e.time > w->now)
 				w->now = e.time;
 			if (e.fn) {
@@ -295,7 +297,8 @@ world_fail(struct world *w, const char *fmt, ...)
 	vsnprintf(w->error->text, sizeof(w->error->text), fmt, ap);
 	va_end(ap);
 	world_stop(w, STOP_ERROR);
-	must(w->host->escape_set); /* else: something was built outside world_setup() and world_run() */
+	must(w->host->escape_set); /* else: something was built outside world_setup() and
+				      world_run() */
 	longjmp(w->host->escape, 1);
 }
 
@@ -305,7 +308,7 @@ world_error(const struct world *w)
 	return w->error;
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void
 host_free(struct world_host *h)
@@ -414,9 +417,10 @@ world_setup(struct world *w, void (*fn)(struct world *w, void *arg), void *arg, 
 	return 0;
 }
 
-/* --- snapshot ---------------------------------------------------------------------------------- */
+/* --- snapshot ------------------------------------------------------------------------------- */
 
-/* Stacks hold red zones under AddressSanitizer, and may be unaligned to nothing: copy by bytes of 8. */
+/* Stacks hold red zones under AddressSanitizer, and may be unaligned to nothing: copy by bytes
+ * of 8. */
 __attribute__((no_sanitize("address"))) static void
 stack_copy(void *to, const void *from, size_t bytes)
 {
@@ -480,7 +484,8 @@ world_restore(struct world *w)
 		if (id > h->saved_count || !s->bytes)
 			continue;
 #if SWITCH_ASAN
-		__asan_unpoison_memory_region(w->actors[id - 1]->stack, w->actors[id - 1]->stack_bytes);
+		__asan_unpoison_memory_region(w->actors[id - 1]->stack,
+					      w->actors[id - 1]->stack_bytes);
 #endif
 		stack_copy(s->from, h->saved_bytes + s->offset, s->bytes);
 	}
@@ -488,7 +493,7 @@ world_restore(struct world *w)
 	h->epoch++;
 }
 
-/* --- small things ------------------------------------------------------------------------------ */
+/* --- small things --------------------------------------------------------------------------- */
 
 struct world *
 world_current(void)
@@ -526,8 +531,8 @@ world_alloc(struct world *w, size_t size)
 	void *block = arena_alloc(w->arena, size);
 
 	if (!block)
-		world_fail(w, "out of memory in the world: an object of %zu bytes, %zu in use", size,
-			   arena_used(w->arena));
+		world_fail(w, "out of memory in the world: an object of %zu bytes, %zu in use",
+			   size, arena_used(w->arena));
 	return block;
 }
 

@@ -9,27 +9,28 @@
  *	loop: world_run(w), look at it, world_restore(w)
  *	world_destroy(w)
  *
- * What runs next.  Things that can run now stand in the ready queue, first in, first out: actors, and
- * callbacks of timers that are due.  Things that can run later stand in a heap by (time, insertion).
+ * What runs next.  Things that can run now stand in the ready queue, first in, first out: actors,
+ *and callbacks of timers that are due.  Things that can run later stand in a heap by (time,
+ *insertion).
  *	- An actor goes on until it blocks, sleeps, ends or comes to a *point* (a shared access, a
  *	  yield) at which the chooser takes another answer than 0.
- *	- When nothing is ready, time goes on to the heap's first entry, and all entries of that same
- *	  time become ready together; which of them is first is a choice (ties).
+ *	- When nothing is ready, time goes on to the heap's first entry, and all entries of that
+ *same time become ready together; which of them is first is a choice (ties).
  *	- When heap and queue are empty the run ends: STOP_QUIESCENT.
  *
  * Two modes of time.
  *	WORLD_TIMED    the earliest event goes first; ties are choices.
- *	WORLD_RELAXED  a sleep only orders an actor's own steps, and a timer may fire at any point after
- *	               it was set: both stand in the ready queue at once, and the clock goes up to
- *	               their time when they are picked.  A timer or sleep marked *bound* is a real bound:
- *	               it waits in the heap until nothing else can run.
+ *	WORLD_RELAXED  a sleep only orders an actor's own steps, and a timer may fire at any point
+ *after it was set: both stand in the ready queue at once, and the clock goes up to their time when
+ *they are picked.  A timer or sleep marked *bound* is a real bound: it waits in the heap until
+ *nothing else can run.
  *
  * Nothing here reads a wall clock, an address, a hash's order or the locale.  A world touches no
  * global; the thread-local world_current() exists because compiler-made calls carry no argument.
  *
  * Memory.  world_alloc() never returns null: when the arena is full the run ends at once with
- * STOP_ERROR and everything is given back with the arena.  It may thus be called from actors and from
- * set-up without a check.
+ * STOP_ERROR and everything is given back with the arena.  It may thus be called from actors and
+ *from set-up without a check.
  */
 #ifndef RINGSIDE_ENGINE_WORLD_H
 #define RINGSIDE_ENGINE_WORLD_H
@@ -69,7 +70,7 @@ struct world_config {
 	unsigned place; /* preferred address, see arena_create(); the hostile build varies it */
 };
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 struct world *
 world_create(const struct world_config *config, struct error *err);
@@ -90,8 +91,8 @@ enum stop
 world_run(struct world *w);
 
 /*
- * End the run.  From an actor this does not return (its stack is left as it is); from a callback the
- * run ends when the callback returns.
+ * End the run.  From an actor this does not return (its stack is left as it is); from a callback
+ * the run ends when the callback returns.
  */
 void
 world_stop(struct world *w, enum stop why);
@@ -107,7 +108,7 @@ world_error(const struct world *w);
 struct world *
 world_current(void);
 
-/* --- state to look at -------------------------------------------------------------------------- */
+/* --- state to look at ----------------------------------------------------------------------- */
 
 int64_t
 world_now(const struct world *w); /* ns */
@@ -125,7 +126,7 @@ world_digest(const struct world *w);
 const struct choice *
 world_choices(const struct world *w, size_t *count);
 
-/* --- memory of the world ----------------------------------------------------------------------- */
+/* --- memory of the world -------------------------------------------------------------------- */
 
 void *
 world_alloc(struct world *w, size_t size); /* zeroed */
@@ -135,9 +136,9 @@ char *
 world_strdup(struct world *w, const char *text);
 
 /*
- * Number of a string for event arguments (%s), and back.  The same text has the same number; numbers
- * go up in the order of first use.  Meant for names made at set-up: a look-up costs a hash, do not
- * call it on a hot path.  @text may be null: number 0, "-".
+ * Number of a string for event arguments (%s), and back.  The same text has the same number;
+ * numbers go up in the order of first use.  Meant for names made at set-up: a look-up costs a hash,
+ * do not call it on a hot path.  @text may be null: number 0, "-".
  */
 int64_t
 world_name(struct world *w, const char *text);
@@ -146,7 +147,7 @@ world_name_text(const struct world *w, int64_t number);
 size_t
 world_names(const struct world *w); /* how many there are; numbers are 0 … n - 1 */
 
-/* --- actors ------------------------------------------------------------------------------------ */
+/* --- actors --------------------------------------------------------------------------------- */
 
 typedef void (*actor_fn)(struct actor *self, void *arg);
 
@@ -158,13 +159,14 @@ enum actor_state {
 };
 
 /*
- * A new actor, ready to run; @name is copied and need not be unique.  Ids count from 1 in the order of
- * creation.  @stack_bytes 0 means STACK_BYTES_C.
+ * A new actor, ready to run; @name is copied and need not be unique.  Ids count from 1 in the order
+ * of creation.  @stack_bytes 0 means STACK_BYTES_C.
  */
 struct actor *
 actor_create(struct world *w, const char *name, actor_fn fn, void *arg, size_t stack_bytes);
 
-/* A daemon may be blocked at the end of a run without that being a hang (device workers, main loops). */
+/* A daemon may be blocked at the end of a run without that being a hang (device workers, main
+ * loops). */
 void
 actor_set_daemon(struct actor *a, bool daemon);
 bool
@@ -202,7 +204,8 @@ actor_current(const struct world *w);
 void
 actor_point(struct world *w);
 
-/* Let everything else that is ready go first (a cpu_relax(), a busy wait): answer 0 is the queue's head. */
+/* Let everything else that is ready go first (a cpu_relax(), a busy wait): answer 0 is the queue's
+ * head. */
 void
 actor_yield(struct world *w);
 
@@ -225,7 +228,7 @@ actor_hold(struct actor *a);
 void
 actor_release(struct actor *a);
 
-/* --- wait queues ------------------------------------------------------------------------------- */
+/* --- wait queues ---------------------------------------------------------------------------- */
 
 /*
  * Waiters stand in the order in which they came.  Waking makes them ready and promises no more: the
@@ -256,7 +259,7 @@ waitq_empty(const struct waitq *q)
 	return !q->first;
 }
 
-/* --- timers ------------------------------------------------------------------------------------ */
+/* --- timers --------------------------------------------------------------------------------- */
 
 /* Embedded in its owner, like the kernel's timer_list; zeroed memory is an idle timer. */
 struct timer {
@@ -283,7 +286,7 @@ timer_pending(const struct timer *t);
 void
 world_after(struct world *w, int64_t delay_ns, void (*fn)(struct world *w, void *arg), void *arg);
 
-/* --- choices ----------------------------------------------------------------------------------- */
+/* --- choices -------------------------------------------------------------------------------- */
 
 /* Who answers from now on; chooser_first at the start. The chooser belongs to the caller. */
 void
@@ -293,7 +296,7 @@ world_set_chooser(struct world *w, struct chooser *c);
 uint32_t
 world_choose(struct world *w, uint32_t n, enum choice_kind kind);
 
-/* --- events ------------------------------------------------------------------------------------ */
+/* --- events --------------------------------------------------------------------------------- */
 
 /* Say something. Arguments that the kind's format does not use are 0. */
 void
@@ -305,17 +308,18 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 #define emit_args(w, kind, ...) world_emit(w, kind, EMIT_PICK(__VA_ARGS__))
 
 /*
- * An observer is told of each event of one kind, right after it was emitted, in the emitter's context.
- * It may look at everything, change nothing but its own state, and call world_stop() or violation
- * reporting.  Registered at set-up; there is no removal.  @kind EV_COUNT observes all.
+ * An observer is told of each event of one kind, right after it was emitted, in the emitter's
+ * context. It may look at everything, change nothing but its own state, and call world_stop() or
+ * violation reporting.  Registered at set-up; there is no removal.  @kind EV_COUNT observes all.
  */
 typedef void (*observe_fn)(struct world *w, const struct event *e, void *context);
 void
 world_observe(struct world *w, enum event_kind kind, observe_fn fn, void *context);
 
 /*
- * The recorder: gets all events in order, in batches, when it is set, those of kinds that are in the
- * digest only through their order (EV_LOAD, EV_STORE, EV_FENCE) included.  Lives outside the arena.
+ * The recorder: gets all events in order, in batches, when it is set, those of kinds that are in
+ * the digest only through their order (EV_LOAD, EV_STORE, EV_FENCE) included.  Lives outside the
+ * arena.
  */
 typedef void (*sink_fn)(void *context, const struct event *e, size_t count);
 void
@@ -333,14 +337,14 @@ world_emit_detail(struct world *w, enum event_kind kind, int64_t a, int64_t b, i
 void
 world_fold(struct world *w, uint64_t word);
 
-/* --- faults ------------------------------------------------------------------------------------ */
+/* --- faults --------------------------------------------------------------------------------- */
 
 bool
 fault_on(const struct world *w, enum fault f);
 void
 fault_set(struct world *w, enum fault f, bool on);
 
-/* --- rooms' own state -------------------------------------------------------------------------- */
+/* --- rooms' own state ----------------------------------------------------------------------- */
 
 /*
  * One pointer a room, for what it keeps for a world (the oracle room's list, memory's regions).

@@ -6,9 +6,9 @@
  * Two parts.  `struct world` lives in the arena and is put back with it.  `struct world_host` lives
  * outside: buffers whose contents need no restoring, and what the host set (chooser, sink).
  *
- * The ready queue is a ring of entries; an entry is an actor (fn null) or a callback.  Taking answer k
- * of a choice swaps the k-th entry with the head and takes the head: O(1), and the order stays a
- * function of the run.
+ * The ready queue is a ring of entries; an entry is an actor (fn null) or a callback.  Taking
+ * answer k of a choice swaps the k-th entry with the head and takes the head: O(1), and the order
+ * stays a function of the run.
  */
 #ifndef RINGSIDE_ENGINE_WORLD_IMPL_H
 #define RINGSIDE_ENGINE_WORLD_IMPL_H
@@ -144,7 +144,7 @@ struct world {
 
 extern _Thread_local struct world *world_tls;
 
-/* --- shared by the engine's files -------------------------------------------------------------- */
+/* --- shared by the engine's files ----------------------------------------------------------- */
 
 void
 ready_grow(struct world *w);

@@ -10,7 +10,7 @@
 #include "engine/world.h"
 #include "memory/guest_memory.h"
 
-/* --- the log ---------------------------------------------------------------------------------- */
+/* --- the log -------------------------------------------------------------------------------- */
 
 void
 event_log_free(struct event_log *log)
@@ -75,7 +75,7 @@ event_log_sink(void *log, const struct event *e, size_t count)
 	event_log_add(log, e, count);
 }
 
-/* --- formats ---------------------------------------------------------------------------------- */
+/* --- formats -------------------------------------------------------------------------------- */
 
 int
 event_field_next(unsigned kind, struct event_field *f)
@@ -159,7 +159,7 @@ event_names_format(const struct event_names *names, const struct event *e, char 
 	return n;
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names ---------------------------------------------------------------------------------- */
 
 void
 event_names_actor(const struct event_names *names, uint32_t id, char *text, size_t size)

@@ -44,7 +44,7 @@ end(struct exploration *x, enum explorer_end why)
 	x->r->end = why;
 }
 
-/* --- time ------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------- */
 
 static void
 report(struct exploration *x, int64_t now)
@@ -98,7 +98,7 @@ check_time(struct exploration *x)
 		report(x, now);
 }
 
-/* --- failures --------------------------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------------------------- */
 
 static void
 found_free(struct found *f)
@@ -223,8 +223,12 @@ failed(struct exploration *x, uint64_t index, enum stop stop, const struct findi
 	struct found *f = calloc(1, sizeof(*f));
 
 	must(f);
-	*f = (struct found){ .index = index, .finding = *finding, .stop = stop, .times = 1,
-			     .steps = world_step(x->w), .time_ns = world_now(x->w) };
+	*f = (struct found){ .index = index,
+			     .finding = *finding,
+			     .stop = stop,
+			     .times = 1,
+			     .steps = world_step(x->w),
+			     .time_ns = world_now(x->w) };
 	x->r->failing++;
 	if (schedule_take(&f->schedule, x->w, &x->r->error)) {
 		end(x, EXPLORER_ERROR);
@@ -239,7 +243,7 @@ failed(struct exploration *x, uint64_t index, enum stop stop, const struct findi
 	}
 }
 
-/* --- the loop --------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------------------------- */
 
 static void
 run_schedule(struct exploration *x, uint64_t index)
@@ -322,8 +326,9 @@ loop(struct exploration *x)
 int
 explorer_run(struct world *w, const struct explorer_config *config, struct explorer_result *r)
 {
-	struct exploration x = { .w = w, .c = config, .r = r, .tail = &r->found,
-				 .stride = 1, .until_check = 1 };
+	struct exploration x = {
+		.w = w, .c = config, .r = r, .tail = &r->found, .stride = 1, .until_check = 1
+	};
 
 	*r = (struct explorer_result){ 0 };
 	if (check_config(config, &r->error)) {

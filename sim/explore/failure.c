@@ -61,7 +61,7 @@ failure_add_param(struct failure *f, const char *name, const char *value)
 	f->param_count++;
 }
 
-/* --- writing ---------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 /* A value that is one word: folded wherever the line is full. */
 static void

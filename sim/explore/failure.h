@@ -101,8 +101,7 @@ failure_save(const struct failure *f, const char *path, struct error *err);
 
 /* Read @len bytes; @file is the name for errors. On -1 @f is empty. */
 int
-failure_parse(struct failure *f, const char *text, size_t len, const char *file,
-	      struct error *err);
+failure_parse(struct failure *f, const char *text, size_t len, const char *file, struct error *err);
 int
 failure_load(struct failure *f, const char *path, struct error *err);
 

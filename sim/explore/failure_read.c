@@ -39,7 +39,7 @@ fail_value(struct reader *r, const char *what)
 	return error_at(r->err, r->file, r->raw_line, r->raw_column, "%s", what);
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 /* Unfold and unescape the raw value into @out, cut to @size. */
 static int
@@ -255,7 +255,7 @@ read_end(struct reader *r, void *field)
 	return 0;
 }
 
-/* --- keys ------------------------------------------------------------------------------------- */
+/* --- keys ----------------------------------------------------------------------------------- */
 
 static const struct key {
 	const char *name;
@@ -302,7 +302,7 @@ give(struct reader *r, const char *name, size_t len, long line, long column)
 			(int)(len < 40 ? len : 40), name);
 }
 
-/* --- lines ------------------------------------------------------------------------------------ */
+/* --- lines ---------------------------------------------------------------------------------- */
 
 /* Length of the line at @p without its end, and where the next begins. */
 static size_t

@@ -26,7 +26,8 @@
 
 enum end_state { END_NONE, END_BLOCKED, END_WOKEN, END_ENDED };
 
-/* An actor that only waits, wakes and idles has nothing to tell: the last line says where it waits. */
+/* An actor that only waits, wakes and idles has nothing to tell: the last line says where it waits.
+ */
 #define IDLE_MALUS 80
 
 /* What is known of an actor from its events. */
@@ -49,7 +50,7 @@ struct builder {
 	size_t index_size;
 };
 
-/* --- actors ----------------------------------------------------------------------------------- */
+/* --- actors --------------------------------------------------------------------------------- */
 
 static struct track *
 track_of(struct builder *b, uint32_t actor)
@@ -103,7 +104,7 @@ follow(struct builder *b, const struct event *e)
 	}
 }
 
-/* --- scores ----------------------------------------------------------------------------------- */
+/* --- scores --------------------------------------------------------------------------------- */
 
 static size_t
 violation_index(const struct event_log *log)
@@ -156,7 +157,7 @@ score_rows(struct builder *b)
 	}
 }
 
-/* --- columns ---------------------------------------------------------------------------------- */
+/* --- columns -------------------------------------------------------------------------------- */
 
 static int
 by_relevance(const void *pa, const void *pb)
@@ -251,7 +252,7 @@ choose_lanes(struct builder *b)
 	}
 }
 
-/* --- rows ------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------- */
 
 struct rank {
 	int32_t score;
@@ -313,7 +314,7 @@ choose_rows(struct lanes *l, size_t lines)
 	free(rank);
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------ */
 
 static unsigned
 gutter_of(const struct lanes *l)
@@ -335,7 +336,8 @@ widest_lane(struct lanes *l)
 	struct lane *widest = NULL;
 
 	for (size_t i = 0; i + 1 < l->lane_count; i++)
-		if (l->lane[i].width > LANE_COLUMNS_MIN && (!widest || l->lane[i].width > widest->width))
+		if (l->lane[i].width > LANE_COLUMNS_MIN &&
+		    (!widest || l->lane[i].width > widest->width))
 			widest = &l->lane[i];
 	for (size_t i = 0; !widest && i < l->lane_count; i++)
 		if (i + 1 == l->lane_count || l->lane[i].width > l->lane[l->lane_count - 1].width)

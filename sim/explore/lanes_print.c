@@ -37,7 +37,7 @@ bytes_of(const char *text, unsigned columns)
 	return n;
 }
 
-/* --- one line --------------------------------------------------------------------------------- */
+/* --- one line ------------------------------------------------------------------------------- */
 
 /* Blanks are written only before something: no line ends with one. */
 struct line {
@@ -90,7 +90,7 @@ end_line(struct line *line)
 	line->column = 0;
 }
 
-/* --- rows ------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------- */
 
 static void
 print_header(const struct lanes *l, FILE *out)
@@ -157,9 +157,9 @@ static void
 follow_bars(const struct lanes *l, const struct event *e, int lane, char *bars)
 {
 	if (lane >= 0 && l->lane[lane].actor == e->actor)
-		bars[lane] = e->kind == EV_ACTOR_BLOCK ? BAR_WAITS :
-			     e->kind == EV_ACTOR_EXIT  ? BAR_GONE :
-							 BAR_RUNS;
+		bars[lane] = e->kind == EV_ACTOR_BLOCK	? BAR_WAITS
+			     : e->kind == EV_ACTOR_EXIT ? BAR_GONE
+							: BAR_RUNS;
 	if (e->kind == EV_ACTOR_WAKE) {
 		lane = lane_of(l, (uint32_t)e->arg[0]);
 		if (lane >= 0)
@@ -193,7 +193,7 @@ print_rows(const struct lanes *l, FILE *out)
 	free(bars);
 }
 
-/* --- below the rows --------------------------------------------------------------------------- */
+/* --- below the rows ------------------------------------------------------------------------- */
 
 /* A paragraph, wrapped at blanks, of at most FOOT_LINES_MAX lines. Returns their number. */
 static unsigned

@@ -45,7 +45,7 @@ mark_of(const struct world *w, uint32_t n, enum choice_kind kind)
 	return mark_alphabet[hash_u64(world_digest(w) + ((uint64_t)kind << 16 | n)) >> 58];
 }
 
-/* --- saying what differed --------------------------------------------------------------------- */
+/* --- saying what differed ------------------------------------------------------------------- */
 
 /* "driver, device and 3 more" */
 static void
@@ -93,7 +93,7 @@ diverge(struct replayer *r, struct world *w, const char *what)
 	d->text[sizeof(d->text) - 1] = 0;
 }
 
-/* --- at each choice --------------------------------------------------------------------------- */
+/* --- at each choice ------------------------------------------------------------------------- */
 
 static bool
 compare_pick(struct replayer *r, struct world *w, const struct pick *p, uint32_t n,
@@ -182,7 +182,7 @@ replay_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kin
 	return answer;
 }
 
-/* --- the run ---------------------------------------------------------------------------------- */
+/* --- the run -------------------------------------------------------------------------------- */
 
 static int
 compare_end(struct replayer *r, struct world *w, enum stop stop)

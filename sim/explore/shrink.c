@@ -47,7 +47,7 @@ struct shrinker {
 	bool broken; /* a run ended with an error of the user's input */
 };
 
-/* --- one candidate ---------------------------------------------------------------------------- */
+/* --- one candidate -------------------------------------------------------------------------- */
 
 static uint32_t
 lenient_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
@@ -165,7 +165,7 @@ try_without(struct shrinker *s, size_t from, size_t to)
 	return try_candidate(s, p, left);
 }
 
-/* --- the phases ------------------------------------------------------------------------------- */
+/* --- the phases ----------------------------------------------------------------------------- */
 
 /* Whether one pick after the other was found necessary, since the last success. */
 static bool
@@ -304,7 +304,7 @@ improve_picks(struct shrinker *s)
 	return improved;
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------ */
 
 static int
 start(struct shrinker *s, const struct schedule *from, const struct finding *target)
@@ -331,8 +331,8 @@ start(struct shrinker *s, const struct schedule *from, const struct finding *tar
 	s->best_steps = world_step(s->w);
 	s->best_sum = picks_sum(from);
 	/* If the finding is that the run does not end, so may its candidates. */
-	s->steps_limit = stop == STOP_STEPS ? UINT64_MAX :
-					      s->best_steps * STEPS_FACTOR + STEPS_SLACK;
+	s->steps_limit =
+		stop == STOP_STEPS ? UINT64_MAX : s->best_steps * STEPS_FACTOR + STEPS_SLACK;
 	s->r->picks_before = from->count;
 	s->r->steps_before = s->best_steps;
 	return 0;

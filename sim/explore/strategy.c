@@ -8,7 +8,7 @@
 #include "base/must.h"
 #include "base/prng.h"
 
-/* --- random ----------------------------------------------------------------------------------- */
+/* --- random --------------------------------------------------------------------------------- */
 
 struct random {
 	struct strategy base;
@@ -77,7 +77,7 @@ const struct strategy_ops strategy_random = {
 	.destroy = random_destroy,
 };
 
-/* --- all of them ------------------------------------------------------------------------------ */
+/* --- all of them ---------------------------------------------------------------------------- */
 
 const struct strategy_ops *const strategy_table[] = { &strategy_random, NULL };
 

@@ -7,10 +7,20 @@
 
 /* ORDER VERDICT */
 const char *const verdict_name[VERDICT_COUNT] = {
-	"ok",		 "lost-kick",	      "lost-interrupt",	   "hang",
-	"livelock",	 "dirty-page-lost",   "memory-divergence", "data-race",
-	"spec-violation", "use-after-unmap",  "mapping-leak",	   "state-lost",
-	"unbounded-allocation", "budget",
+	"ok",
+	"lost-kick",
+	"lost-interrupt",
+	"hang",
+	"livelock",
+	"dirty-page-lost",
+	"memory-divergence",
+	"data-race",
+	"spec-violation",
+	"use-after-unmap",
+	"mapping-leak",
+	"state-lost",
+	"unbounded-allocation",
+	"budget",
 };
 
 enum verdict

@@ -13,8 +13,8 @@
 #define WEIGHT_IDLE 20
 
 /* What a thread waits for, by the beginning of its name, when it has nothing to do. */
-static const char *const idle_waits[] = { "vcpu", "softirq", "main loop: ", "iothread: ", "vhost work",
-					  "vhost-user message" };
+static const char *const idle_waits[] = { "vcpu",	"softirq",    "main loop: ",
+					  "iothread: ", "vhost work", "vhost-user message" };
 
 /* tests/unit/test_lanes.c checks that kinds and keys are those of events.def. */
 const struct wording wording_table[] = {
@@ -64,7 +64,8 @@ const struct wording wording_table[] = {
 	{ "virtqueue_pop", 56, "{dev} vq {vq}: pops head {head}" },
 	{ "virtqueue_fill", 44, "{dev} vq {vq}: used element for head {head}" },
 	{ "virtqueue_flush", 52, "{dev} vq {vq}: publishes {count} used" },
-	{ "virtqueue_set_notification", 54, "{dev} vq {vq}: asks for kicks: {enable}, more: {more}" },
+	{ "virtqueue_set_notification", 54,
+	  "{dev} vq {vq}: asks for kicks: {enable}, more: {more}" },
 	{ "virtqueue_should_notify", 50, "{dev} vq {vq}: interrupt wanted: {wanted}" },
 	{ "vhost_worker_sleep", 44, "{worker} sleeps" },
 	{ "virtio_notify", 56, "{dev} vq {vq}: interrupts the driver" },
@@ -126,7 +127,7 @@ wording_of(unsigned kind)
 	return NULL;
 }
 
-/* --- one argument ----------------------------------------------------------------------------- */
+/* --- one argument --------------------------------------------------------------------------- */
 
 static void
 print_gpa(const struct event_names *names, uint64_t gpa, FILE *out)
@@ -220,7 +221,7 @@ print_arg(const struct event_names *names, const struct event *e, const char *ke
 	}
 }
 
-/* --- one event -------------------------------------------------------------------------------- */
+/* --- one event ------------------------------------------------------------------------------ */
 
 static void
 print_template(const struct event_names *names, const struct event *e, const char *t, FILE *out)

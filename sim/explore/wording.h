@@ -32,8 +32,8 @@ extern const struct wording wording_table[]; /* ended by a null kind */
 size_t
 wording_text(const struct event_names *names, const struct event *e, char *text, size_t size);
 
-/* Whether a thread of the machine goes to sleep for want of work, or is woken for it: a CPU that halts, a
- * worker, a loop. */
+/* Whether a thread of the machine goes to sleep for want of work, or is woken for it: a CPU that
+ * halts, a worker, a loop. */
 bool
 wording_idle(const struct event_names *names, const struct event *e);
 

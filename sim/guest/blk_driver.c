@@ -19,7 +19,7 @@ blk_vq_done(struct guest_cpu *cpu, struct guest_vq *vq)
 	guest_blk_done(q->blk, cpu, (unsigned)(q - q->blk->queues));
 }
 
-/* --- set-up ----------------------------------------------------------------------------------- */
+/* --- set-up --------------------------------------------------------------------------------- */
 
 static void
 make_slots(struct guest_blk_queue *q)
@@ -140,7 +140,7 @@ guest_blk_probe(struct guest_blk *blk, struct guest_cpu *cpu)
 	return 0;
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------------- */
 
 static struct guest_blk_slot *
 slot_get(struct guest_blk_queue *q)
@@ -339,7 +339,7 @@ guest_blk_done(struct guest_blk *blk, struct guest_cpu *cpu, unsigned queue)
 	return done;
 }
 
-/* --- waiting ---------------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------------------- */
 
 int
 guest_blk_wait(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
@@ -383,7 +383,7 @@ guest_blk_flush(struct guest_blk *blk, struct guest_cpu *cpu)
 	return guest_blk_rw(blk, cpu, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
 }
 
-/* --- the end and the pause -------------------------------------------------------------------- */
+/* --- the end and the pause ------------------------------------------------------------------ */
 
 static bool
 blk_broken(const struct guest_blk *blk)

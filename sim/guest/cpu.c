@@ -33,7 +33,7 @@ guest_wait(struct guest_cpu *cpu, struct waitq *q)
 		vcpu_wait(cpu->vcpu, q);
 }
 
-/* --- levels ----------------------------------------------------------------------------------- */
+/* --- levels --------------------------------------------------------------------------------- */
 
 void
 guest_irq_disable(struct guest_cpu *cpu)
@@ -65,7 +65,7 @@ guest_bh_enable(struct guest_cpu *cpu)
 		vcpu_preempt_enable(cpu->vcpu);
 }
 
-/* --- softirq ---------------------------------------------------------------------------------- */
+/* --- softirq -------------------------------------------------------------------------------- */
 
 static void
 softirq_main(struct actor *self, void *arg)
@@ -130,7 +130,7 @@ guest_cpu_create(struct world *w, struct vcpu *vcpu, struct memview *view, unsig
 	return cpu;
 }
 
-/* --- MMIO ------------------------------------------------------------------------------------- */
+/* --- MMIO ----------------------------------------------------------------------------------- */
 
 uint64_t
 guest_mmio_read(struct guest_cpu *cpu, uint64_t gpa, unsigned size)
@@ -144,7 +144,7 @@ guest_mmio_write(struct guest_cpu *cpu, uint64_t gpa, uint64_t value, unsigned s
 	memview_write(cpu->view, cpu->vcpu, IO_MMIO, gpa, size, value);
 }
 
-/* --- spinlocks -------------------------------------------------------------------------------- */
+/* --- spinlocks ------------------------------------------------------------------------------ */
 
 void
 guest_spinlock_init(struct guest_spinlock *l, struct world *w, const char *name)

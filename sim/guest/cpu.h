@@ -76,7 +76,7 @@ guest_softirq_init(struct guest_softirq *s,
 void
 guest_softirq_raise(struct guest_cpu *cpu, struct guest_softirq *s);
 
-/* --- MMIO ------------------------------------------------------------------------------------- */
+/* --- MMIO ----------------------------------------------------------------------------------- */
 
 /* One access of 1, 2, 4 or 8 bytes. A read that nothing answers is all ones, a write vanishes. */
 uint64_t
@@ -84,7 +84,7 @@ guest_mmio_read(struct guest_cpu *cpu, uint64_t gpa, unsigned size);
 void
 guest_mmio_write(struct guest_cpu *cpu, uint64_t gpa, uint64_t value, unsigned size);
 
-/* --- spinlocks -------------------------------------------------------------------------------- */
+/* --- spinlocks ------------------------------------------------------------------------------ */
 
 struct guest_spinlock {
 	struct actor *owner;

@@ -27,7 +27,7 @@ guest_msix_disable(struct pci_function *f, struct guest_cpu *cpu)
 		msix_driver_control(f->msix, cpu->vcpu, false, false);
 }
 
-/* --- vectors ---------------------------------------------------------------------------------- */
+/* --- vectors -------------------------------------------------------------------------------- */
 
 /* The first vector of this CPU that no device has. */
 static unsigned
@@ -77,7 +77,7 @@ write_message(struct guest_irq *irq, struct guest_cpu *cpu, bool mask_first)
 	msix_driver_write_entry(irq->function->msix, cpu->vcpu, irq->entry, m, mask_first);
 }
 
-/* --- requesting ------------------------------------------------------------------------------- */
+/* --- requesting ----------------------------------------------------------------------------- */
 
 static void
 irq_prepare(struct guest_irq *irq, const char *name, struct pci_function *f,
@@ -172,7 +172,7 @@ guest_irq_free(struct guest_irq *irq)
 	irq->requested = false;
 }
 
-/* --- affinity --------------------------------------------------------------------------------- */
+/* --- affinity ------------------------------------------------------------------------------- */
 
 void
 guest_irq_set_affinity(struct guest_irq *irq, struct guest_cpu *cpu, struct guest_cpu *target)

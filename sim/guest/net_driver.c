@@ -10,7 +10,7 @@
 
 #define BUFFER_ALIGN 64u
 
-/* --- buffers ---------------------------------------------------------------------------------- */
+/* --- buffers -------------------------------------------------------------------------------- */
 
 void
 net_buffers_make(struct world *w, struct guest_net_buffers *b, uint16_t count, uint32_t bytes)
@@ -41,7 +41,7 @@ net_buffer_put(struct guest_net_buffers *b, uint64_t token)
 	b->free[b->free_count++] = (uint16_t)token;
 }
 
-/* --- delayed refill --------------------------------------------------------------------------- */
+/* --- delayed refill ------------------------------------------------------------------------- */
 
 static void
 refill_due(struct world *w, struct timer *t)
@@ -127,7 +127,7 @@ refill_init(struct guest_net *net, struct guest_cpu *cpu)
 	actor_set_daemon(r->worker, true);
 }
 
-/* --- probe ------------------------------------------------------------------------------------ */
+/* --- probe ---------------------------------------------------------------------------------- */
 
 /* A mutex: taken by tasks only, which may sleep while they hold it. */
 static void
@@ -260,7 +260,7 @@ guest_net_probe(struct guest_net *net, struct guest_cpu *cpu)
 	return 0;
 }
 
-/* --- open and close --------------------------------------------------------------------------- */
+/* --- open and close ------------------------------------------------------------------------- */
 
 static void
 net_up(struct guest_net *net, struct guest_cpu *cpu)
@@ -320,7 +320,7 @@ guest_net_close(struct guest_net *net, struct guest_cpu *cpu)
 	rtnl_unlock(net);
 }
 
-/* --- the end and the pause -------------------------------------------------------------------- */
+/* --- the end and the pause ------------------------------------------------------------------ */
 
 /* Transmitters that are past the check of `up` finish first: netif_tx_disable(). */
 static void
@@ -385,7 +385,7 @@ guest_net_restore(struct guest_net *net, struct guest_cpu *cpu)
 	return 0;
 }
 
-/* --- ethtool -G ------------------------------------------------------------------------------- */
+/* --- ethtool -G ----------------------------------------------------------------------------- */
 
 /* virtnet_rx_resize(); an interface that is down has its NAPI off already. */
 static int
@@ -446,8 +446,8 @@ guest_net_resize(struct guest_net *net, struct guest_cpu *cpu, unsigned vq_index
 	must(vq_index < 2 * net->pairs);
 	guest_cpu_enter(cpu);
 	rtnl_lock(net, cpu);
-	ret = vq_index % 2 ? tx_resize(net, cpu, &net->tx[vq_index / 2], size) :
-			     rx_resize(net, cpu, &net->rx[vq_index / 2], size);
+	ret = vq_index % 2 ? tx_resize(net, cpu, &net->tx[vq_index / 2], size)
+			   : rx_resize(net, cpu, &net->rx[vq_index / 2], size);
 	rtnl_unlock(net);
 	return ret;
 }

@@ -7,7 +7,7 @@
 
 #define RX_BUFFER_BYTES 1536u /* holds a frame and its header */
 
-/* --- filling ---------------------------------------------------------------------------------- */
+/* --- filling -------------------------------------------------------------------------------- */
 
 /* A receive buffer's memory; allocation may fail on purpose. */
 static int
@@ -51,7 +51,7 @@ net_rx_fill(struct guest_cpu *cpu, struct guest_rxq *rq)
 	return !failed;
 }
 
-/* --- receiving -------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------ */
 
 static void
 rx_deliver(struct guest_rxq *rq, struct guest_packet *p, unsigned buffers)
@@ -164,15 +164,15 @@ net_rx_recycle(struct guest_vq *vq, uint64_t token)
 void
 net_rx_init(struct guest_rxq *rq)
 {
-	uint32_t bytes = rq->net->mergeable && rq->net->config.rx_buffer_bytes ?
-				 rq->net->config.rx_buffer_bytes :
-				 RX_BUFFER_BYTES;
+	uint32_t bytes = rq->net->mergeable && rq->net->config.rx_buffer_bytes
+				 ? rq->net->config.rx_buffer_bytes
+				 : RX_BUFFER_BYTES;
 
 	net_buffers_make(rq->net->w, &rq->buffers, rq->vq->vring.size, bytes);
 	guest_napi_init(&rq->napi, rq->vq, rq->net->config.budget, rx_poll, rq);
 }
 
-/* --- tasks ------------------------------------------------------------------------------------ */
+/* --- tasks ---------------------------------------------------------------------------------- */
 
 struct guest_packet *
 guest_net_recv(struct guest_net *net, unsigned pair)

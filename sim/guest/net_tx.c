@@ -137,7 +137,7 @@ net_tx_init(struct guest_txq *sq)
 	guest_napi_init(&sq->napi, sq->vq, sq->net->config.budget, tx_poll, sq);
 }
 
-/* --- start_xmit ------------------------------------------------------------------------------- */
+/* --- start_xmit ----------------------------------------------------------------------------- */
 
 /* check_sq_full_and_disable() */
 static void

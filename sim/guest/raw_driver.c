@@ -10,7 +10,7 @@
 #define RING_SIZE 4u
 #define BUFFER_BYTES 16u
 
-/* --- what rings get from a half --------------------------------------------------------------- */
+/* --- what rings get from a half ------------------------------------------------------------- */
 
 static void *
 host_map(void *ctx, uint64_t gpa, uint64_t len)
@@ -74,7 +74,7 @@ raw_notify_eventfd(struct world *w, void *ctx, uint32_t data)
 	eventfd_signal(ctx);
 }
 
-/* --- driver ----------------------------------------------------------------------------------- */
+/* --- driver --------------------------------------------------------------------------------- */
 
 void
 raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *config,
@@ -173,7 +173,7 @@ raw_driver_run(struct raw_driver *d)
 	}
 }
 
-/* --- device ----------------------------------------------------------------------------------- */
+/* --- device --------------------------------------------------------------------------------- */
 
 void
 raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *config,
@@ -286,7 +286,7 @@ raw_device_run(struct raw_device *d)
 	}
 }
 
-/* --- the pair --------------------------------------------------------------------------------- */
+/* --- the pair ------------------------------------------------------------------------------- */
 
 static void
 driver_main(struct actor *self, void *arg)

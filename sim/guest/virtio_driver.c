@@ -41,7 +41,7 @@ guest_virtio_init(struct guest_virtio *dev, struct world *w,
 		world_fail(w, "datapath %s has no driver side", dev->config.datapath->name);
 }
 
-/* --- status and features ---------------------------------------------------------------------- */
+/* --- status and features -------------------------------------------------------------------- */
 
 /* virtio_add_status(): a read and a write. */
 static uint8_t
@@ -165,7 +165,7 @@ guest_virtio_reset(struct guest_virtio *dev, struct guest_cpu *cpu)
 			irqdesc_synchronize(dev->irqs[i].desc);
 }
 
-/* --- interrupts ------------------------------------------------------------------------------- */
+/* --- interrupts ----------------------------------------------------------------------------- */
 
 /* vp_config_changed() */
 static enum irq_return
@@ -230,9 +230,9 @@ request_vector(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned n, bool
 		snprintf(name, sizeof(name), "%s.%s", world_name_text(dev->w, dev->name),
 			 n == VECTOR_CONFIG ? "config" : "queues");
 	guest_irq_request(&dev->irqs[n], name, dev->config.function, n, cpu, target,
-			  vq		     ? guest_vq_interrupt :
-			  n == VECTOR_CONFIG ? config_interrupt :
-					       shared_interrupt,
+			  vq		       ? guest_vq_interrupt
+			  : n == VECTOR_CONFIG ? config_interrupt
+					       : shared_interrupt,
 			  vq ? (void *)vq : (void *)dev);
 }
 
@@ -244,7 +244,7 @@ guest_virtio_late_irqs(struct guest_virtio *dev, struct guest_cpu *cpu)
 			request_vector(dev, cpu, i, true);
 }
 
-/* --- queues ----------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------- */
 
 /* vp_active_vq(): size, addresses and vector of the selected queue. */
 static int
@@ -369,8 +369,8 @@ guest_virtio_find_vqs(struct guest_virtio *dev, struct guest_cpu *cpu,
 		if (!dev->irq_count)
 			dev->irq_count = 1;
 		dev->irqs = world_alloc(dev->w, dev->irq_count * sizeof(*dev->irqs));
-		ret = how == GUEST_VECTORS_INTX ? find_vqs_intx(dev, cpu, info) :
-						  find_vqs_msix(dev, cpu, info);
+		ret = how == GUEST_VECTORS_INTX ? find_vqs_intx(dev, cpu, info)
+						: find_vqs_msix(dev, cpu, info);
 		if (ret)
 			guest_virtio_del_vqs(dev, cpu);
 	}
@@ -412,7 +412,7 @@ guest_virtio_remove(struct guest_virtio *dev, struct guest_cpu *cpu)
 	set_state(dev, GUEST_VIRTIO_REMOVED, 0);
 }
 
-/* --- queue reset ------------------------------------------------------------------------------ */
+/* --- queue reset ---------------------------------------------------------------------------- */
 
 static void
 wait_zero(struct guest_virtio *dev, struct guest_cpu *cpu, size_t offset)
@@ -472,7 +472,7 @@ guest_vq_enable(struct guest_vq *vq, struct guest_cpu *cpu, uint16_t size)
 	return ret;
 }
 
-/* --- configuration space ---------------------------------------------------------------------- */
+/* --- configuration space -------------------------------------------------------------------- */
 
 /* The widest access that offset and size allow: fields are read by their own width (4.1.3.1). */
 static unsigned

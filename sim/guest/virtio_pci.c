@@ -73,7 +73,7 @@ guest_pci_map(struct guest_pci *pci, struct pci_function *f, struct guest_cpu *c
 	return pci->common_gpa && pci->notify_gpa && pci->isr_gpa;
 }
 
-/* --- registers -------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------ */
 
 uint64_t
 guest_pci_read(struct guest_pci *pci, struct guest_cpu *cpu, size_t offset, unsigned size)

@@ -13,7 +13,7 @@
 
 #define SLOT_NONE UINT16_MAX
 
-/* --- what the ring gets from us --------------------------------------------------------------- */
+/* --- what the ring gets from us ------------------------------------------------------------- */
 
 static void *
 ring_map(void *ctx, uint64_t gpa, uint64_t len)
@@ -47,7 +47,7 @@ ring_error(void *ctx, const char *what, uint64_t value)
 	emit(vq->w, EV_VQ_BAD_RING, vq->name, world_name(vq->w, what), (int64_t)value);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void
 slots_reset(struct guest_vq *vq)
@@ -122,7 +122,7 @@ gone(struct guest_vq *vq)
 	return true;
 }
 
-/* --- adding ----------------------------------------------------------------------------------- */
+/* --- adding --------------------------------------------------------------------------------- */
 
 int
 guest_vq_add(struct guest_vq *vq, const struct dp_buf *sg, unsigned out, unsigned in,
@@ -193,7 +193,7 @@ guest_vq_kick(struct guest_vq *vq, struct guest_cpu *cpu)
 		guest_vq_notify(vq, cpu, data);
 }
 
-/* --- reaping ---------------------------------------------------------------------------------- */
+/* --- reaping -------------------------------------------------------------------------------- */
 
 /* The driver's token of a slot that the ring gave back, and the slot to the free list. */
 static uint64_t
@@ -259,7 +259,7 @@ guest_vq_more_used(struct guest_vq *vq)
 	return st.last_used_idx != st.used_idx;
 }
 
-/* --- callbacks -------------------------------------------------------------------------------- */
+/* --- callbacks ------------------------------------------------------------------------------ */
 
 void
 guest_vq_disable_cb(struct guest_vq *vq)

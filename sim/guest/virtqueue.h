@@ -135,7 +135,7 @@ guest_vq_more_used(struct guest_vq *vq);
 enum irq_return
 guest_vq_interrupt(struct guest_cpu *cpu, void *arg);
 
-/* --- for the driver core ---------------------------------------------------------------------- */
+/* --- for the driver core -------------------------------------------------------------------- */
 
 /*
  * Allocate, zero and name ring memory and make the driver side; the transport's registers come

@@ -43,7 +43,8 @@ access_settle(struct world *w, struct actor *a)
 	a->pending_size = 0;
 	if (size && world_recording(w))
 		world_emit_detail(w, EV_STORE, (int64_t)a->pending_gpa, size,
-				  value_at(gm, a->pending_gpa, size), access_site(a->pending_site), 0);
+				  value_at(gm, a->pending_gpa, size), access_site(a->pending_site),
+				  0);
 }
 
 static void
@@ -63,14 +64,16 @@ record(struct world *w, struct actor *a, uint64_t offset, uint32_t size, enum ac
 }
 
 void
-access_shared(struct world *w, uint64_t offset, uint32_t size, enum access_kind kind, const void *site)
+access_shared(struct world *w, uint64_t offset, uint32_t size, enum access_kind kind,
+	      const void *site)
 {
 	struct actor *a = w->current;
 	const struct gm *gm = world_room(w, ROOM_MEMORY);
 
 	if (a && !w->in_setup) {
 		actor_point(w);
-		w->trail = trail_mix(w->trail, offset << 16 | size << 2 | kind | (uint64_t)a->id << 48);
+		w->trail = trail_mix(w->trail,
+				     offset << 16 | size << 2 | kind | (uint64_t)a->id << 48);
 		if (__builtin_expect(w->host->sink != NULL, 0))
 			record(w, a, offset, size, kind, site);
 	}
@@ -79,8 +82,8 @@ access_shared(struct world *w, uint64_t offset, uint32_t size, enum access_kind 
 }
 
 /*
- * Under sequential consistency a barrier orders nothing that is not ordered already; it is shown when
- * recording because people look for it.
+ * Under sequential consistency a barrier orders nothing that is not ordered already; it is shown
+ * when recording because people look for it.
  */
 void
 ringside_fence(int kind)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The functions that gcc 12 and clang 14 call from code built with -fsanitize=thread.  Their names and
- * shapes are the compilers' ABI (gcc's sanitizer.def and LLVM's tsan_interface*.h); what they do is ours.
+ * The functions that gcc 12 and clang 14 call from code built with -fsanitize=thread.  Their names
+ * and shapes are the compilers' ABI (gcc's sanitizer.def and LLVM's tsan_interface*.h); what they
+ * do is ours.
  *
  * This file itself is not instrumented.
  */
@@ -27,23 +28,23 @@ hook(const volatile void *p, uint32_t size, enum access_kind kind, const void *s
 #define HERE __builtin_return_address(0)
 
 /* The prototypes are for -Wmissing-prototypes: nobody but the compiler calls these. */
-#define PLAIN(prefix, bytes)                                                \
-	void __tsan_##prefix##read##bytes(void *p);                         \
-	void __tsan_##prefix##write##bytes(void *p);                        \
-	void __tsan_##prefix##read##bytes(void *p)                          \
-	{                                                                   \
-		hook(p, bytes, ACCESS_LOAD, HERE);                          \
-	}                                                                   \
-	void __tsan_##prefix##write##bytes(void *p)                         \
-	{                                                                   \
-		hook(p, bytes, ACCESS_STORE, HERE);                         \
+#define PLAIN(prefix, bytes) \
+	void __tsan_##prefix##read##bytes(void *p); \
+	void __tsan_##prefix##write##bytes(void *p); \
+	void __tsan_##prefix##read##bytes(void *p) \
+	{ \
+		hook(p, bytes, ACCESS_LOAD, HERE); \
+	} \
+	void __tsan_##prefix##write##bytes(void *p) \
+	{ \
+		hook(p, bytes, ACCESS_STORE, HERE); \
 	}
 
 #define PLAIN_SIZES(prefix) \
-	PLAIN(prefix, 1)    \
-	PLAIN(prefix, 2)    \
-	PLAIN(prefix, 4)    \
-	PLAIN(prefix, 8)    \
+	PLAIN(prefix, 1) \
+	PLAIN(prefix, 2) \
+	PLAIN(prefix, 4) \
+	PLAIN(prefix, 8) \
 	PLAIN(prefix, 16)
 
 PLAIN_SIZES()
@@ -153,63 +154,63 @@ __tsan_atomic_signal_fence(int order)
 }
 
 /* Atomics: the hook, then the operation itself, which nobody can interrupt. */
-#define ATOMIC_RMW(bits, type, name, expression)                                      \
-	type __tsan_atomic##bits##_##name(volatile type *p, type v, int order);       \
-	type __tsan_atomic##bits##_##name(volatile type *p, type v, int order)        \
-	{                                                                             \
-		hook(p, sizeof(*p), ACCESS_RMW, HERE);                                \
-		type old = *p;                                                        \
-		*p = (type)(expression);                                              \
-		return old;                                                           \
+#define ATOMIC_RMW(bits, type, name, expression) \
+	type __tsan_atomic##bits##_##name(volatile type *p, type v, int order); \
+	type __tsan_atomic##bits##_##name(volatile type *p, type v, int order) \
+	{ \
+		hook(p, sizeof(*p), ACCESS_RMW, HERE); \
+		type old = *p; \
+		*p = (type)(expression); \
+		return old; \
 	}
 
-#define ATOMIC_CAS(bits, type, strength)                                                     \
+#define ATOMIC_CAS(bits, type, strength) \
 	int __tsan_atomic##bits##_compare_exchange_##strength(volatile type *p, type *expected, \
-							      type v, int order, int fail);  \
+							      type v, int order, int fail); \
 	int __tsan_atomic##bits##_compare_exchange_##strength(volatile type *p, type *expected, \
-							      type v, int order, int fail)   \
-	{                                                                                    \
-		hook(p, sizeof(*p), ACCESS_RMW, HERE);                                       \
-		if (*p == *expected) {                                                       \
-			*p = v;                                                              \
-			return 1;                                                            \
-		}                                                                            \
-		*expected = *p;                                                              \
-		return 0;                                                                    \
+							      type v, int order, int fail) \
+	{ \
+		hook(p, sizeof(*p), ACCESS_RMW, HERE); \
+		if (*p == *expected) { \
+			*p = v; \
+			return 1; \
+		} \
+		*expected = *p; \
+		return 0; \
 	}
 
-#define ATOMICS(bits, type)                                                                    \
-	type __tsan_atomic##bits##_load(const volatile type *p, int order);                    \
-	type __tsan_atomic##bits##_load(const volatile type *p, int order)                     \
-	{                                                                                      \
-		hook(p, sizeof(*p), ACCESS_LOAD, HERE);                                        \
-		return *p;                                                                     \
-	}                                                                                      \
-	void __tsan_atomic##bits##_store(volatile type *p, type v, int order);                 \
-	void __tsan_atomic##bits##_store(volatile type *p, type v, int order)                  \
-	{                                                                                      \
-		hook(p, sizeof(*p), ACCESS_STORE, HERE);                                       \
-		*p = v;                                                                        \
-	}                                                                                      \
-	ATOMIC_RMW(bits, type, exchange, v)                                                    \
-	ATOMIC_RMW(bits, type, fetch_add, old + v)                                             \
-	ATOMIC_RMW(bits, type, fetch_sub, old - v)                                             \
-	ATOMIC_RMW(bits, type, fetch_and, old & v)                                             \
-	ATOMIC_RMW(bits, type, fetch_or, old | v)                                              \
-	ATOMIC_RMW(bits, type, fetch_xor, old ^ v)                                             \
-	ATOMIC_RMW(bits, type, fetch_nand, ~(old & v))                                         \
-	ATOMIC_CAS(bits, type, strong)                                                         \
-	ATOMIC_CAS(bits, type, weak)                                                           \
+#define ATOMICS(bits, type) \
+	type __tsan_atomic##bits##_load(const volatile type *p, int order); \
+	type __tsan_atomic##bits##_load(const volatile type *p, int order) \
+	{ \
+		hook(p, sizeof(*p), ACCESS_LOAD, HERE); \
+		return *p; \
+	} \
+	void __tsan_atomic##bits##_store(volatile type *p, type v, int order); \
+	void __tsan_atomic##bits##_store(volatile type *p, type v, int order) \
+	{ \
+		hook(p, sizeof(*p), ACCESS_STORE, HERE); \
+		*p = v; \
+	} \
+	ATOMIC_RMW(bits, type, exchange, v) \
+	ATOMIC_RMW(bits, type, fetch_add, old + v) \
+	ATOMIC_RMW(bits, type, fetch_sub, old - v) \
+	ATOMIC_RMW(bits, type, fetch_and, old &v) \
+	ATOMIC_RMW(bits, type, fetch_or, old | v) \
+	ATOMIC_RMW(bits, type, fetch_xor, old ^ v) \
+	ATOMIC_RMW(bits, type, fetch_nand, ~(old & v)) \
+	ATOMIC_CAS(bits, type, strong) \
+	ATOMIC_CAS(bits, type, weak) \
 	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected, type v, \
-							int order, int fail);                  \
+							int order, int fail); \
 	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected, type v, \
-							int order, int fail)                   \
-	{                                                                                      \
-		hook(p, sizeof(*p), ACCESS_RMW, HERE);                                         \
-		type old = *p;                                                                 \
-		if (old == expected)                                                           \
-			*p = v;                                                                \
-		return old;                                                                    \
+							int order, int fail) \
+	{ \
+		hook(p, sizeof(*p), ACCESS_RMW, HERE); \
+		type old = *p; \
+		if (old == expected) \
+			*p = v; \
+		return old; \
 	}
 
 ATOMICS(8, uint8_t)

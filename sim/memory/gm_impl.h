@@ -27,7 +27,8 @@ struct gm {
 	} hook[GM_HOOKS];
 };
 
-/* Number the names that recording shows now: a run may not differ by whether somebody records it. */
+/* Number the names that recording shows now: a run may not differ by whether somebody records it.
+ */
 void
 access_init(struct world *w);
 

@@ -10,7 +10,8 @@
 #include "memory/access.h"
 #include "memory/gm_impl.h"
 
-/* The guest's allocator starts above the first page: gpa 0 stays invalid, as a null in the rings. */
+/* The guest's allocator starts above the first page: gpa 0 stays invalid, as a null in the rings.
+ */
 #define GM_ALLOC_FIRST 4096u
 
 static struct gm *
@@ -97,8 +98,9 @@ gm_alloc(struct world *w, uint64_t bytes, uint64_t align)
 	uint64_t gpa = (gm->next + align - 1) & ~(align - 1);
 
 	if (gpa > gm->size || bytes > gm->size - gpa)
-		world_fail(w, "guest RAM is full: %" PRIu64 " bytes asked for, %" PRIu64 " of %" PRIu64
-			      " in use",
+		world_fail(w,
+			   "guest RAM is full: %" PRIu64 " bytes asked for, %" PRIu64 " of %" PRIu64
+			   " in use",
 			   bytes, gm->next, gm->size);
 	gm->next = gpa + bytes;
 	return gpa;

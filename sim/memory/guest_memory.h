@@ -2,16 +2,16 @@
 /*
  * Guest memory and the accesses that actors make to it.
  *
- * One contiguous range of bytes in the world's arena stands for a guest's RAM: gpa 0 is its first byte.
- * (Where RAM sits in the guest's address space, with holes and slots, is kvm/'s and vmm/'s matter.)
- * Untouched pages take no memory.
+ * One contiguous range of bytes in the world's arena stands for a guest's RAM: gpa 0 is its first
+ * byte. (Where RAM sits in the guest's address space, with holes and slots, is kvm/'s and vmm/'s
+ * matter.) Untouched pages take no memory.
  *
- * Regions give ranges names for people: "vq0.avail.idx" instead of gpa 0x1042.  A region's describe()
- * turns an offset into the name of a field.
+ * Regions give ranges names for people: "vq0.avail.idx" instead of gpa 0x1042.  A region's
+ * describe() turns an offset into the name of a field.
  *
- * An access by instrumented ring code (sim/memory/access.c) to a *shared* address is a choice point and
- * part of the digest.  Accesses of the models themselves go through gm_read() and gm_write(): they are
- * not choice points unless the model says so with actor_point().
+ * An access by instrumented ring code (sim/memory/access.c) to a *shared* address is a choice point
+ * and part of the digest.  Accesses of the models themselves go through gm_read() and gm_write():
+ * they are not choice points unless the model says so with actor_point().
  */
 #ifndef RINGSIDE_MEMORY_GUEST_MEMORY_H
 #define RINGSIDE_MEMORY_GUEST_MEMORY_H
@@ -42,12 +42,13 @@ gm_read(const struct world *w, uint64_t gpa, void *to, uint64_t len);
 bool
 gm_write(struct world *w, uint64_t gpa, const void *from, uint64_t len);
 
-/* Allocate @bytes of guest RAM aligned to @align (a power of two), never freed but by restoring; the
- * guest's page allocator for rings and buffers. Ends the run with an error if RAM is full. */
+/* Allocate @bytes of guest RAM aligned to @align (a power of two), never freed but by restoring;
+ * the guest's page allocator for rings and buffers. Ends the run with an error if RAM is full. */
 uint64_t
 gm_alloc(struct world *w, uint64_t bytes, uint64_t align);
 
-/* Name a range. @name is copied ("vq0"); @describe may be null. A later region hides an earlier one. */
+/* Name a range. @name is copied ("vq0"); @describe may be null. A later region hides an earlier
+ * one. */
 void
 gm_region(struct world *w, uint64_t gpa, uint64_t len, const char *name, gm_describe_fn describe,
 	  const void *context);
@@ -57,8 +58,8 @@ void
 gm_name(const struct world *w, uint64_t gpa, char *text, size_t size);
 
 /*
- * A device (or another writer that is not a vCPU) wrote [gpa, gpa + len): observers of dirty logging
- * learn of it here. @writer is a world_name() number.
+ * A device (or another writer that is not a vCPU) wrote [gpa, gpa + len): observers of dirty
+ * logging learn of it here. @writer is a world_name() number.
  */
 typedef void (*gm_write_hook)(struct world *w, uint64_t gpa, uint64_t len, void *context);
 /* Called for each gm_write() and each store of ring code; for KVM's dirty log. At most 8. */

@@ -7,7 +7,8 @@
 
 const char *const guest_notifier_design_name[GUEST_NOTIFIER_DESIGNS] = {
 	/* ORDER GUEST_NOTIFIER_DESIGN */
-	"unregister", "swap",
+	"unregister",
+	"swap",
 };
 
 struct guest_notifiers *
@@ -53,7 +54,7 @@ guest_notifier_of(struct guest_notifiers *set, int32_t queue)
 	return &set->notifier[queue];
 }
 
-/* --- the call fd ------------------------------------------------------------------------------ */
+/* --- the call fd ---------------------------------------------------------------------------- */
 
 void
 guest_notifier_call_is(struct guest_notifier *n, struct eventfd *fd)
@@ -73,7 +74,7 @@ give_call(struct guest_notifier *n, struct eventfd *fd)
 		guest_notifier_call_is(n, fd);
 }
 
-/* --- routes and irqfds ------------------------------------------------------------------------ */
+/* --- routes and irqfds ---------------------------------------------------------------------- */
 
 /* kvm_virtio_pci_vq_vector_use() */
 static void
@@ -135,7 +136,7 @@ irqfd_release(struct guest_notifier *n)
 	irqfd_deassign(n->set->chip, n->fd, n->set->route[n->vector].gsi);
 }
 
-/* --- masking ---------------------------------------------------------------------------------- */
+/* --- masking -------------------------------------------------------------------------------- */
 
 static void
 say_mask(struct guest_notifier *n, bool masked)
@@ -237,7 +238,7 @@ on_poll(void *arg, unsigned start, unsigned end)
 
 static const struct msix_ops ops = { .use = on_use, .release = on_release, .poll = on_poll };
 
-/* --- start and stop --------------------------------------------------------------------------- */
+/* --- start and stop ------------------------------------------------------------------------- */
 
 /* kvm_virtio_pci_vector_use_one() */
 static void
@@ -353,7 +354,7 @@ guest_notifier_set_vector(struct guest_notifier *n, unsigned vector)
 		unmask_one(n, set->msix->entry[vector].message);
 }
 
-/* --- notifying -------------------------------------------------------------------------------- */
+/* --- notifying ------------------------------------------------------------------------------ */
 
 bool
 guest_notifier_call(struct guest_notifier *n)

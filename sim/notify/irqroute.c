@@ -7,7 +7,9 @@
 
 const char *const irqroute_type_name[3] = {
 	/* ORDER IRQROUTE_TYPE */
-	"none", "irqchip", "msi",
+	"none",
+	"irqchip",
+	"msi",
 };
 
 /* Index of the first entry whose GSI is not below. */

@@ -70,7 +70,7 @@ memregion_init(struct memregion *r, struct memview *view, const char *name, enum
 	view->regions = r;
 }
 
-/* --- transactions ----------------------------------------------------------------------------- */
+/* --- transactions --------------------------------------------------------------------------- */
 
 void
 memview_begin(struct memview *view)
@@ -193,7 +193,11 @@ memregion_add_ioeventfd(struct memregion *r, uint64_t offset, uint32_t length, b
 	memview_begin(r->view);
 	i = world_alloc(r->view->world, sizeof(*i));
 	i->e = (struct ioeventfd){
-		.space = r->space, .length = length, .match = match, .value = value, .fd = fd,
+		.space = r->space,
+		.length = length,
+		.match = match,
+		.value = value,
+		.fd = fd,
 	};
 	i->offset = offset;
 	while (*last)
@@ -219,7 +223,7 @@ memregion_del_ioeventfd(struct memregion *r, uint64_t offset, uint32_t length, b
 	memview_commit(r->view);
 }
 
-/* --- accesses --------------------------------------------------------------------------------- */
+/* --- accesses ------------------------------------------------------------------------------- */
 
 struct memregion *
 memview_find(const struct memview *view, enum io_space space, uint64_t address, uint32_t length)

@@ -7,7 +7,7 @@
 #include "notify/irqchip.h"
 #include "notify/msix.h"
 
-/* --- state ------------------------------------------------------------------------------------ */
+/* --- state ---------------------------------------------------------------------------------- */
 
 bool
 msix_enabled(const struct msix *m)
@@ -88,7 +88,7 @@ msix_notify(struct msix *m, unsigned vector)
 		send_message(m, vector);
 }
 
-/* --- masks ------------------------------------------------------------------------------------ */
+/* --- masks ---------------------------------------------------------------------------------- */
 
 /* msix_handle_mask_update(): first who delivers otherwise, then what is pending. */
 static void
@@ -170,7 +170,7 @@ msix_vector_unuse(struct msix *m, unsigned vector)
 		set_pending(m, vector, false);
 }
 
-/* --- the guest's accesses --------------------------------------------------------------------- */
+/* --- the guest's accesses ------------------------------------------------------------------- */
 
 static void
 write_dword(struct msix *m, uint32_t offset, uint32_t value)
@@ -254,7 +254,7 @@ msix_pba_read(struct msix *m, uint32_t offset, uint32_t length)
 	return length == 8 ? word : word >> (offset % 8 * 8) & UINT32_MAX;
 }
 
-/* --- building --------------------------------------------------------------------------------- */
+/* --- building ------------------------------------------------------------------------------- */
 
 static void
 on_table_write(void *arg, struct vcpu *v, uint64_t offset, uint32_t length, uint64_t value)
@@ -336,7 +336,7 @@ msix_create(struct pci_function *f, struct irqchip *chip, unsigned vectors, unsi
 	return m;
 }
 
-/* --- the driver's way ------------------------------------------------------------------------- */
+/* --- the driver's way ----------------------------------------------------------------------- */
 
 static void
 driver_write(struct msix *m, struct vcpu *v, unsigned vector, uint32_t field, uint32_t value)

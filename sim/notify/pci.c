@@ -24,7 +24,7 @@ put(uint8_t *bytes, unsigned offset, unsigned length, uint32_t value)
 		bytes[offset + i] = (uint8_t)(value >> 8 * i);
 }
 
-/* --- building --------------------------------------------------------------------------------- */
+/* --- building ------------------------------------------------------------------------------- */
 
 struct pci_bus *
 pci_bus_create(struct world *w, struct memview *view)
@@ -91,16 +91,19 @@ pci_bar_init(struct pci_function *f, unsigned n, uint64_t size_bytes, bool io, b
 	     bool prefetch)
 {
 	unsigned reg = PCI_BASE_ADDRESS_0 + 4 * n;
-	uint32_t flags = io ? PCI_BASE_ADDRESS_SPACE_IO :
-			      (mem64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
-				      (prefetch ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
+	uint32_t flags = io ? PCI_BASE_ADDRESS_SPACE_IO
+			    : (mem64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
+					 (prefetch ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
 	uint32_t low = io ? 0x3 : 0xf;
 
 	must(!f->bridge && n < PCI_BARS && !f->bar[n].size_bytes && !(io && mem64));
 	must(size_bytes > low && size_bytes <= UINT64_C(1) << 31);
 	must(!(size_bytes & (size_bytes - 1)));
 	f->bar[n] = (struct pci_bar){
-		.size_bytes = size_bytes, .io = io, .mem64 = mem64, .prefetch = prefetch,
+		.size_bytes = size_bytes,
+		.io = io,
+		.mem64 = mem64,
+		.prefetch = prefetch,
 	};
 	put(f->config, reg, 4, flags);
 	put(f->wmask, reg, 4, ~(uint32_t)(size_bytes - 1) & ~low);
@@ -139,7 +142,7 @@ pci_add_capability(struct pci_function *f, uint8_t id, uint8_t size)
 	return at;
 }
 
-/* --- decoding --------------------------------------------------------------------------------- */
+/* --- decoding ------------------------------------------------------------------------------- */
 
 uint16_t
 pci_command(const struct pci_function *f)
@@ -226,7 +229,7 @@ update_mappings(struct pci_bus *bus)
 	memview_commit(bus->view);
 }
 
-/* --- configuration cycles --------------------------------------------------------------------- */
+/* --- configuration cycles ------------------------------------------------------------------- */
 
 static bool
 overlaps(unsigned offset, unsigned length, unsigned first, unsigned bytes)
@@ -313,7 +316,7 @@ pci_set_present(struct pci_function *f, bool present)
 	update_mappings(f->bus);
 }
 
-/* --- what guests do --------------------------------------------------------------------------- */
+/* --- what guests do ------------------------------------------------------------------------- */
 
 void
 pci_set_bar(struct pci_function *f, struct vcpu *v, unsigned n, uint64_t address)

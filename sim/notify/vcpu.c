@@ -12,7 +12,7 @@ const char *const vcpu_mode_name[VCPU_MODES] = {
 	"in_guest", "exited", "blocking", "blocked", "stopped",
 };
 
-/* --- tasks and exclusion ---------------------------------------------------------------------- */
+/* --- tasks and exclusion -------------------------------------------------------------------- */
 
 static struct vcpu_task *
 find_task(const struct vcpu *v, const struct actor *a)
@@ -125,7 +125,7 @@ vcpu_unbind(struct vcpu *v, struct actor *a)
 	waitq_wake_one(v->world, &v->work); /* it may be idle now */
 }
 
-/* --- taking interrupts ------------------------------------------------------------------------ */
+/* --- taking interrupts ---------------------------------------------------------------------- */
 
 bool
 vcpu_deliverable(const struct vcpu *v)
@@ -257,7 +257,7 @@ vcpu_create(struct world *w, uint32_t id)
 	return v;
 }
 
-/* --- what guest code calls -------------------------------------------------------------------- */
+/* --- what guest code calls ------------------------------------------------------------------ */
 
 void
 vcpu_wait(struct vcpu *v, struct waitq *q)
@@ -334,7 +334,7 @@ vcpu_eoi(struct vcpu *v)
 	settle(v);
 }
 
-/* --- exits and pauses ------------------------------------------------------------------------- */
+/* --- exits and pauses ----------------------------------------------------------------------- */
 
 /* Stop where we are: @self, if it belongs to the vCPU, waits here until vcpu_resume(). */
 static void
@@ -435,7 +435,7 @@ vcpu_resume(struct vcpu *v)
 	poke(v);
 }
 
-/* --- delivery --------------------------------------------------------------------------------- */
+/* --- delivery ------------------------------------------------------------------------------- */
 
 /* vmx_deliver_posted_interrupt(): tell the target that PIR is not empty. */
 static void

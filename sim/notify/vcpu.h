@@ -108,7 +108,7 @@ struct vcpu {
 struct vcpu *
 vcpu_create(struct world *w, uint32_t id);
 
-/* --- guest tasks ------------------------------------------------------------------------------ */
+/* --- guest tasks ---------------------------------------------------------------------------- */
 
 /* Let @a run on this vCPU from now on. The running actor may wait here until the vCPU is free. */
 void
@@ -134,7 +134,7 @@ vcpu_preempt_disable(struct vcpu *v);
 void
 vcpu_preempt_enable(struct vcpu *v);
 
-/* --- the guest's IDT -------------------------------------------------------------------------- */
+/* --- the guest's IDT ------------------------------------------------------------------------ */
 
 void
 vcpu_set_handler(struct vcpu *v, unsigned vector, vcpu_handler_fn fn, void *arg, enum vcpu_eoi eoi);
@@ -144,7 +144,7 @@ vcpu_clear_handler(struct vcpu *v, unsigned vector);
 void
 vcpu_eoi(struct vcpu *v);
 
-/* --- exits ------------------------------------------------------------------------------------ */
+/* --- exits ---------------------------------------------------------------------------------- */
 
 /*
  * The running task (or the handler that runs) leaves the guest and comes back; nests.  An actor
@@ -155,7 +155,7 @@ vcpu_exit(struct vcpu *v);
 void
 vcpu_enter(struct vcpu *v);
 
-/* --- the host's side -------------------------------------------------------------------------- */
+/* --- the host's side ------------------------------------------------------------------------ */
 
 /* An interrupt for this vCPU, from any actor or callback. */
 void

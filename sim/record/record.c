@@ -72,10 +72,10 @@ struct record {
 	struct batch batch;
 	struct event *events; /* EVENTS_PER_COMMIT of them */
 	size_t count;
-	int64_t run;		       /* in progress, or 0 */
-	int64_t last_run;	       /* of the null recorder */
+	int64_t run; /* in progress, or 0 */
+	int64_t last_run; /* of the null recorder */
 	int64_t span_first, span_last; /* the run's newest, 0: none */
-	uint64_t *places;	       /* gpa + 1, open addressing; 0 is free */
+	uint64_t *places; /* gpa + 1, open addressing; 0 is free */
 	size_t place_count, place_capacity;
 	bool failed; /* the run in progress met `error` */
 	struct error error;

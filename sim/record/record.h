@@ -74,10 +74,10 @@ struct run_info {
 	const char *scenario; /* path as given, or the trace */
 	const char *variant;
 	const char *strategy; /* "random", "replay", … ; "run" for a single run */
-	const char *memory;   /* "sc", "tso", "weak" */
+	const char *memory; /* "sc", "tso", "weak" */
 	const char *datapath; /* "native", "linux", or a path */
 	const char *expected; /* verdict the scenario expects, "" if it says nothing */
-	const char *version;  /* "0.1.0 fc96b1b…": of Ringside, with its commit */
+	const char *version; /* "0.1.0 fc96b1b…": of Ringside, with its commit */
 	uint64_t seed;
 	const struct run_param *params; /* all of them, defaults too */
 	size_t param_count;
@@ -100,9 +100,9 @@ int
 record_names(struct record *r, struct world *w, struct error *err);
 
 struct run_violation {
-	const char *oracle;    /* "lost-kick" */
+	const char *oracle; /* "lost-kick" */
 	const char *statement; /* "INV-KICK", "VIRTIO-2.7.10.1-D2" */
-	const char *severity;  /* "must" or "should" */
+	const char *severity; /* "must" or "should" */
 	uint64_t step;
 	int64_t time_ns;
 	const char *actor;
@@ -126,11 +126,11 @@ record_metric_real(struct record *r, const char *name, double value, const char 
 struct run_failure {
 	const char *verdict;
 	const char *oracle, *subject, *message; /* of the finding */
-	const char *schedule;			/* shrunk */
-	const char *file;			/* the whole failure file (explore/failure.h) */
-	uint64_t index;				/* number of the schedule that first showed it */
-	uint64_t times;				/* how often it was met */
-	uint64_t signature;			/* of the shrunk schedule */
+	const char *schedule; /* shrunk */
+	const char *file; /* the whole failure file (explore/failure.h) */
+	uint64_t index; /* number of the schedule that first showed it */
+	uint64_t times; /* how often it was met */
+	uint64_t signature; /* of the shrunk schedule */
 };
 
 int
@@ -152,8 +152,8 @@ record_progress(struct record *r, const struct run_progress *p, struct error *er
 
 struct run_result {
 	const char *verdict; /* a word of explore/verdict.h */
-	uint64_t schedules;  /* 1 for a single run */
-	bool complete;	     /* an exhaustive strategy left nothing out */
+	uint64_t schedules; /* 1 for a single run */
+	bool complete; /* an exhaustive strategy left nothing out */
 	uint64_t steps;
 	int64_t sim_time_ns;
 	uint64_t digest;

@@ -65,9 +65,9 @@ print_row(const struct lanes *l, size_t i, FILE *out)
 
 	wording_text(&l->names, e, text, sizeof(text));
 	fprintf(out, "<div class=\"r%s\" title=\"%s, %" PRId64 " ns\"><span>%" PRIu64 "</span>",
-		e->kind == EV_VIOLATION	   ? " v" :
-		e->kind == EV_ACTOR_BLOCK ? " w" :
-					   "",
+		e->kind == EV_VIOLATION	    ? " v"
+		: e->kind == EV_ACTOR_BLOCK ? " w"
+					    : "",
 		event_info[e->kind].name, e->time_ns, e->step);
 	for (int lane = 0; lane < (int)l->lane_count; lane++) {
 		fputs("<span>", out);

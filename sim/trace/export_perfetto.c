@@ -16,12 +16,9 @@
 static const struct pair {
 	const char *from, *to, *key;
 } pairs[] = {
-	{ "eventfd_signal", "eventfd_read", "fd" },
-	{ "eventfd_write", "eventfd_read", "fd" },
-	{ "eventfd_signal", "irqfd_inject", "fd" },
-	{ "eventfd_write", "irqfd_inject", "fd" },
-	{ "ioeventfd_match", "eventfd_signal", "fd" },
-	{ "msi_send", "irq_enter", "vector" },
+	{ "eventfd_signal", "eventfd_read", "fd" },    { "eventfd_write", "eventfd_read", "fd" },
+	{ "eventfd_signal", "irqfd_inject", "fd" },    { "eventfd_write", "irqfd_inject", "fd" },
+	{ "ioeventfd_match", "eventfd_signal", "fd" }, { "msi_send", "irq_enter", "vector" },
 	{ "irq_request", "irq_enter", "vector" },
 };
 #define PAIRS (sizeof(pairs) / sizeof(*pairs))
@@ -48,7 +45,7 @@ struct exporter {
 	unsigned from_kind[PAIRS], to_kind[PAIRS];
 };
 
-/* --- pieces ----------------------------------------------------------------------------------- */
+/* --- pieces --------------------------------------------------------------------------------- */
 
 static int64_t
 stamp_ns(const struct exporter *x, size_t i)
@@ -105,7 +102,7 @@ put_arrow(struct exporter *x, size_t from, size_t to, const char *name)
 	fputc('}', x->out);
 }
 
-/* --- tracks ----------------------------------------------------------------------------------- */
+/* --- tracks --------------------------------------------------------------------------------- */
 
 static void
 put_metadata(struct exporter *x, const char *what, uint32_t tid, const char *name)
@@ -145,7 +142,7 @@ put_tracks(struct exporter *x)
 	free(seen);
 }
 
-/* --- slices ----------------------------------------------------------------------------------- */
+/* --- slices --------------------------------------------------------------------------------- */
 
 static bool
 ends_run(const struct event *e)
@@ -198,7 +195,7 @@ put_wait_slices(struct exporter *x)
 	free(next);
 }
 
-/* --- arrows ----------------------------------------------------------------------------------- */
+/* --- arrows --------------------------------------------------------------------------------- */
 
 static unsigned
 kind_of(const char *name)
@@ -271,7 +268,7 @@ put_arrows(struct exporter *x)
 	}
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------ */
 
 static void
 put_instants(struct exporter *x)

@@ -26,21 +26,21 @@ struct error;
  * ORDER RECORD.  RECORD(ID, "name", "format of the arguments", "what the system said")
  * The format is that of engine/events.def.
  */
-#define RECORDS(RECORD)                                                                           \
-	RECORD(PAGE_DIRTY, "page_dirty", "gfn=0x%x slot=%d base_gfn=0x%x npages=%d",              \
-	       "KVM marked a page dirty in the bitmap of this slot")                              \
-	RECORD(BITMAP_DESTROYED, "bitmap_destroyed", "slot=%d base_gfn=0x%x npages=%d",           \
-	       "KVM freed the dirty bitmap of this slot")                                         \
-	RECORD(MIGRATION_SYNC, "migration_sync", "", "QEMU finished migration_bitmap_sync()")     \
-	RECORD(CHECKPOINT, "checkpoint", "number=%d", "COLO begins a checkpoint")                 \
-	RECORD(BIT_SEEN, "bit_seen", "gfn=0x%x set=%d",                                           \
+#define RECORDS(RECORD) \
+	RECORD(PAGE_DIRTY, "page_dirty", "gfn=0x%x slot=%d base_gfn=0x%x npages=%d", \
+	       "KVM marked a page dirty in the bitmap of this slot") \
+	RECORD(BITMAP_DESTROYED, "bitmap_destroyed", "slot=%d base_gfn=0x%x npages=%d", \
+	       "KVM freed the dirty bitmap of this slot") \
+	RECORD(MIGRATION_SYNC, "migration_sync", "", "QEMU finished migration_bitmap_sync()") \
+	RECORD(CHECKPOINT, "checkpoint", "number=%d", "COLO begins a checkpoint") \
+	RECORD(BIT_SEEN, "bit_seen", "gfn=0x%x set=%d", \
 	       "the recording's own look at a page's bit in the migration's bitmap")
 
 enum record_kind {
 #define RECORD(id, name, format, what) RECORD_##id,
 	RECORDS(RECORD)
 #undef RECORD
-	RECORD_KINDS
+		RECORD_KINDS
 };
 
 struct record_info {

@@ -277,7 +277,7 @@ struct import {
 	bool anchored, has_wall;
 	int64_t anchor_ns, anchor_wall_s;
 	int64_t wall_s, first_wall_s; /* the year's turn added */
-	size_t pending;		      /* estimated records from here on may still be too late */
+	size_t pending; /* estimated records from here on may still be too late */
 };
 
 static void

@@ -112,8 +112,8 @@ ring_update(struct vhost_user_ring *ring)
 {
 	struct vhost_vq *v = ring->v;
 	bool run = ring->kick && ring->enabled && v->ring.device;
-	bool watch = ring->kick &&
-		     (run || fault_on(v->vq->vdev->w, FAULT_VHOST_USER_KICK_DISCARDED));
+	bool watch =
+		ring->kick && (run || fault_on(v->vq->vdev->w, FAULT_VHOST_USER_KICK_DISCARDED));
 
 	if (!run)
 		vhost_vq_clear(v);

@@ -116,7 +116,9 @@ vhost_vq_stop(struct vhost_vq *v)
 {
 	struct virtio_queue *vq = v->vq;
 	struct world *w = vq->vdev->w;
-	enum fault no_drain = vq->resetting ? FAULT_QUEUE_RESET_NO_QUIESCE : FAULT_STOP_NO_DRAIN;
+	enum fault no_drain = vq->resetting	    ? FAULT_QUEUE_RESET_NO_QUIESCE
+			      : vq->vdev->resetting ? FAULT_RESET_NO_DRAIN
+						    : FAULT_STOP_NO_DRAIN;
 
 	vhost_vq_clear(v);
 	vhost_worker_flush(v->worker);

@@ -49,7 +49,7 @@ driver_broke(struct dp_device *d, const char *what, uint64_t value)
 	return -EINVAL;
 }
 
-/* --- life -------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static int
 split_device_init(struct dp_device **device, const struct dp_vring *vring,
@@ -101,7 +101,7 @@ split_device_destroy(struct dp_device *d)
 	d->host.free(d->host.ctx, d, d->bytes);
 }
 
-/* --- what is available ------------------------------------------------------------------- */
+/* --- what is available ---------------------------------------------------------------------- */
 
 /* Refresh shadow_avail_idx. False if the driver's index cannot be. */
 static bool
@@ -190,7 +190,7 @@ split_device_unpop(struct dp_device *d, const struct dp_elem *elem)
 	d->inuse--;
 }
 
-/* --- notifications we want --------------------------------------------------------------- */
+/* --- notifications we want ------------------------------------------------------------------ */
 
 static void
 write_used_flags(struct dp_device *d, uint16_t flags)
@@ -271,7 +271,7 @@ split_device_enable_notify(struct dp_device *d)
 	return d->shadow_avail_idx != known;
 }
 
-/* --- giving back ------------------------------------------------------------------------- */
+/* --- giving back ---------------------------------------------------------------------------- */
 
 static void
 write_used(struct dp_device *d, uint16_t idx, uint32_t id, uint32_t len)
@@ -372,7 +372,7 @@ split_device_flush(struct dp_device *d, unsigned count)
 		d->signalled_used_valid = false;
 }
 
-/* --- notifications the driver wants ------------------------------------------------------ */
+/* --- notifications the driver wants --------------------------------------------------------- */
 
 /* Quirk: vhost 809ecb9bca6a, reverted by 8d65843c4426.  A copy of used_event was trusted while it
  * lay ahead, so that a driver which moved it back was not heard.  Linux does since 8d622d21d248: it
@@ -419,7 +419,7 @@ split_device_should_notify(struct dp_device *d)
 	return vring_need_event(d->cached_used_event, new_idx, old);
 }
 
-/* --- position and state ------------------------------------------------------------------ */
+/* --- position and state --------------------------------------------------------------------- */
 
 static uint32_t
 split_device_get_position(struct dp_device *d)

@@ -52,7 +52,7 @@ device_broke(struct dp_driver *d, const char *what, uint64_t value)
 	return -EINVAL;
 }
 
-/* --- life -------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static int
 split_driver_init(struct dp_driver **driver, const struct dp_vring *vring,
@@ -101,7 +101,7 @@ split_driver_destroy(struct dp_driver *d)
 	d->host.free(d->host.ctx, d, d->bytes);
 }
 
-/* --- add --------------------------------------------------------------------------------- */
+/* --- add ------------------------------------------------------------------------------------ */
 
 static uint16_t
 desc_flags(unsigned i, unsigned out, unsigned total)
@@ -199,7 +199,7 @@ split_driver_add(struct dp_driver *d, const struct dp_buf *sg, unsigned out, uns
 	return 0;
 }
 
-/* --- kick -------------------------------------------------------------------------------- */
+/* --- kick ----------------------------------------------------------------------------------- */
 
 static bool
 split_driver_kick_prepare(struct dp_driver *d)
@@ -234,7 +234,7 @@ split_driver_notify_data(struct dp_driver *d)
 	return virtio_notification_data(d->index, d->avail_idx_shadow);
 }
 
-/* --- get --------------------------------------------------------------------------------- */
+/* --- get ------------------------------------------------------------------------------------ */
 
 /* Give the chain at @first back to the free descriptors. */
 static void
@@ -341,7 +341,7 @@ split_driver_get(struct dp_driver *d, uint64_t *token, uint32_t *len)
 	return 1;
 }
 
-/* --- callbacks --------------------------------------------------------------------------- */
+/* --- callbacks ------------------------------------------------------------------------------ */
 
 static void
 split_driver_disable_cb(struct dp_driver *d)
@@ -415,7 +415,7 @@ split_driver_enable_cb_delayed(struct dp_driver *d)
 	return (uint16_t)(DP_READ_ONCE(d->vr.used->idx) - d->last_used_idx) <= bufs;
 }
 
-/* --- the rest ---------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------------------- */
 
 static int
 split_driver_detach_unused(struct dp_driver *d, uint64_t *token)

@@ -55,7 +55,7 @@ ring_split_check(const struct dp_vring *vring)
 	return NULL;
 }
 
-/* --- names ------------------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------------------------- */
 
 /* "+1" where an access does not begin at a field's first byte. */
 static void

@@ -20,7 +20,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio's fields are read as they stand");
 
-/* --- device status (2.1), one byte on every transport ------------------------------------ */
+/* --- device status (2.1), one byte on every transport --------------------------------------- */
 
 #define VIRTIO_CONFIG_S_ACKNOWLEDGE 1u
 #define VIRTIO_CONFIG_S_DRIVER 2u
@@ -30,7 +30,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio's fields are r
 #define VIRTIO_CONFIG_S_NEEDS_RESET 64u
 #define VIRTIO_CONFIG_S_FAILED 128u
 
-/* --- feature bits (2.2, 6): 0 … 23 and 50 … 127 belong to the device type ---------------- */
+/* --- feature bits (2.2, 6): 0 … 23 and 50 … 127 belong to the device type ------------------- */
 
 #define VIRTIO_F_NOTIFY_ON_EMPTY 24 /* legacy (6.3): interrupt when the ring runs empty, always */
 #define VIRTIO_F_ANY_LAYOUT 27 /* legacy (6.3) */
@@ -56,7 +56,7 @@ virtio_has(uint64_t features, unsigned feature)
 	return features >> feature & 1;
 }
 
-/* --- device types (5) -------------------------------------------------------------------- */
+/* --- device types (5) ----------------------------------------------------------------------- */
 
 #define VIRTIO_ID_NET 1u
 #define VIRTIO_ID_BLOCK 2u
@@ -71,7 +71,7 @@ virtio_has(uint64_t features, unsigned feature)
 #define VIRTIO_ID_MEM 24u
 #define VIRTIO_ID_FS 26u
 
-/* --- split virtqueue (2.7) --------------------------------------------------------------- */
+/* --- split virtqueue (2.7) ------------------------------------------------------------------ */
 
 #define VIRTQUEUE_MAX_SIZE 32768u /* 2.7: descriptors of a split ring; always a power of two */
 
@@ -132,7 +132,7 @@ vring_need_event(uint16_t event, uint16_t new_idx, uint16_t old)
 	return (uint16_t)(new_idx - event - 1) < (uint16_t)(new_idx - old);
 }
 
-/* --- packed virtqueue (2.8) -------------------------------------------------------------- */
+/* --- packed virtqueue (2.8) ----------------------------------------------------------------- */
 
 #define VIRTQUEUE_MAX_SIZE_PACKED 32768u /* offsets have 15 bits; need not be a power of two */
 
@@ -165,7 +165,7 @@ struct vring_packed_desc_event {
 _Static_assert(sizeof(struct vring_packed_desc) == 16, "2.8.13");
 _Static_assert(sizeof(struct vring_packed_desc_event) == 4, "2.8.14");
 
-/* --- driver notifications (2.9) ---------------------------------------------------------- */
+/* --- driver notifications (2.9) ------------------------------------------------------------- */
 
 /*
  * The 32 bits written to the doorbell with VIRTIO_F_NOTIFICATION_DATA: the queue in the low half,
@@ -178,7 +178,7 @@ virtio_notification_data(uint16_t vq_index, uint16_t position)
 	return (uint32_t)position << 16 | vq_index;
 }
 
-/* --- PCI (4.1) --------------------------------------------------------------------------- */
+/* --- PCI (4.1) ------------------------------------------------------------------------------ */
 
 #define VIRTIO_PCI_VENDOR_ID 0x1af4u
 #define VIRTIO_PCI_DEVICE_ID(type) (0x1040u + (type)) /* 4.1.2.1 */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the benchmarks share: a clock, and the line that `make bench` prints for a figure.  Each figure is
- * the best of BENCH_ROUNDS rounds: on a shared machine the fastest round is the one least disturbed.
+ * What the benchmarks share: a clock, and the line that `make bench` prints for a figure.  Each
+ * figure is the best of BENCH_ROUNDS rounds: on a shared machine the fastest round is the one least
+ * disturbed.
  */
 #ifndef RINGSIDE_TESTS_BENCH_H
 #define RINGSIDE_TESTS_BENCH_H

@@ -206,10 +206,12 @@ round_restore(long pages)
 int
 main(void)
 {
-	bench_print("timed events, 1,000 callbacks pending", bench_best(round_callbacks, 1000), "events/s");
+	bench_print("timed events, 1,000 callbacks pending", bench_best(round_callbacks, 1000),
+		    "events/s");
 	bench_print("timed events, 100,000 callbacks pending", bench_best(round_callbacks, 100000),
 		    "events/s");
-	bench_print("timed events, 1,000 actors sleeping", bench_best(round_sleepers, 1000), "events/s");
+	bench_print("timed events, 1,000 actors sleeping", bench_best(round_sleepers, 1000),
+		    "events/s");
 	bench_print("timed events, 100,000 actors sleeping", bench_best(round_sleepers, 100000),
 		    "events/s");
 	bench_print("actor switches, 2 actors", bench_best(round_switches, 2), "switches/s");

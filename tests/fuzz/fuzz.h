@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the operation-list fuzzers share.  A fuzzer is `fuzz_NOUN [rounds] [seed]`: each round makes a list
- * of operations from (seed, round), applies it to the real thing and to a slow obvious model, and
- * compares after each operation.  A mismatch prints what reproduces it and exits with 1.
+ * What the operation-list fuzzers share.  A fuzzer is `fuzz_NOUN [rounds] [seed]`: each round makes
+ * a list of operations from (seed, round), applies it to the real thing and to a slow obvious
+ * model, and compares after each operation.  A mismatch prints what reproduces it and exits with 1.
  */
 #ifndef RINGSIDE_TESTS_FUZZ_H
 #define RINGSIDE_TESTS_FUZZ_H
@@ -26,16 +26,17 @@ fuzz_below(struct fuzz *f, uint32_t n)
 	return prng_below(&f->prng, n);
 }
 
-#define fuzz_check(f, condition)                                                                  \
-	do {                                                                                      \
-		if (!(condition)) {                                                               \
-			fprintf(stderr, "%s:%d: %s: round %llu, operation %llu: %s does not hold\n" \
-					"repeat with: fuzz_%s 1 %llu\n",                         \
-				__FILE__, __LINE__, (f)->name, (unsigned long long)(f)->round,    \
-				(unsigned long long)(f)->operation, #condition, (f)->name,        \
-				(unsigned long long)((f)->seed + (f)->round));                    \
-			exit(1);                                                                  \
-		}                                                                                 \
+#define fuzz_check(f, condition) \
+	do { \
+		if (!(condition)) { \
+			fprintf(stderr, \
+				"%s:%d: %s: round %llu, operation %llu: %s does not hold\n" \
+				"repeat with: fuzz_%s 1 %llu\n", \
+				__FILE__, __LINE__, (f)->name, (unsigned long long)(f)->round, \
+				(unsigned long long)(f)->operation, #condition, (f)->name, \
+				(unsigned long long)((f)->seed + (f)->round)); \
+			exit(1); \
+		} \
 	} while (0)
 
 /* Round r of seed s is round 0 of seed s + r: a failing round is repeated alone. */

@@ -77,7 +77,7 @@ struct rig {
 	struct sleeper driver_sleeps, device_sleeps;
 };
 
-/* --- host --------------------------------------------------------------------------------- */
+/* --- host ----------------------------------------------------------------------------------- */
 
 static void
 scribble(struct rig *r)
@@ -181,7 +181,7 @@ rig_destroy(struct rig *r)
 	dev->destroy(r->other);
 }
 
-/* --- honest rounds: the driver's operations ----------------------------------------------- */
+/* --- honest rounds: the driver's operations ------------------------------------------------- */
 
 static uint16_t
 idx(const struct rig *r, uint32_t count)
@@ -333,7 +333,7 @@ check_state(struct rig *r)
 	fuzz_check(r->f, r->event ? !s.used_flags : s.used_flags == !r->kicks);
 }
 
-/* --- honest rounds: the device's operations ----------------------------------------------- */
+/* --- honest rounds: the device's operations ------------------------------------------------- */
 
 static void
 do_pop(struct rig *r)
@@ -497,7 +497,7 @@ honest_round(struct fuzz *f, struct rig *r)
 	}
 }
 
-/* --- hostile rounds ----------------------------------------------------------------------- */
+/* --- hostile rounds ------------------------------------------------------------------------- */
 
 static void
 check_elem(struct rig *r)

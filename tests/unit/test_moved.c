@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * No address decides an order.  The same world at two places of the address space, the same seed: the same
- * digest.  And the test of the test: an actor that lets a pointer into an order is caught by it.
+ * No address decides an order.  The same world at two places of the address space, the same seed:
+ * the same digest.  And the test of the test: an actor that lets a pointer into an order is caught
+ * by it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +56,8 @@ digests(unsigned place, void (*setup)(struct world *w, void *arg), uint64_t out[
 	struct world_config config = { .mode = WORLD_RELAXED, .place = place };
 	struct error err;
 	struct world *w = world_create(&config, &err);
-	struct strategy *s = strategy_create(&strategy_random, &(struct strategy_config){ 7 }, &err);
+	struct strategy *s =
+		strategy_create(&strategy_random, &(struct strategy_config){ 7 }, &err);
 
 	assert_non_null(w);
 	assert_non_null(s);

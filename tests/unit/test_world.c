@@ -157,7 +157,7 @@ interleaved_worlds_do_not_touch(void **state)
 	world_destroy(b);
 }
 
-/* --- time -------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------- */
 
 static char log_text[256];
 
@@ -291,7 +291,8 @@ relaxed_sleeps_order_only_their_actor(void **state)
 
 			prng_seed(&r.prng, seed);
 			log_text[0] = 0;
-			assert_int_equal(world_setup(w, setup_sleeps, (void *)(intptr_t)bound, &err), 0);
+			assert_int_equal(
+				world_setup(w, setup_sleeps, (void *)(intptr_t)bound, &err), 0);
 			world_set_chooser(w, &r.base);
 			assert_int_equal(world_run(w), STOP_QUIESCENT);
 			long_first += log_text[0] == 'l';
@@ -305,7 +306,7 @@ relaxed_sleeps_order_only_their_actor(void **state)
 	}
 }
 
-/* --- waiting ----------------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------------------- */
 
 static struct waitq never;
 
@@ -383,8 +384,8 @@ static void
 endless_runs_end(void **state)
 {
 	struct error err;
-	struct world *w =
-		world_create(&(struct world_config){ .mode = WORLD_RELAXED, .steps_max = 1000 }, &err);
+	struct world *w = world_create(
+		&(struct world_config){ .mode = WORLD_RELAXED, .steps_max = 1000 }, &err);
 
 	assert_int_equal(world_setup(w, setup_spin, NULL, &err), 0);
 	assert_int_equal(world_run(w), STOP_STEPS);
@@ -392,7 +393,7 @@ endless_runs_end(void **state)
 	world_destroy(w);
 }
 
-/* --- limits ------------------------------------------------------------------------------------ */
+/* --- limits --------------------------------------------------------------------------------- */
 
 static void
 setup_blocks(struct world *w, void *arg)
@@ -413,7 +414,8 @@ setup_may_not_wait(void **state)
 	world_destroy(w);
 }
 
-/* Fail the 1st allocation, then the 2nd, …: always a clean error, until the set-up and run succeed. */
+/* Fail the 1st allocation, then the 2nd, …: always a clean error, until the set-up and run succeed.
+ */
 static void
 every_allocation_may_fail(void **state)
 {
@@ -457,8 +459,8 @@ static void
 a_hundred_thousand_actors(void **state)
 {
 	struct error err;
-	struct world *w =
-		world_create(&(struct world_config){ .mode = WORLD_TIMED, .steps_max = 10000000 }, &err);
+	struct world *w = world_create(
+		&(struct world_config){ .mode = WORLD_TIMED, .steps_max = 10000000 }, &err);
 
 	assert_int_equal(world_setup(w, setup_crowd, NULL, &err), 0);
 	assert_int_equal(world_actors(w), 100001);
