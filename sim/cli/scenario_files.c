@@ -74,7 +74,8 @@ scenario_files_find(struct scenario_files *f, char **paths, int count, struct er
 			return error_set(err, "%s: %s", paths[i], strerror(errno));
 		if (S_ISDIR(st.st_mode) ? search(f, paths[i], SCENARIO_DEPTH_MAX, err) : add(f, paths[i], err))
 			return -1;
-		qsort(f->path + first, f->count - first, sizeof(*f->path), by_path);
+		if (f->count > first)
+			qsort(f->path + first, f->count - first, sizeof(*f->path), by_path);
 	}
 	return 0;
 }

@@ -171,8 +171,8 @@ scan_next(struct scan *s)
 		s->size = (size_t)(s->at - s->text);
 	} else {
 		s->token = TOKEN_OTHER;
-		s->size = 1;
-		s->at++;
+		s->size = s->end - s->at > 1 && s->at[1] == '=' && strchr("=~<>", *s->at) ? 2 : 1;
+		s->at += s->size;
 	}
 	return true;
 }
