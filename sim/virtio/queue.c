@@ -338,7 +338,8 @@ virtio_queue_reset(struct virtio_queue *vq)
 			timer_arm(w, &vq->reset_timer, vdev->reset_ns, false);
 		return;
 	}
-	if (quiesce && vq->inflight)
+	/* Also with nothing in flight: what was filled last may not be published yet. */
+	if (quiesce && vdev->backend)
 		vdev->backend->drain(vq);
 	reset_finish(w, &vq->reset_timer);
 }
