@@ -196,13 +196,17 @@ again:
 static bool
 poll_mode(struct aio_context *ctx)
 {
-	if (!ctx->poll_turns || !poll_switch(ctx, true))
+	if (!ctx->poll_turns || !ctx->poll_pays)
+		return false;
+	ctx->poll_pays = poll_switch(ctx, true);
+	if (!ctx->poll_pays)
 		return false;
 	for (unsigned i = 0; i < ctx->poll_turns; i++) {
 		if (poll_all(ctx) || anything(ctx))
 			return true;
 		actor_work(ctx->w, AIO_POLL_NS);
 	}
+	ctx->poll_pays = false;
 	poll_switch(ctx, false);
 	return poll_all(ctx);
 }
@@ -245,6 +249,7 @@ again:
 		} else {
 			continue;
 		}
+		ctx->poll_pays = true;
 		if (epoch != ctx->epoch)
 			goto again;
 	}

@@ -9,12 +9,12 @@
  *	a turn:  aio_wait()      until a bottom half is scheduled or an eventfd is readable
  *	         aio_dispatch()  the bottom halves that are there now, then each readable handler
  *
- * Polling.  With aio_set_poll() a thread that has nothing to do asks poll() of each handler for
- * some turns before it sleeps.  A source that is polled need not notify: poll_begin() turns its
- * notifications off, poll_end() on, and then it is polled once more, for what came in between.
- * Handlers stay in that state from turn to turn as long as polling finds something; a handler that
- * is detached then has not had its poll_end(), and who attaches it again has to know (QEMU
- * 5bdbaebcce).
+ * Polling.  With aio_set_poll() a thread that had something to do asks poll() of each handler for
+ * some turns before it sleeps, and does not until there was something again (QEMU adapts poll_ns).
+ * A source that is polled need not notify: poll_begin() turns its notifications off, poll_end() on,
+ * and then it is polled once more, for what came in between.  Handlers stay in that state from turn
+ * to turn as long as polling finds something; a handler that is detached then has not had its
+ * poll_end(), and who attaches it again has to know (QEMU 5bdbaebcce).
  *
  * Cost: a turn is O(handlers).
  */
@@ -55,7 +55,8 @@ struct aio_context {
 	struct aio_handler *handlers; /* oldest first */
 	uint32_t epoch; /* moves when the list does: a walk over it begins again */
 	struct virtio_work *bh, **bh_last;
-	unsigned poll_turns; /* before each sleep; 0: none */
+	unsigned poll_turns; /* before a sleep; 0: none */
+	bool poll_pays; /* a handler had something to do since polling last found nothing */
 	struct waitq wait; /* threads in aio_wait() */
 	struct actor *home; /* the thread that runs it */
 	uint64_t sleeps;

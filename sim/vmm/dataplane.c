@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vmm/dataplane.h"
 
+#include <stdio.h>
+
 #include "base/must.h"
 #include "virtio/host_notifier.h"
 
@@ -104,11 +106,11 @@ take_all(struct dataplane *dp)
 }
 
 static void
-activate(struct virtio_work *work)
+activate(struct aio_handler *h)
 {
-	struct dataplane *dp = work->arg;
+	struct dataplane *dp = h->arg;
 
-	if (!dp->vdev->started)
+	if (!eventfd_test_and_clear(h->fd) || dp->active)
 		return;
 	take_all(dp);
 	for_each_queue (dp, q)
@@ -124,6 +126,11 @@ is_idle(void *arg)
 }
 
 static void
+nothing(void *arg)
+{
+}
+
+static void
 drain(struct virtio_queue *vq)
 {
 	struct dataplane *dp = of(vq->vdev);
@@ -134,12 +141,15 @@ drain(struct virtio_queue *vq)
 	}
 	while (vq->inflight)
 		waitq_wait(vq->vdev->w, &vq->drained);
+	/* The last chain is filled; who did it may have yet to publish it and to signal. */
+	aio_run_there(dp->ctx, nothing, NULL);
 }
 
 static void
 drain_and_give(struct dataplane *dp)
 {
-	bool wait = !fault_on(dp->vdev->w, FAULT_STOP_NO_DRAIN);
+	enum fault no_drain = dp->vdev->resetting ? FAULT_RESET_NO_DRAIN : FAULT_STOP_NO_DRAIN;
+	bool wait = !fault_on(dp->vdev->w, no_drain);
 
 	for_each_queue (dp, q) {
 		if (wait)
@@ -198,8 +208,10 @@ start(struct virtio_device *vdev)
 	/* The iothread may run from the first of these on. */
 	for_each_queue (dp, q)
 		attach(q);
-	if (dp->activate_async)
-		aio_bh_schedule(dp->ctx, &dp->activate);
+	if (dp->activate_async) {
+		aio_attach(dp->ctx, &dp->activate);
+		eventfd_set(dp->activate.fd);
+	}
 }
 
 /* virtio_blk_ioeventfd_stop_vq_bh() */
@@ -213,12 +225,24 @@ detach_and_read(void *arg)
 }
 
 static void
+detach_activate(void *arg)
+{
+	struct dataplane *dp = arg;
+
+	aio_detach(&dp->activate);
+}
+
+static void
 stop(struct virtio_device *vdev)
 {
 	struct dataplane *dp = of(vdev);
 	bool main_loop = dp->owner == VIRTIO_OWNER_MAIN_LOOP;
 	struct dataplane_queue *end = dp->queue + vdev->queue_count;
 
+	if (main_loop)
+		aio_detach(&dp->activate);
+	else if (dp->activate.ctx)
+		aio_run_there(dp->ctx, detach_activate, dp);
 	for (struct dataplane_queue *q = dp->queue; !main_loop && q < end; q++)
 		if (q->handler.ctx)
 			aio_run_there(dp->ctx, detach_and_read, q);
@@ -231,7 +255,6 @@ stop(struct virtio_device *vdev)
 	/* A kick that came before the commit and that nobody took. */
 	for (struct dataplane_queue *q = dp->queue; q < end; q++)
 		virtio_host_notifier_cleanup(q->vq);
-	aio_bh_cancel(dp->ctx, &dp->activate);
 	drain_and_give(dp);
 	guest_notifiers(dp, false);
 }
@@ -241,7 +264,10 @@ queue_start(struct virtio_queue *vq)
 {
 	struct dataplane *dp = of(vq->vdev);
 
-	if (!dp->active || !virtio_queue_take(vq, dp->owner) || !dp->ioeventfd)
+	/* Before activation: taken with the others then. */
+	if (dp->active && !virtio_queue_take(vq, dp->owner))
+		return;
+	if (!dp->ioeventfd)
 		return;
 	vq->vdev->transport->transaction_begin(vq->vdev);
 	virtio_host_notifier_set(vq, true);
@@ -335,9 +361,10 @@ dataplane_drain_end(struct dataplane *dp)
 
 struct dataplane *
 dataplane_create(struct virtio_device *vdev, struct main_loop *loop, struct aio_context *ctx,
-		 struct call_relay *relay, bool ioeventfd)
+		 struct call_relay *relay, bool ioeventfd, bool activate_async)
 {
 	struct dataplane *dp = world_alloc(vdev->w, sizeof(*dp));
+	char name[64];
 
 	dp->vdev = vdev;
 	dp->loop = loop;
@@ -345,7 +372,15 @@ dataplane_create(struct virtio_device *vdev, struct main_loop *loop, struct aio_
 	dp->owner = ctx == &loop->ctx ? VIRTIO_OWNER_MAIN_LOOP : VIRTIO_OWNER_IOTHREAD;
 	dp->relay = relay;
 	dp->ioeventfd = ioeventfd;
-	dp->activate = (struct virtio_work){ .fn = activate, .arg = dp };
+	if (activate_async) {
+		snprintf(name, sizeof(name), "%s.activate", vdev->name_text);
+		dp->activate_async = true;
+		dp->activate = (struct aio_handler){
+			.fd = eventfd_create(vdev->w, name, EVENTFD_OTHER, EVENTFD_NONBLOCK),
+			.fn = activate,
+			.arg = dp,
+		};
+	}
 	dp->queue = world_alloc(vdev->w, vdev->queue_count * sizeof(*dp->queue));
 	for (uint16_t i = 0; i < vdev->queue_count; i++) {
 		struct dataplane_queue *q = &dp->queue[i];

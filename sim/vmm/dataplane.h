@@ -26,8 +26,8 @@
  * off: who attaches it turns them on, and has the queue looked at once (QEMU 5bdbaebcce).
  *
  * activate_async is Firecracker's order: notifiers and handlers are there at once, the rings are
- * taken by the thread later; a kick in between is read and found spurious, and the self-kick at
- * activation makes up for it (0899ee515).
+ * taken by the thread when it comes to an eventfd of its own; a kick that it reads before that is
+ * found spurious, and the self-kick at activation makes up for it (0899ee515).
  */
 #ifndef RINGSIDE_VMM_DATAPLANE_H
 #define RINGSIDE_VMM_DATAPLANE_H
@@ -48,10 +48,10 @@ struct dataplane {
 	struct aio_context *ctx; /* the main loop's, or an iothread's */
 	enum virtio_owner owner;
 	bool ioeventfd;
-	bool activate_async;
 	bool active; /* rings are taken */
 	unsigned drains; /* nested drained sections */
-	struct virtio_work activate;
+	bool activate_async;
+	struct aio_handler activate; /* its eventfd says that the device was started */
 	struct call_relay *relay;
 	struct dataplane_queue *queue;
 };
@@ -59,10 +59,10 @@ struct dataplane {
 extern const struct virtio_backend_ops dataplane_main_loop_ops;
 extern const struct virtio_backend_ops dataplane_iothread_ops;
 
-/* For @vdev, in @ctx; the device's backend_data is it. */
+/* For @vdev, in @ctx; the device's backend_data is it. @activate_async needs @ioeventfd. */
 struct dataplane *
 dataplane_create(struct virtio_device *vdev, struct main_loop *loop, struct aio_context *ctx,
-		 struct call_relay *relay, bool ioeventfd);
+		 struct call_relay *relay, bool ioeventfd, bool activate_async);
 
 /* A drained section, with the big lock: between the two no handler runs, nothing is in flight. */
 void

@@ -210,7 +210,6 @@ dataplane_backend(struct machine_device *d, bool iothread)
 	struct main_loop *loop = d->machine->loop;
 	struct aio_context *ctx = &loop->ctx;
 	struct iothread *t = d->config.iothread;
-	struct dataplane *dp;
 	char name[64];
 
 	if (iothread) {
@@ -219,9 +218,8 @@ dataplane_backend(struct machine_device *d, bool iothread)
 			t = iothread_create(d->machine->w, name, d->config.poll ? 1 : 0);
 		ctx = &t->ctx;
 	}
-	dp = dataplane_create(&d->vdev, loop, ctx, &d->relay, !d->config.no_ioeventfd);
-	dp->activate_async = d->config.activate_async;
-	return dp;
+	return dataplane_create(&d->vdev, loop, ctx, &d->relay, !d->config.no_ioeventfd,
+				d->config.activate_async);
 }
 
 static void *
@@ -299,6 +297,8 @@ check_config(struct machine *m, const struct machine_device_config *c)
 	if (mult & (mult - 1) || mult == 1 || mult > VIRTIO_PCI_PART_BYTES)
 		world_fail(m->w, "%s: notify multiplier %u is not a power of two from 2 to %u",
 			   c->name, mult, VIRTIO_PCI_PART_BYTES);
+	if (c->activate_async && c->no_ioeventfd)
+		world_fail(m->w, "%s: activate_async needs ioeventfds", c->name);
 	if (c->vectors > MSIX_VECTORS_MAX)
 		world_fail(m->w, "%s: a device has at most %u vectors", c->name, MSIX_VECTORS_MAX);
 }
