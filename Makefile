@@ -3,15 +3,16 @@
 #
 # A source is found by its place: sim/ROOM/*.c and *.S make the library, sim/cli/ the program, each
 # tests/unit/test_*.c one test program, each tests/fuzz/fuzz_*.c one operation-list fuzzer.
-# Ring code (RING) is compiled with -fsanitize=thread so that the compiler reports its accesses to us:
-# the run time behind those calls is sim/memory/, not the sanitizer's.
+# Ring code (RING) is compiled with -fsanitize=thread so that the compiler reports its accesses to
+# us: the run time behind those calls is sim/memory/, not the sanitizer's.
 
 CONFIG ?= release
 CC ?= gcc
 BUILD ?= build/$(CONFIG)
 LUA_PC := lua5.4
 PKGS := sqlite3 yaml-0.1 $(LUA_PC)
-# Silent where pkg-config is not installed yet: `make demo` and `make check` install it and start make again.
+# Silent where pkg-config is not installed yet: `make demo` and `make check` install it and start
+# make again.
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -63,7 +64,8 @@ ringside: $(BUILD)/ringside
 
 # Ring code: instrumented for us, never together with another sanitizer.
 $(RING:%.c=$(BUILD)/%.o): OPT_asan := -O1 -g
-# The run time behind the instrumentation: under another sanitizer gcc would insist on its own prototypes.
+# The run time behind the instrumentation: under another sanitizer gcc would insist on its own
+# prototypes.
 $(BUILD)/sim/memory/access_tsan.o: OPT_asan := -O1 -g
 $(BUILD)/sim/memory/access_tsan.o: OPT_ubsan := -O1 -g
 $(RING:%.c=$(BUILD)/%.o): ALL_CFLAGS += -fsanitize=thread
@@ -76,7 +78,8 @@ $(BUILD)/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-$(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' -DRINGSIDE_COMMIT='"$(COMMIT)"'
+$(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' \
+	-DRINGSIDE_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/libringside.a: $(LIB_OBJ)
 	@rm -f $@
@@ -112,7 +115,8 @@ cli-tests: all
 
 # operation<TAB>rate<TAB>unit, after a line that names machine and commit.
 bench: $(BENCHES) all
-	@echo "# $$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(uname -sr), commit $(COMMIT)"
+	@echo "# $$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(uname -sr)," \
+		"commit $(COMMIT)"
 	@for b in $(BENCHES); do $$b || exit 1; done
 
 # The whole suite in another build.
@@ -153,7 +157,8 @@ PREFIX ?= /usr/local
 .PHONY: install
 install: all
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ringside
-	mkdir -p $(DESTDIR)$(PREFIX)/share/ringside
+	mkdir -p $(DESTDIR)$(PREFIX)/share/ringside $(DESTDIR)$(PREFIX)/share/man/man1
+	$(BIN) man >$(DESTDIR)$(PREFIX)/share/man/man1/ringside.1
 	cp -r scenarios analysis traces $(DESTDIR)$(PREFIX)/share/ringside/
 
 .PHONY: help

@@ -9,8 +9,8 @@
 
 local rooms = {}
 for i, room in ipairs {
-	"base", "engine", "memory", "explore", "notify", "kvm", "virtio", "datapath", "guest", "vhost", "vmm",
-	"migration", "oracle", "record", "trace", "script", "cli",
+	"base", "engine", "memory", "explore", "notify", "kvm", "virtio", "datapath", "guest", "vhost",
+	"vmm", "migration", "oracle", "record", "trace", "script", "cli",
 } do
 	rooms[room] = i
 end
@@ -27,10 +27,15 @@ local banned = {
 	{ "%f[%w_]rand%s*%(", "rand: use base/prng.h" },
 	{ "%f[%w_]assert%s*%(", "assert: use must()" },
 	{ "%f[%w_]setlocale%s*%(", "setlocale: nothing may depend on the locale" },
+}
+
+local unfinished = {
 	{ "TO" .. "DO", "unfinished" },
 	{ "FIX" .. "ME", "unfinished" },
-	{ "XX" .. "X%f[%W]", "unfinished" },
 }
+for _, u in ipairs(unfinished) do
+	banned[#banned + 1] = u
+end
 
 local failures = 0
 local function fail(file, line, fmt, ...)
@@ -40,7 +45,8 @@ end
 
 local function files(pattern)
 	local list = {}
-	local p = assert(io.popen("git ls-files --cached --others --exclude-standard " .. pattern))
+	local p = assert(io.popen("git ls-files --cached --others --exclude-standard " .. pattern ..
+		" 2>/dev/null"))
 	for f in p:lines() do
 		list[#list + 1] = f
 	end
@@ -80,7 +86,7 @@ local function check_layout(file, number, line)
 	if line:find("[ \t]$") then
 		fail(file, number, "white space at the end")
 	end
-	for _, b in ipairs(banned) do
+	for _, b in ipairs(file:find("%.[ch]$") and banned or unfinished) do
 		if line:find(b[1]) then
 			fail(file, number, "%s", b[2])
 		end
