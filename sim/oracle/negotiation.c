@@ -70,8 +70,7 @@ is_net(const struct shadow_device *d)
 	return d->vdev && d->vdev->type && d->vdev->type->device_id == VIRTIO_ID_NET;
 }
 
-/* --- FEATURES_OK -------------------------------------------------------------------------------
- */
+/* --- FEATURES_OK ------------------------------------------------------------------------------ */
 
 static void
 check_offer(struct world *w, struct shadow_device *d)
@@ -160,8 +159,7 @@ on_set_status(struct world *w, const struct event *e, void *context)
 	d->last_offered = d->offered;
 }
 
-/* --- the windows -------------------------------------------------------------------------------
- */
+/* --- the windows ------------------------------------------------------------------------------ */
 
 static void
 driver_feature_written(struct world *w, struct shadow_device *d, uint32_t value)

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Oracles: what may never happen.  An oracle only watches.  It gets the event stream, looks at the
- *models, keeps a shadow state of its own, and reports; no model knows that it is there.
+ * models, keeps a shadow state of its own, and reports; no model knows that it is there.
  *
  *	oracle_attach(w)            at set-up, before machines are made
- *	oracle_watch_driver(…)      tell it which driver uses which device (the script's binding
- *does) world_run(w) oracle_judge(w, stop, &f)   what the finished world amounts to: a verdict and a
- *finding
+ *	oracle_watch_driver(…)      tell it which driver uses which device (a script binding does)
+ *	world_run(w)
+ *	oracle_judge(w, stop, &f)   what the finished world amounts to: a verdict and a finding
  *
  * Three kinds:
- *	end of run   what is stuck when nothing can run any more, and why: lost-kick,
- *lost-interrupt, hang; what never gets anywhere: livelock (quiescence.c) statements   sentences of
- *the specification that one trace decides: automata over events with a state of their own
- *(shadow.h), and the rings as they stand in guest memory (ring.h) reported     by the models of
- *other rooms in their own events (dirty_page_lost), and by scenarios
+ *	end of run   what is stuck when nothing can run, and why: lost-kick, lost-interrupt,
+ *	             hang; what never gets anywhere: livelock (quiescence.c)
+ *	statements   sentences of the specification that one run decides: automata over events with
+ *	             a state of their own (shadow.h), and the rings as they stand in guest memory
+ *	             (ring.h)
+ *	reported     by the models of other rooms in their own events (dirty_page_lost), and by
+ *	             scenarios
  *
  * oracles.def is the one table: enum, id, level, verdict, whether it is checked and if not why,
- *one-line statement, `ringside oracles`. A violation of level `must` ends the run at the step where
- *it happened; one of level `should` is kept and the run goes on: it is a warning, and no verdict.
+ * one-line statement, `ringside oracles`. A violation of level `must` ends the run at the step
+ * where it happened; one of level `should` is kept and the run goes on: a warning, and no verdict.
  *
  * Rules that keep the oracles sound: suppression is a window, so a notification is owed only if the
  * suppression word that was visible after the publish and a full barrier asked for it, and it is
- *looked at when nothing runs any more; batches use the crossing form; "available", "observed" and
- *"being processed" are three different sets.
+ * looked at when nothing runs any more; batches use the crossing form; "available", "observed" and
+ * "being processed" are three different sets.
  *
  * Memory: the world's.  Cost: a registered observer is a function call an event of its kind.
  */

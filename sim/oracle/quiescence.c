@@ -3,17 +3,18 @@
  * INV-NOLOST: when nothing can run any more, nothing may be left to do.
  *
  * Looked at then and only then, because notification suppression is a window, not a point: while
- *anything runs, somebody may still look.  For each queue, from ring memory and from who holds it:
+ * anything runs, somebody may still look.  For each queue, from ring memory and from who holds it:
  *
  *	available and not popped        nobody looked: the kick was lost            lost-kick
  *	popped and not used             the device sleeps on it                     hang
  *	used, not reaped, asked for     the driver was never told                   lost-interrupt
- *	used, not reaped, not asked     legal (a transmit queue reaps when it likes), unless
- *somebody waits
+ *	used, not reaped, not asked     legal (transmit queues reap when they like), unless somebody
+ *	                                waits
+ *	used, not reaped, told          legal (an interface that is closed), unless somebody waits
  *
  * "Asked for" is the crossing form over what the driver has not reaped (2.7.7.2).  A receive queue
- *with buffers is idle, not stuck, unless packets wait for it.  If no queue explains it, an actor
- *that is no daemon and still waits is a hang.
+ * with buffers is idle, not stuck, unless packets wait for it.  If no queue explains it, an actor
+ * that is no daemon and still waits is a hang.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "guest/raw_driver.h"
 #include "guest/virtio_driver.h"
 #include "oracle/oracle_impl.h"
+#include "oracle/shadow.h"
 #include "virtio/spec.h"
 #include "vmm/machine.h"
 
@@ -37,14 +39,13 @@ quiescence_attach(struct world *w)
 	world_observe(w, EV_ACTOR_EXIT, on_progress, NULL);
 }
 
-/* --- one queue ---------------------------------------------------------------------------------
- */
+/* --- one queue -------------------------------------------------------------------------------- */
 
 /* What there is to know of a queue when nothing runs. */
 struct queue_end {
 	const char *subject;
-	const struct dp_state
-		*driver;   /* indices as they stand in memory, last_used_idx of the driver */
+	const struct dp_state *driver; /* as they stand in memory, last_used_idx of the driver */
+	bool told; /* the driver's handler ran while some of it was there: it knows */
 	unsigned inflight; /* popped by the device, not used yet */
 	bool idle_ok;	   /* buffers that wait for input from outside are no work */
 };
@@ -127,7 +128,7 @@ judge_interrupt(struct world *w, const struct queue_end *q)
 {
 	const struct dp_state *s = q->driver;
 
-	if (!asked_for(q))
+	if (q->told || !asked_for(q))
 		return false;
 	oracle_report_statement(
 		w, ORACLE_LOST_INTERRUPT,
@@ -146,8 +147,7 @@ judge_queue(struct world *w, const struct queue_end *q)
 	return judge_kick(w, q) || judge_interrupt(w, q) || judge_inflight(w, q);
 }
 
-/* --- where queues come from --------------------------------------------------------------------
- */
+/* --- where queues come from ------------------------------------------------------------------- */
 
 static bool
 judge_pair(struct world *w, const struct raw_pair *p)
@@ -179,11 +179,20 @@ idles(const struct machine_device *d, uint16_t index)
 	return d->net && index % 2 == 0 && !d->net->pair[index / 2].backlog_count;
 }
 
+/* It was told while something stood there that it has not reaped: nothing more is owed. */
+static bool
+told_of_some(const struct dp_state *s, uint16_t told_idx)
+{
+	return (uint16_t)(told_idx - s->last_used_idx - 1) <
+	       (uint16_t)(s->used_idx - s->last_used_idx);
+}
+
 static bool
 judge_guest_queue(struct world *w, const struct machine_device *d, const struct guest_vq *vq)
 {
 	const struct virtio_queue *dvq;
 	struct dp_state driver = { 0 };
+	const struct guest_ring *g;
 	struct queue_end q;
 	char subject[64];
 
@@ -194,7 +203,12 @@ judge_guest_queue(struct world *w, const struct machine_device *d, const struct 
 		return false;
 	vq->ops->state(vq->ring, &driver);
 	snprintf(subject, sizeof(subject), "dev=%s vq=%u", d->vdev.name_text, vq->index);
-	q = (struct queue_end){ subject, &driver, dvq->inflight, idles(d, vq->index) };
+	g = shadow_guest_ring(w, vq->name);
+	q = (struct queue_end){
+		.subject = subject, .driver = &driver, .inflight = dvq->inflight,
+		.told = g && g->told && told_of_some(&driver, g->told_idx),
+		.idle_ok = idles(d, vq->index),
+	};
 	return judge_queue(w, &q);
 }
 
@@ -211,8 +225,7 @@ judge_driver(struct world *w, const struct guest_virtio *driver)
 	return false;
 }
 
-/* --- who waits ---------------------------------------------------------------------------------
- */
+/* --- who waits -------------------------------------------------------------------------------- */
 
 static void
 judge_actors(struct world *w)

@@ -17,8 +17,7 @@
 
 #define REPORT(o, ...) shadow_report(w, r->device, r->queue, ORACLE_##o, __VA_ARGS__)
 
-/* --- fields ------------------------------------------------------------------------------------
- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 static uint16_t
 read16(const struct world *w, uint64_t gpa)
@@ -66,8 +65,7 @@ ring_avail_event(const struct world *w, const struct ring *r)
 				 sizeof(struct vring_used_elem) * r->size);
 }
 
-/* --- following the available ring --------------------------------------------------------------
- */
+/* --- following the available ring ------------------------------------------------------------- */
 
 static uint16_t
 outstanding(const struct ring *r)
@@ -118,8 +116,7 @@ follow_avail(struct world *w, struct ring *r, bool driver)
 		expose_next(w, r);
 }
 
-/* --- following the used ring -------------------------------------------------------------------
- */
+/* --- following the used ring ------------------------------------------------------------------ */
 
 static bool
 used_head(struct world *w, struct ring *r, struct vring_used_elem *elem)
@@ -231,8 +228,7 @@ follow_by_device(struct world *w, struct ring *r)
 	follow_used(w, r, true);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void
 on_write(struct world *w, uint64_t gpa, uint64_t len, void *context);
@@ -338,8 +334,7 @@ ring_free(struct world *w, struct ring *r)
 	world_free(w, r, sizeof(*r));
 }
 
-/* --- the driver --------------------------------------------------------------------------------
- */
+/* --- the driver ------------------------------------------------------------------------------- */
 
 static void
 on_vq_create(struct world *w, const struct event *e, void *context)
@@ -355,6 +350,7 @@ on_vq_create(struct world *w, const struct event *e, void *context)
 	}
 	g->desc_gpa = (uint64_t)e->arg[2];
 	g->device = NULL;
+	g->told = false;
 }
 
 static void
@@ -365,6 +361,19 @@ on_driver(struct world *w, const struct event *e, void *context)
 	shadow_role(w, e->actor, ROLE_DRIVER);
 	if (r)
 		follow_by_driver(w, r);
+}
+
+/* The handler of the driver's queue runs: it was told of what is used by now. */
+static void
+on_interrupt(struct world *w, const struct event *e, void *context)
+{
+	struct guest_ring *g = shadow_guest_ring(w, e->arg[0]);
+	const struct ring *r = shadow_guest_live(w, e->arg[0]);
+
+	if (!r || e->arg[1] != 2) /* ORDER VQ_INTERRUPT: the callback is called */
+		return;
+	g->told = true;
+	g->told_idx = ring_used_idx(w, r);
 }
 
 /* Ring memory is given back. */
@@ -391,8 +400,7 @@ on_vq_destroy(struct world *w, const struct event *e, void *context)
 		       world_name_text(w, g->name), outstanding(r));
 }
 
-/* --- the device --------------------------------------------------------------------------------
- */
+/* --- the device ------------------------------------------------------------------------------- */
 
 static struct ring *
 ring_of(struct world *w, const struct event *e)
@@ -532,8 +540,7 @@ on_flush(struct world *w, const struct event *e, void *context)
 	follow_by_device(w, r);
 }
 
-/* --- writes ------------------------------------------------------------------------------------
- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 /* Whether [gpa, gpa + len) meets a buffer of the chain at @head that is @writable or not. */
 static bool
@@ -643,6 +650,7 @@ ring_attach(struct world *w)
 	world_observe(w, EV_VQ_CREATE, on_vq_create, NULL);
 	for (unsigned i = 0; i < sizeof(driver) / sizeof(driver[0]); i++)
 		world_observe(w, driver[i], on_driver, NULL);
+	world_observe(w, EV_VQ_INTERRUPT, on_interrupt, NULL);
 	world_observe(w, EV_VQ_DESTROY, on_vq_destroy, NULL);
 	world_observe(w, EV_VIRTQUEUE_POP, on_pop, NULL);
 	world_observe(w, EV_VIRTQUEUE_UNPOP, on_unpop, NULL);

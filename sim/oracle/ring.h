@@ -8,15 +8,15 @@
  *	           │     └─pop─▶ └─fill─▶ FILLED ─ used.idx ─▶ FREE
  *
  * The rings are read in guest memory.  Entries that came since the last look are followed at the
- *events of both sides: what the driver exposed is judged there and then, chain by chain (chain.c),
- *and each descriptor gets its owner; what the device used gives them back.
+ * events of both sides: what the driver exposed is judged there and then, chain by chain (chain.c),
+ * and each descriptor gets its owner; what the device used gives them back.
  *
  * Whose view?  Memory shows the running actor's own stores even while others do not see them.  So
- *both indices are only followed forwards, and one that stands where it may not is judged in the
- *context of the side that writes it: avail.idx at the driver's events, used.idx at the device's.
+ * both indices are only followed forwards, and one that stands where it may not is judged in the
+ * context of the side that writes it: avail.idx at the driver's events, used.idx at the device's.
  *
  * A ring belongs to its shadow_queue.  Memory: 24 bytes a descriptor.  Cost: the new entries of an
- *event.
+ * event.
  */
 #ifndef RINGSIDE_ORACLE_RING_H
 #define RINGSIDE_ORACLE_RING_H

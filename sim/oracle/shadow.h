@@ -123,6 +123,8 @@ struct guest_ring {
 	uint64_t desc_gpa;
 	struct shadow_device *device; /* null until the queue is enabled */
 	uint16_t queue;
+	bool told; /* its handler ran, */
+	uint16_t told_idx; /* and used.idx stood here then */
 };
 
 enum { ROLE_NONE, ROLE_DRIVER, ROLE_DEVICE, ROLE_BOTH };

@@ -20,8 +20,7 @@
 #define DROPPABLE \
 	(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_SUSPEND)
 
-/* --- the driver --------------------------------------------------------------------------------
- */
+/* --- the driver ------------------------------------------------------------------------------- */
 
 /* The step of 3.1.1 that has to come before each bit. */
 static void
@@ -126,7 +125,9 @@ on_vq_destroy(struct world *w, const struct event *e, void *context)
 	struct shadow_device *d = g ? g->device : NULL;
 
 	if (d && d->reset_asked && !shadow_maybe_gone(w, d))
-		shadow_report(w, d, g->queue, ORACLE_VIRTIO_2_4_2_R1,
+		/* 4.1.4.3.2 makes it a must on PCI: until then the device may still write there. */
+		shadow_report(w, d, g->queue,
+			      shadow_pci(d) ? ORACLE_VIRTIO_4_1_4_3_2_R4 : ORACLE_VIRTIO_2_4_2_R1,
 			      "%s: ring memory given back before device status read 0",
 			      world_name_text(w, g->name));
 }
@@ -144,8 +145,7 @@ on_kick(struct world *w, const struct event *e, void *context)
 			      world_name_text(w, g->name));
 }
 
-/* --- the device --------------------------------------------------------------------------------
- */
+/* --- the device ------------------------------------------------------------------------------- */
 
 static void
 on_set_status(struct world *w, const struct event *e, void *context)
@@ -261,8 +261,7 @@ on_guest_error(struct world *w, const struct event *e, void *context)
 	shadow_of(w, e->arg[0])->broken_ring = true;
 }
 
-/* --- when nothing runs any more ----------------------------------------------------------------
- */
+/* --- when nothing runs any more --------------------------------------------------------------- */
 
 void
 status_judge(struct world *w, struct shadow_device *d)

@@ -69,8 +69,7 @@ on_flush(struct world *w, const struct event *e, void *context)
 	*(uint64_t *)context += (uint64_t)e->arg[2]; /* outside the world: summed over schedules */
 }
 
-/* --- machines ----------------------------------------------------------------------------------
- */
+/* --- machines --------------------------------------------------------------------------------- */
 
 struct job {
 	struct rig rig;
@@ -215,7 +214,7 @@ test_machine_faults(void **state)
 		enum machine_type type;
 		enum oracle statement;
 	} faults[] = {
-		{ FAULT_GUEST_RESET_NO_WAIT, MACHINE_BLK, ORACLE_VIRTIO_2_4_2_R1 },
+		{ FAULT_GUEST_RESET_NO_WAIT, MACHINE_BLK, ORACLE_VIRTIO_4_1_4_3_2_R4 },
 		{ FAULT_GUEST_VQ_RESET_NO_WAIT, MACHINE_NET, ORACLE_VIRTIO_2_6_1_1_2_R1 },
 		{ FAULT_GUEST_REMOVE_NO_RESET, MACHINE_NET, ORACLE_VIRTIO_3_3_1_R2 },
 		{ FAULT_GUEST_NET_OPEN_EARLY, MACHINE_NET, ORACLE_VIRTIO_3_1_1_R7 },
@@ -231,8 +230,7 @@ test_machine_faults(void **state)
 	}
 }
 
-/* --- the smallest pair -------------------------------------------------------------------------
- */
+/* --- the smallest pair ------------------------------------------------------------------------ */
 
 static void
 pair_setup(struct world *w, void *arg)
@@ -277,8 +275,7 @@ test_pair(void **state)
 	check_pair(flags, DP_QUIRK_DRIVER_ENABLE_NO_RECHECK, 0, ORACLE_VIRTIO_2_7_7_2_D2);
 }
 
-/* --- getting nowhere ---------------------------------------------------------------------------
- */
+/* --- getting nowhere -------------------------------------------------------------------------- */
 
 static void
 spin(struct actor *self, void *arg)

@@ -18,8 +18,7 @@ off(struct fake *f, enum oracle o)
 	oracle_enable(f->w, o, false);
 }
 
-/* --- status ------------------------------------------------------------------------------------
- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static void
 r_2_1_1_R1(struct fake *f)
@@ -114,6 +113,7 @@ d_2_4_1_D3_net(struct fake *f)
 static void
 r_2_4_2_R1(struct fake *f)
 {
+	f->vdev.transport = NULL; /* on PCI it is 4.1.4.3.2-R4 */
 	up(f, 0);
 	status(f, 0);
 	emit(f->w, EV_VQ_DESTROY, f->q[0].name);
@@ -215,8 +215,7 @@ r_3_3_1_R2(struct fake *f)
 	emit(f->w, EV_VQ_DESTROY, f->q[0].name);
 }
 
-/* --- negotiation -------------------------------------------------------------------------------
- */
+/* --- negotiation ------------------------------------------------------------------------------ */
 
 static void
 negotiate(struct fake *f, uint64_t offered, uint64_t wanted)
@@ -294,8 +293,7 @@ d_6_2_D3(struct fake *f)
 	negotiate(f, FAKE_FEATURES | VIRTIO_BIT(VIRTIO_F_SR_IOV), FAKE_FEATURES);
 }
 
-/* --- queue reset -------------------------------------------------------------------------------
- */
+/* --- queue reset ------------------------------------------------------------------------------ */
 
 static void
 reset_queue(struct fake *f)
@@ -421,8 +419,7 @@ r_4_1_4_3_2_R7(struct fake *f)
 	wr(f, "queue_enable", 0, 1);
 }
 
-/* --- split ring --------------------------------------------------------------------------------
- */
+/* --- split ring ------------------------------------------------------------------------------- */
 
 static void
 expose(struct fake *f, uint16_t head)
@@ -702,8 +699,7 @@ inv_epoch(struct fake *f)
 	emit(f->w, EV_VIRTIO_BLK_COMPLETE, f->dev, 0, 4, 0, 0);
 }
 
-/* --- suppression -------------------------------------------------------------------------------
- */
+/* --- suppression ------------------------------------------------------------------------------ */
 
 static void
 avail_flags(struct fake *f, uint16_t v)
@@ -797,8 +793,7 @@ d_2_7_10_2_D2(struct fake *f)
 	pop(f, 0, 0);
 }
 
-/* --- doorbells, registers, interrupts ----------------------------------------------------------
- */
+/* --- doorbells, registers, interrupts --------------------------------------------------------- */
 
 static void
 r_2_9_R1(struct fake *f)
@@ -1083,8 +1078,7 @@ pci_pba(struct fake *f)
 	emit(f->w, EV_MSIX_PENDING, f->dev, 1, 0);
 }
 
-/* --- the end of a run --------------------------------------------------------------------------
- */
+/* --- the end of a run ------------------------------------------------------------------------- */
 
 static void
 hang(struct fake *f)
@@ -1311,8 +1305,7 @@ test_all_tripped(void **state)
 	assert_int_equal(missing, 0);
 }
 
-/* --- everything that is legal ------------------------------------------------------------------
- */
+/* --- everything that is legal ----------------------------------------------------------------- */
 
 static void
 pass(struct fake *f, int n, uint16_t head)
