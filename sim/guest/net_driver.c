@@ -69,6 +69,7 @@ refill(struct guest_net *net)
 	struct guest_cpu *cpu = net->refill.cpu;
 	bool full = true;
 
+	net->refill.strays += !net->refill.enabled;
 	emit(net->w, EV_NET_REFILL_WORK, net->dev.name, net->up);
 	for (unsigned i = 0; i < net->pairs; i++) {
 		guest_napi_disable(cpu, &net->rx[i].napi);

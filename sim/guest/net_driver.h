@@ -101,6 +101,7 @@ struct guest_refill {
 	struct waitq idle; /* cancelling waits here */
 	struct actor *worker;
 	struct guest_cpu *cpu;
+	uint64_t strays; /* runs that close() should have ended */
 };
 
 struct guest_net {

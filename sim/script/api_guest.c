@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * API: the guest's drivers.  A driver is made at set-up (dev:driver{}) and does everything else by an actor
- * that is a task of one of the guest's CPUs, as kernel code runs on one.
+ * API: the guest's drivers.  A driver is made at set-up (dev:driver{}) and does everything else by
+ * an actor that is a task of one of the guest's CPUs, as kernel code runs on one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 static const char *const vectors_word[] = { "each", "shared", "intx" };
 
-/* --- making them ------------------------------------------------------------------------------- */
+/* --- making them ------------------------------------------------------------------------------ */
 
 struct guest_virtio_config
 api_virtio_config(lua_State *L, int index, struct machine_device *d, const char *function)
@@ -29,8 +29,8 @@ api_virtio_config(lua_State *L, int index, struct machine_device *d, const char 
 		.name = world_strdup(w, name),
 		.function = d->pci->function,
 		.features = features_option(L, index, "features", 0),
-		.vectors = (enum guest_vectors)api_word(L, index, "vectors", GUEST_VECTORS_EACH, vectors_word,
-							3),
+		.vectors = (enum guest_vectors)api_word(L, index, "vectors", GUEST_VECTORS_EACH,
+							vectors_word, 3),
 		.notify_locked = api_boolean(L, index, "notify_locked", false),
 	};
 }
@@ -38,8 +38,9 @@ api_virtio_config(lua_State *L, int index, struct machine_device *d, const char 
 static int
 make_blk(lua_State *L, struct machine_device *d)
 {
-	static const char *const allowed[] = { "name", "features", "vectors", "notify_locked", "cpus",
-					       "queues", "queue_size", "scan", NULL };
+	static const char *const allowed[] = { "name",		"features", "vectors",
+					       "notify_locked", "cpus",	    "queues",
+					       "queue_size",	"scan",	    NULL };
 	struct script_machine *sm = script_of(L)->machine;
 	struct guest_blk_config config = { 0 };
 	struct guest_blk *blk;
@@ -47,7 +48,8 @@ make_blk(lua_State *L, struct machine_device *d)
 	api_options(L, 2, "driver", allowed);
 	config.virtio = api_virtio_config(L, 2, d, "driver");
 	config.cpus = sm->cpu;
-	config.cpu_count = (unsigned)api_integer(L, 2, "cpus", sm->m->vcpu_count, 1, sm->m->vcpu_count);
+	config.cpu_count =
+		(unsigned)api_integer(L, 2, "cpus", sm->m->vcpu_count, 1, sm->m->vcpu_count);
 	config.queues = (unsigned)api_integer(L, 2, "queues", 0, 0, 256);
 	config.queue_size = (uint16_t)api_integer(L, 2, "queue_size", 0, 0, DP_SG_MAX);
 	config.scan = api_boolean(L, 2, "scan", false);
@@ -60,9 +62,20 @@ make_blk(lua_State *L, struct machine_device *d)
 static int
 make_net(lua_State *L, struct machine_device *d)
 {
-	static const char *const allowed[] = { "name", "features", "vectors", "notify_locked", "cpus",
-					       "pairs", "queue_size", "rx_buffer_bytes", "rx_fill",
-					       "tx_room", "budget", "napi_tx", "alloc_fail_every", NULL };
+	static const char *const allowed[] = { "name",
+					       "features",
+					       "vectors",
+					       "notify_locked",
+					       "cpus",
+					       "pairs",
+					       "queue_size",
+					       "rx_buffer_bytes",
+					       "rx_fill",
+					       "tx_room",
+					       "budget",
+					       "napi_tx",
+					       "alloc_fail_every",
+					       NULL };
 	struct script_machine *sm = script_of(L)->machine;
 	struct guest_net_config config = { 0 };
 	struct guest_net *net;
@@ -70,7 +83,8 @@ make_net(lua_State *L, struct machine_device *d)
 	api_options(L, 2, "driver", allowed);
 	config.virtio = api_virtio_config(L, 2, d, "driver");
 	config.cpus = sm->cpu;
-	config.cpu_count = (unsigned)api_integer(L, 2, "cpus", sm->m->vcpu_count, 1, sm->m->vcpu_count);
+	config.cpu_count =
+		(unsigned)api_integer(L, 2, "cpus", sm->m->vcpu_count, 1, sm->m->vcpu_count);
 	config.pairs = (unsigned)api_integer(L, 2, "pairs", 0, 0, 256);
 	config.queue_size = (uint16_t)api_integer(L, 2, "queue_size", 0, 0, DP_SG_MAX);
 	config.rx_buffer_bytes = (uint32_t)api_integer(L, 2, "rx_buffer_bytes", 0, 0, 65536);
@@ -95,7 +109,7 @@ device_driver(lua_State *L)
 	return d->config.type == MACHINE_NET ? make_net(L, d) : make_blk(L, d);
 }
 
-/* --- virtio-blk -------------------------------------------------------------------------------- */
+/* --- virtio-blk ------------------------------------------------------------------------------- */
 
 static struct guest_blk *
 check_blk(lua_State *L)
@@ -303,7 +317,7 @@ request_data(lua_State *L)
 	return 1;
 }
 
-/* --- virtio-net -------------------------------------------------------------------------------- */
+/* --- virtio-net ------------------------------------------------------------------------------- */
 
 static struct guest_net *
 check_net(lua_State *L)
@@ -359,7 +373,8 @@ net_recv(lua_State *L)
 
 	if (pair < 0 || pair >= net->pairs)
 		return luaL_error(L, "recv: there is no pair %I", pair);
-	p = wait ? guest_net_recv_wait(net, cpu, (unsigned)pair) : guest_net_recv(net, (unsigned)pair);
+	p = wait ? guest_net_recv_wait(net, cpu, (unsigned)pair)
+		 : guest_net_recv(net, (unsigned)pair);
 	if (!p)
 		return 0;
 	lua_pushlstring(L, (const char *)p->data, p->bytes);
@@ -417,6 +432,7 @@ net_info(lua_State *L)
 	api_set_boolean(L, "registered", net->registered);
 	api_set_boolean(L, "up", net->up);
 	api_set_boolean(L, "mergeable", net->mergeable);
+	api_set_integer(L, "stray_refills", (int64_t)net->refill.strays);
 	for (unsigned i = 0; i < net->pairs && i < 1; i++) {
 		api_set_integer(L, "rx_packets", (int64_t)net->rx[i].packets);
 		api_set_integer(L, "rx_dropped", (int64_t)net->rx[i].dropped);
@@ -443,34 +459,38 @@ const struct api_entry api_guest[] = {
 	  "a guest driver with the structure of Linux's; not probed yet", device_driver },
 	{ "blk", "probe", "() -> true or nil, errno", "virtblk_probe()", blk_probe },
 	{ "blk", "submit", "{type=, sector=, sectors=, data=, more=} -> request",
-	  "virtio_queue_rq(); type read, write or flush; more: leave the kick to the next one", blk_submit },
+	  "virtio_queue_rq(); type read, write or flush; more: leave the kick to the next one",
+	  blk_submit },
 	{ "blk", "commit", "()", "post what submissions with more left behind", blk_commit },
-	{ "blk", "read", "([sector [, sectors]]) -> status", "submit and wait; 0 is good", blk_read },
+	{ "blk", "read", "([sector [, sectors]]) -> status", "submit and wait; 0 is good",
+	  blk_read },
 	{ "blk", "write", "([sector [, sectors]]) -> status", "submit and wait", blk_write },
 	{ "blk", "flush", "() -> status", "submit and wait", blk_flush },
-	{ "blk", "poll", "([queue]) -> completed", "reap without an interrupt (virtblk_poll())", blk_poll },
+	{ "blk", "poll", "([queue]) -> completed", "reap without an interrupt (virtblk_poll())",
+	  blk_poll },
 	{ "blk", "remove", "()", "virtblk_remove()", blk_remove },
 	{ "blk", "freeze", "()", "virtblk_freeze()", blk_freeze },
 	{ "blk", "restore", "() -> true or nil, errno", "virtblk_restore()", blk_restore },
 	{ "blk", "info", "() -> table", "features, queues, counts", blk_info },
 	{ "blk", "queue", "(i) -> vq", "the driver's queue", blk_queue },
-	{ "request", "wait", "([ns]) -> status", "until it is done, or for ns; 256 is pending, 257 lost",
-	  request_wait },
+	{ "request", "wait", "([ns]) -> status",
+	  "until it is done, or for ns; 256 is pending, 257 lost", request_wait },
 	{ "request", "status", "() -> status", "as it stands", request_status },
 	{ "request", "data", "() -> string", "its buffer", request_data },
 	{ "net", "probe", "() -> true or nil, errno", "virtnet_probe()", net_probe },
 	{ "net", "open", "() -> true or nil, errno", "ndo_open()", net_open },
 	{ "net", "close", "()", "ndo_stop()", net_close },
-	{ "net", "xmit", "(string) -> true or nil, errno", "ndo_start_xmit(); waits while the queue is stopped",
-	  net_xmit },
-	{ "net", "recv", "([pair [, wait]]) -> string or nil", "the next packet; waits unless wait is false",
-	  net_recv },
+	{ "net", "xmit", "(string) -> true or nil, errno",
+	  "ndo_start_xmit(); waits while the queue is stopped", net_xmit },
+	{ "net", "recv", "([pair [, wait]]) -> string or nil",
+	  "the next packet; waits unless wait is false", net_recv },
 	{ "net", "remove", "()", "virtnet_remove()", net_remove },
 	{ "net", "freeze", "()", "virtnet_freeze()", net_freeze },
 	{ "net", "restore", "() -> true or nil, errno", "virtnet_restore()", net_restore },
-	{ "net", "resize", "(vq, size) -> true or nil, errno", "reset one queue and enable it with this size",
-	  net_resize },
+	{ "net", "resize", "(vq, size) -> true or nil, errno",
+	  "reset one queue and enable it with this size", net_resize },
 	{ "net", "info", "() -> table", "features, state, counts of pair 0", net_info },
-	{ "net", "queue", "(i) -> vq", "the driver's queue: receive 2n, transmit 2n + 1", net_queue },
+	{ "net", "queue", "(i) -> vq", "the driver's queue: receive 2n, transmit 2n + 1",
+	  net_queue },
 	{ NULL, NULL, NULL, NULL, NULL }
 };
