@@ -92,7 +92,8 @@ queues_grow(struct world *w, struct shadow_device *d, uint32_t count)
 {
 	struct shadow_queue *queue = world_alloc(w, count * sizeof(*queue));
 
-	memcpy(queue, d->queue, d->queue_count * sizeof(*queue));
+	if (d->queue)
+		memcpy(queue, d->queue, d->queue_count * sizeof(*queue));
 	for (uint32_t i = d->queue_count; i < count; i++)
 		queue[i].vector.now = queue[i].vector.before = VIRTIO_MSI_NO_VECTOR;
 	world_free(w, d->queue, d->queue_count * sizeof(*queue));
@@ -160,7 +161,8 @@ shadow_role(struct world *w, uint32_t actor, uint8_t role)
 		uint32_t count = (actor + 1) * 2;
 		uint8_t *roles = world_alloc(w, count);
 
-		memcpy(roles, s->role, s->roles);
+		if (s->role)
+			memcpy(roles, s->role, s->roles);
 		world_free(w, s->role, s->roles);
 		s->role = roles;
 		s->roles = count;

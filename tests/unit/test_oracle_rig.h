@@ -148,7 +148,7 @@ queue_create(struct fake *f, int n)
 {
 	struct fake_queue *q = &f->q[n];
 	struct ring_split_layout layout;
-	char name[16];
+	char name[32];
 
 	snprintf(name, sizeof(name), "eth0.vq%d", n);
 	ring_split_layout_init(&layout, FAKE_SIZE, 4);
