@@ -4,8 +4,8 @@ std = "lua54"
 max_line_length = 120
 local scenario = {
 	"actor", "blocked", "choice", "eventfd", "expect", "fault", "flag", "include", "kvm", "machine",
-	"metric", "note", "now", "point", "progress", "ram", "ram_alloc", "ram_load", "ram_read", "ram_store",
-	"ram_write", "raw", "semaphore", "sleep", "stop", "timer", "violate", "waitq", "work", "yield",
+	"metric", "note", "now", "oracle", "point", "progress", "ram", "ram_alloc", "ram_load", "ram_read",
+	"ram_store", "ram_write", "raw", "semaphore", "sleep", "stop", "timer", "violate", "waitq", "work", "yield",
 }
 files["scenarios"] = { read_globals = scenario }
 files["tests/cli"] = { read_globals = scenario }

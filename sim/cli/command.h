@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Subcommands, git style: one file each, and one table (main.c) from which dispatch, `--help`, the manual
- * page and the suggestions for a mistyped name come.
+ * Subcommands, git style: one file each, and one table (main.c) from which dispatch, `--help`, the
+ * manual page and the suggestions for a mistyped name come.
  */
 #ifndef RINGSIDE_CLI_COMMAND_H
 #define RINGSIDE_CLI_COMMAND_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ringside diagnose: what one would do with the wished-for debug interface on a hung machine, on a run that
- * hangs.  Counters first, for acting changes them; then call and kick on purpose, each queue, each level, each on a
- * fresh replay of the hang, so that no attempt sees what another one left.
+ * ringside diagnose: what one would do with the wished-for debug interface on a hung machine, on a
+ * run that hangs.  Counters first, for acting changes them; then call and kick on purpose, each
+ * queue, each level, each on a fresh replay of the hang, so that no attempt sees what another one
+ * left.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ struct diagnose {
 	struct error *err;
 };
 
-/* --- finding a hang ---------------------------------------------------------------------------- */
+/* --- finding a hang --------------------------------------------------------------------------- */
 
 static bool
 is_hang(enum verdict v)
@@ -45,9 +46,15 @@ find_hang(struct diagnose *d)
 	struct strategy *strategy =
 		ops ? strategy_create(ops, &(struct strategy_config){ o->seed }, d->err) : NULL;
 	struct explorer_config config = {
-		.strategy = strategy, .judge = session_judge, .judge_context = d->s,
-		.schedules_max = o->runs ? o->runs : o->time_ns ? 0 : d->s->variant->runs,
-		.time_max_ns = o->time_ns, .clock = runner_clock, .interrupted = &runner_interrupted,
+		.strategy = strategy,
+		.judge = session_judge,
+		.judge_context = d->s,
+		.schedules_max = o->runs      ? o->runs
+				 : o->time_ns ? 0
+					      : d->s->variant->runs,
+		.time_max_ns = o->time_ns,
+		.clock = runner_clock,
+		.interrupted = &runner_interrupted,
 	};
 	struct shrink_config shrinking = { .judge = session_judge, .judge_context = d->s };
 	struct shrink_result sr;
@@ -80,7 +87,7 @@ find_hang(struct diagnose *d)
 	return status;
 }
 
-/* --- looking ----------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static unsigned
 count_blocked(const struct world *w, bool print)
@@ -106,8 +113,9 @@ print_notifiers(const struct machine *m)
 	uint32_t pos = 0;
 
 	while (notifier_next(m->notifiers, NULL, &pos, &i)) {
-		printf("notifier: id=%u %s role=%s queue=%d count=%" PRIu64 " signals=%" PRIu64 " reads=%"
-		       PRIu64, i.id, i.name, eventfd_role_name[i.role], i.queue, i.count, i.signals,
+		printf("notifier: id=%u %s role=%s queue=%d count=%" PRIu64 " signals=%" PRIu64
+		       " reads=%" PRIu64,
+		       i.id, i.name, eventfd_role_name[i.role], i.queue, i.count, i.signals,
 		       i.reads);
 		if (i.ioeventfd)
 			printf(" ioeventfd=0x%" PRIx64 " matched=%" PRIu64, i.address, i.matched);
@@ -153,7 +161,7 @@ print_queue(const struct debug_queue_status *s)
 	printf("queue: %s", text);
 }
 
-/* --- acting ------------------------------------------------------------------------------------ */
+/* --- acting ----------------------------------------------------------------------------------- */
 
 struct act {
 	struct machine_device *dev;
@@ -217,16 +225,18 @@ try_queue(struct diagnose *d, struct machine_device *dev, unsigned queue, struct
 {
 	for (unsigned kind = 0; kind < ATTEMPT_KINDS; kind++) {
 		for (unsigned level = 0; level < DEBUG_LEVELS; level++) {
-			struct act a = { dev, queue, (enum attempt_kind)kind, (enum debug_level)level, 0 };
+			struct act a = { dev, queue, (enum attempt_kind)kind,
+					 (enum debug_level)level, 0 };
 
-			if (level_exists(a.kind, a.level) && attempt(d, &a, &q->attempt[kind][level]))
+			if (level_exists(a.kind, a.level) &&
+			    attempt(d, &a, &q->attempt[kind][level]))
 				return -1;
 		}
 	}
 	return 0;
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int
 conclude(const struct queue_findings *q, unsigned count)
@@ -237,12 +247,13 @@ conclude(const struct queue_findings *q, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		if (!diagnosis_make(&q[i], what, sizeof(what), evidence, sizeof(evidence)))
 			continue;
-		printf("lost: %s.vq%u: %s\nevidence: %s\n", q[i].device, q[i].status.queue_index, what,
-		       evidence);
+		printf("lost: %s.vq%u: %s\nevidence: %s\n", q[i].device, q[i].status.queue_index,
+		       what, evidence);
 		found++;
 	}
 	if (!found)
-		printf("lost: no notification: neither call nor kick at any level helps; look at the state of "
+		printf("lost: no notification: neither call nor kick at any level helps; look at "
+			"the state of "
 		       "rings and devices above\n");
 	return EXIT_BROKEN;
 }

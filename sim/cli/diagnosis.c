@@ -22,10 +22,12 @@ static void
 lost_call(const struct queue_findings *q, char *what, size_t size)
 {
 	const struct dp_state *r = &q->status.ring;
-	bool wanted = asked(r->event_idx, r->used_event, r->used_idx, q->status.vring_num, r->avail_flags);
+	bool wanted = asked(r->event_idx, r->used_event, r->used_idx, q->status.vring_num,
+			    r->avail_flags);
 
 	if (recovers(q, ATTEMPT_CALL, DEBUG_EVENTFD) && q->has_guest && q->guest.count)
-		snprintf(what, size, "the interrupt: the notifier was signalled, and nobody took it on");
+		snprintf(what, size,
+			 "the interrupt: the notifier was signalled, and nobody took it on");
 	else if (recovers(q, ATTEMPT_CALL, DEBUG_EVENTFD))
 		snprintf(what, size, "the interrupt, before the guest notifier: %s", wanted ?
 			 "the ring asks for it, and the device did not send it" :
@@ -45,18 +47,22 @@ lost_kick(const struct queue_findings *q, char *what, size_t size)
 {
 	const struct debug_queue_status *s = &q->status;
 	const struct dp_state *r = &s->ring;
-	bool wanted = asked(r->event_idx, r->avail_event, r->avail_idx, s->vring_num, r->used_flags);
+	bool wanted =
+		asked(r->event_idx, r->avail_event, r->avail_idx, s->vring_num, r->used_flags);
 
 	if (recovers(q, ATTEMPT_KICK, DEBUG_DOORBELL) && q->has_host && q->host.count)
 		snprintf(what, size, "the kick: the notifier was signalled, and nobody took it");
 	else if (recovers(q, ATTEMPT_KICK, DEBUG_DOORBELL))
-		snprintf(what, size, "the kick: %s; the way from the doorbell is whole now", wanted ?
-			 "the ring asks for it, and it was not sent or vanished on its way" :
-			 "the ring says that none is wanted, so it was not sent");
+		snprintf(what, size, "the kick: %s; the way from the doorbell is whole now",
+			 wanted ? "the ring asks for it, and it was not sent or vanished on its way"
+				: "the ring says that none is wanted, so it was not sent");
 	else if (recovers(q, ATTEMPT_KICK, DEBUG_EVENTFD))
-		snprintf(what, size, "the kick, between doorbell and notifier: the doorbell is %s, an ioeventfd "
-			 "is %s", s->doorbell_decoded ? "decoded" : "not decoded",
-			 s->ioeventfd_assigned ? "assigned" : "not assigned");
+		snprintf(
+			what, size,
+			"the kick, between doorbell and notifier: the doorbell is %s, an ioeventfd "
+			"is %s",
+			s->doorbell_decoded ? "decoded" : "not decoded",
+			s->ioeventfd_assigned ? "assigned" : "not assigned");
 	else
 		snprintf(what, size, "the kick, after the notifier: %s", s->owner ?
 			 "who serves the queue does not listen" : "nobody serves the queue");
@@ -68,10 +74,12 @@ tell_evidence(const struct queue_findings *q, char *text, size_t size)
 	const struct debug_queue_status *s = &q->status;
 	const struct dp_state *r = &s->ring;
 
-	snprintf(text, size, "avail_idx %u, last_avail_idx %u, used_idx %u, inuse %u; avail_event %u, "
-		 "used_event %u, avail_flags %u, used_flags %u; kicks %" PRIu64 ", interrupts %" PRIu64
-		 "; host notifier count %" PRIu64 " of %" PRIu64 " signals, guest notifier count %" PRIu64
-		 " of %" PRIu64, r->avail_idx, r->last_avail_idx, r->used_idx, s->inuse, r->avail_event,
+	snprintf(text, size,
+		 "avail_idx %u, last_avail_idx %u, used_idx %u, inuse %u; avail_event %u, "
+		 "used_event %u, avail_flags %u, used_flags %u; kicks %" PRIu64
+		 ", interrupts %" PRIu64 "; host notifier count %" PRIu64 " of %" PRIu64
+		 " signals, guest notifier count %" PRIu64 " of %" PRIu64,
+		 r->avail_idx, r->last_avail_idx, r->used_idx, s->inuse, r->avail_event,
 		 r->used_event, r->avail_flags, r->used_flags, s->kicks, s->interrupts,
 		 q->has_host ? q->host.count : 0, q->has_host ? q->host.signals : 0,
 		 q->has_guest ? q->guest.count : 0, q->has_guest ? q->guest.signals : 0);
@@ -88,8 +96,8 @@ diagnosis_make(const struct queue_findings *q, char *what, size_t what_size, cha
 			by[kind] |= recovers(q, (enum attempt_kind)kind, (enum debug_level)level);
 	if (!by[ATTEMPT_CALL] && !by[ATTEMPT_KICK])
 		return false;
-	/* A kick may recover a driver that misses an interrupt, for the device then looks again at what it
-	 * owes; a call gives the device nothing.  So a call that helps says more. */
+	/* A kick may recover a driver that misses an interrupt, for the device then looks again at
+	 * what it owes; a call gives the device nothing.  So a call that helps says more. */
 	if (by[ATTEMPT_CALL])
 		lost_call(q, what, what_size);
 	else

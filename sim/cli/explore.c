@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ringside explore: schedules until something is lost; then shrunk, shown, recorded, kept as a file. */
+/*
+ * ringside explore: schedules until something is lost; then shrunk, shown, recorded, kept as a
+ * file.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +55,9 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 	f.time_ns = sr->time_ns;
 	file_name(x, name, sizeof(name));
 	ret = session_replay_log(x->s, &f.schedule, &f.trail, &log, x->err);
-	if (!ret && (failure_save(&f, name, x->err) || session_record_failure(x->r, &f, found, x->err) ||
-		     session_record_end(x->s, x->r, x->err)))
+	if (!ret &&
+	    (failure_save(&f, name, x->err) || session_record_failure(x->r, &f, found, x->err) ||
+	     session_record_end(x->s, x->r, x->err)))
 		ret = -1;
 	x->written++;
 	if (!ret) {
@@ -62,7 +66,8 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 		if (!x->o->quiet && x->written > 1)
 			printf("\n");
 		if (!x->o->quiet)
-			printf("found: schedule %" PRIu64 " of seed %" PRIu64 "; %zu picks shrunk to %zu%s\n",
+			printf("found: schedule %" PRIu64 " of seed %" PRIu64
+			       "; %zu picks shrunk to %zu%s\n",
 			       found->index, x->o->seed, sr->picks_before, sr->picks_after,
 			       sr->proven ? ", the fewest possible" : "");
 		failure_report_print(x->s, x->o, &r, stdout);
@@ -99,10 +104,11 @@ print_summary(const struct exploration *x, const struct explorer_result *r, enum
 {
 	double seconds = (double)r->elapsed_ns / 1e9;
 
-	printf("%s%s:%s: %s after %" PRIu64 " schedules in %.1f s (%.0f/s), strategy %s, seed %" PRIu64,
+	printf("%s%s:%s: %s after %" PRIu64
+	       " schedules in %.1f s (%.0f/s), strategy %s, seed %" PRIu64,
 	       r->found ? "\n" : "", x->s->scenario.path, x->s->variant->name, verdict_name[v],
-	       r->schedules, seconds, seconds > 0 ? (double)r->schedules / seconds : 0.0, x->o->strategy,
-	       x->o->seed);
+	       r->schedules, seconds, seconds > 0 ? (double)r->schedules / seconds : 0.0,
+	       x->o->strategy, x->o->seed);
 	printf("%s%s\n", r->end == EXPLORER_COMPLETE ? ", complete" : "",
 	       r->end == EXPLORER_INTERRUPTED ? ", interrupted" : "");
 	if (r->failing > 1)

@@ -90,7 +90,9 @@ command_scenarios(const struct options *o, struct error *err)
 	char *here = (char *)"scenarios";
 	struct scenario_files files = { 0 };
 	int status = scenario_files_find(&files, o->arg_count ? o->args : &here,
-					 o->arg_count ? o->arg_count : 1, err) ? EXIT_USAGE : EXIT_HELD;
+					 o->arg_count ? o->arg_count : 1, err)
+			     ? EXIT_USAGE
+			     : EXIT_HELD;
 
 	for (size_t i = 0; i < files.count; i++) {
 		struct scenario s;

@@ -10,52 +10,66 @@
 
 const struct command command_table[] = {
 	{ "run", "SCENARIO.lua[:VARIANT] | TRACE", "one run, with its events recorded",
-	  "Runs a scenario once, with all choices answered the dullest way, or as --seed, --index or\n"
-	  "--schedule say. A TRACE is a recording of a real system: it is replayed through the models,\n"
+	  "Runs a scenario once, with all choices answered the dullest way, or as --seed, --index "
+	  "or\n"
+	  "--schedule say. A TRACE is a recording of a real system: it is replayed through the "
+	  "models,\n"
 	  "which answer what was lost and why.\n"
 	  "Without a variant the first one that fails is taken, by name.",
 	  "seed index schedule sweep format memory datapath " RUN_OPTIONS, 1, 1, command_run },
 	{ "explore", "SCENARIO.lua[:VARIANT]", "many schedules, until something is lost",
-	  "Tries schedules until a property is broken or the budget is used up. A failure is replayed,\n"
-	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` takes.",
-	  "strategy memory datapath runs time seed shard sweep keep-going out lines columns " RUN_OPTIONS, 1, 1,
-	  command_explore },
+	  "Tries schedules until a property is broken or the budget is used up. A failure is "
+	  "replayed,\n"
+	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` "
+	  "takes.",
+	  "strategy memory datapath runs time seed shard sweep keep-going out lines columns "
+	  RUN_OPTIONS,
+	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
-	  "Takes the schedule of a failure and checks that the run is the same, bit for bit: same digest,\n"
-	  "same finding. Exit status 1 when it is, 3 when the run diverged; then it says at which step\n"
+	  "Takes the schedule of a failure and checks that the run is the same, bit for bit: same "
+	  "digest,\n"
+	  "same finding. Exit status 1 when it is, 3 when the run diverged; then it says at which "
+	  "step\n"
 	  "and how. DB#latest is the newest failure of a database.",
 	  "until to-event memory datapath " RUN_OPTIONS, 1, 1, command_replay },
 	{ "show", "FAILURE | DB#ID", "a failure as swim lanes",
 	  "Formats: text (default), json, perfetto (for the trace viewer of that name), html.",
 	  "format lines columns out memory datapath machine quiet", 1, 1, command_show },
 	{ "test", "PATH…", "every variant of every scenario against its expectation",
-	  "A PATH is a scenario or a folder that is searched for them. A failing variant passes if the\n"
-	  "expected verdict is found within its budget and no other one before it; a holding one if\n"
+	  "A PATH is a scenario or a folder that is searched for them. A failing variant passes "
+	  "if the\n"
+	  "expected verdict is found within its budget and no other one before it; a holding one "
+	  "if\n"
 	  "nothing is found. The last line is `N passed, N failed, N skipped`.",
 	  "tap junit jobs time seed strategy memory datapath set db quiet", 1, -1, command_test },
-	{ "diagnose", "SCENARIO.lua[:VARIANT] | FAILURE", "make it hang, then find out what was lost",
-	  "Explores until something hangs (or takes a failure). Then, as one would do with the debug\n"
-	  "interface of a real machine: collects all counters, and tries call and kick at each level.\n"
-	  "From what recovers it says whether a kick, an interrupt, a mask, a route or ring state was lost.",
+	{ "diagnose", "SCENARIO.lua[:VARIANT] | FAILURE",
+	  "make it hang, then find out what was lost",
+	  "Explores until something hangs (or takes a failure). Then, as one would do with the "
+	  "debug\n"
+	  "interface of a real machine: collects all counters, and tries call and kick at each "
+	  "level.\n"
+	  "From what recovers it says whether a kick, an interrupt, a mask, a route or ring state "
+	  "was lost.",
 	  "strategy memory datapath runs time seed set machine quiet", 1, 1, command_diagnose },
 	{ "import", "TRACE", "read a recording of a real system",
 	  "Recognises the format, prints what was understood and what was skipped, and records it.",
 	  "format db quiet", 1, 1, command_import },
-	{ "merge", "OUT.db IN.db…", "join the databases of shards", "Runs that OUT.db has already are left out.",
-	  "quiet", 2, -1, command_merge },
+	{ "merge", "OUT.db IN.db…", "join the databases of shards",
+	  "Runs that OUT.db has already are left out.", "quiet", 2, -1, command_merge },
 	{ "plot", "NAME [DB#ID]", "a picture by gnuplot",
 	  "NAME is a script of the analysis folder, without .gp; without --out it draws in text.",
 	  "db out quiet", 1, 2, command_plot },
-	{ "faults", "[NAME]", "named faults, and the change each stands for", "", "", 0, 1, command_faults },
+	{ "faults", "[NAME]", "named faults, and the change each stands for", "", "", 0, 1,
+	  command_faults },
 	{ "oracles", "[NAME]", "properties that are watched", "", "db", 0, 1, command_oracles },
-	{ "scenarios", "[PATH…]", "scenarios and their variants", "Searches ./scenarios by default.", "", 0,
-	  -1, command_scenarios },
+	{ "scenarios", "[PATH…]", "scenarios and their variants",
+	  "Searches ./scenarios by default.", "", 0, -1, command_scenarios },
 	{ "api", "[NAME]", "reference of the Lua functions", "", "globals", 0, 1, command_api },
 	{ "man", "", "the manual page, in roff", "", "", 0, 0, command_man },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0, NULL }
 };
 
-/* --- help -------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 static void
 usage(FILE *to)
@@ -63,17 +77,20 @@ usage(FILE *to)
 	fprintf(to, "usage: ringside COMMAND [options] …\n\n");
 	for (const struct command *c = command_table; c->name; c++)
 		fprintf(to, "  %-10s %s\n", c->name, c->what);
-	fprintf(to, "\nringside COMMAND --help explains a command; ringside --version.\n"
-		    "Exit status: 0 every property held, 1 a property was broken, 2 usage or input error,\n"
-		    "3 a replay diverged, 77 skipped, 124 no verdict within the budget or interrupted,\n"
-		    "134 bug in Ringside.\n");
+	fprintf(to,
+		"\nringside COMMAND --help explains a command; ringside --version.\n"
+		"Exit status: 0 every property held, 1 a property was broken, 2 usage or input "
+		"error,\n"
+		"3 a replay diverged, 77 skipped, 124 no verdict within the budget or "
+		"interrupted,\n"
+		"134 bug in Ringside.\n");
 }
 
 static void
 command_help(const struct command *c, FILE *to)
 {
-	fprintf(to, "usage: ringside %s %s%s\n\n%s.\n", c->name, *c->options ? "[options] " : "", c->args,
-		c->what);
+	fprintf(to, "usage: ringside %s %s%s\n\n%s.\n", c->name, *c->options ? "[options] " : "",
+		c->args, c->what);
 	if (*c->help)
 		fprintf(to, "%s\n", c->help);
 	fprintf(to, "\n");
@@ -83,8 +100,10 @@ command_help(const struct command *c, FILE *to)
 int
 command_man(const struct options *o, struct error *err)
 {
-	printf(".TH RINGSIDE 1 \"\" \"ringside %s\"\n.SH NAME\nringside \\- deterministic simulator of "
-	       "virtio machines\n.SH SYNOPSIS\n.B ringside\n.I COMMAND\n[options] ...\n.SH COMMANDS\n",
+	printf(".TH RINGSIDE 1 \"\" \"ringside %s\"\n.SH NAME\nringside \\- deterministic "
+		"simulator of "
+	       "virtio machines\n.SH SYNOPSIS\n.B ringside\n.I COMMAND\n[options] ...\n.SH "
+	       "COMMANDS\n",
 	       ringside_version);
 	for (const struct command *c = command_table; c->name; c++) {
 		printf(".SS ringside %s ", c->name);
@@ -96,13 +115,15 @@ command_man(const struct options *o, struct error *err)
 		printf("\n");
 		options_print(c->options, stdout, true);
 	}
-	printf(".SH EXIT STATUS\n0 every property held; 1 a property was broken; 2 usage, script, machine "
-	       "or trace error;\n3 a replay diverged; 77 skipped; 124 no verdict within the budget, or "
+	printf(".SH EXIT STATUS\n0 every property held; 1 a property was broken; 2 usage, script, "
+		"machine "
+	       "or trace error;\n3 a replay diverged; 77 skipped; 124 no verdict within the "
+	       "budget, or "
 	       "interrupted; 134 bug in Ringside.\n");
 	return EXIT_HELD;
 }
 
-/* --- mistyped names ---------------------------------------------------------------------------- */
+/* --- mistyped names --------------------------------------------------------------------------- */
 
 /* Levenshtein's distance, for words shorter than 32. */
 static unsigned

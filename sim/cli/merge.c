@@ -11,8 +11,8 @@ int
 command_merge(const struct options *o, struct error *err)
 {
 	uint64_t merged = 0;
-	int ret = record_merge(o->args[0], (const char *const *)o->args + 1, (size_t)o->arg_count - 1,
-			       &merged, err);
+	int ret = record_merge(o->args[0], (const char *const *)o->args + 1,
+			       (size_t)o->arg_count - 1, &merged, err);
 
 	if (!o->quiet)
 		printf("%s: %" PRIu64 " runs came in\n", o->args[0], merged);

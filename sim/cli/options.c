@@ -9,7 +9,15 @@
 
 #include "cli/command.h"
 
-enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_COUNT, OPTION_NUMBER, OPTION_TIME, OPTION_SHARD, OPTION_SET };
+enum option_type {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_COUNT,
+	OPTION_NUMBER,
+	OPTION_TIME,
+	OPTION_SHARD,
+	OPTION_SET
+};
 
 struct option_info {
 	const char *name;
@@ -25,22 +33,30 @@ static const struct option_info option_table[] = {
 	{ "strategy", "NAME", "who answers the choices: random", OPTION_TEXT, AT(strategy) },
 	{ "memory", "MODEL", "memory model of shared accesses: sc", OPTION_TEXT, AT(memory) },
 	{ "datapath", "NAME", "ring code: native", OPTION_TEXT, AT(datapath) },
-	{ "runs", "N", "schedules to try; default: what the variant says", OPTION_NUMBER, AT(runs) },
+	{ "runs", "N", "schedules to try; default: what the variant says", OPTION_NUMBER,
+	  AT(runs) },
 	{ "time", "TIME", "time to spend: 500ms, 60s, 5m, 2h", OPTION_TIME, AT(time_ns) },
 	{ "seed", "N", "seed of the strategy; default 1", OPTION_NUMBER, AT(seed) },
-	{ "index", "N", "number of the schedule of that seed; 0 is the plain run", OPTION_NUMBER, AT(index) },
+	{ "index", "N", "number of the schedule of that seed; 0 is the plain run", OPTION_NUMBER,
+	  AT(index) },
 	{ "shard", "I/N", "do part I of N (from 0) of the schedules", OPTION_SHARD, AT(shard) },
-	{ "keep-going", NULL, "collect distinct failures instead of ending at the first", OPTION_FLAG,
-	  AT(keep_going) },
-	{ "schedule", "LINE", "take the choices of this schedule, strictly", OPTION_TEXT, AT(schedule) },
+	{ "keep-going", NULL, "collect distinct failures instead of ending at the first",
+	  OPTION_FLAG, AT(keep_going) },
+	{ "schedule", "LINE", "take the choices of this schedule, strictly", OPTION_TEXT,
+	  AT(schedule) },
 	{ "set", "NAME=VALUE", "set a parameter; may be given again", OPTION_SET, AT(sets) },
-	{ "sweep", "FILE.yaml", "do it for each combination of the values of parameters listed there",
-	  OPTION_TEXT, AT(sweep) },
-	{ "machine", "FILE.yaml", "build this machine instead of the scenario's", OPTION_TEXT, AT(machine) },
-	{ "db", "FILE", "database to record into, or none; default ringside.db", OPTION_TEXT, AT(db) },
-	{ "trace", "PATTERN", "print events as they happen: names with * and ?, comma between, - takes away",
+	{ "sweep", "FILE.yaml",
+	  "do it for each combination of the values of parameters listed there", OPTION_TEXT,
+	  AT(sweep) },
+	{ "machine", "FILE.yaml", "build this machine instead of the scenario's", OPTION_TEXT,
+	  AT(machine) },
+	{ "db", "FILE", "database to record into, or none; default ringside.db", OPTION_TEXT,
+	  AT(db) },
+	{ "trace", "PATTERN",
+	  "print events as they happen: names with * and ?, comma between, - takes away",
 	  OPTION_TEXT, AT(trace) },
-	{ "until", "STEP", "stop at this step and show where everybody stands", OPTION_NUMBER, AT(until) },
+	{ "until", "STEP", "stop at this step and show where everybody stands", OPTION_NUMBER,
+	  AT(until) },
 	{ "to-event", "N", "stop at the N-th event (from 1)", OPTION_NUMBER, AT(to_event) },
 	{ "format", "NAME", "form of the output, or of the input", OPTION_TEXT, AT(format) },
 	{ "lines", "N", "lines a picture may take; default 40", OPTION_COUNT, AT(lines) },
@@ -72,7 +88,7 @@ lists(const char *list, const char *word)
 	return !strcmp(word, "help");
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static int
 parse_number(const char *name, const char *text, uint64_t max, uint64_t *value, struct error *err)
@@ -166,7 +182,7 @@ parse_value(struct options *o, const struct option_info *i, char *text, struct e
 	return -1;
 }
 
-/* --- parsing ----------------------------------------------------------------------------------- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 int
 options_parse(struct options *o, const struct command *c, int argc, char **argv, struct error *err)
@@ -191,11 +207,11 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv,
 		else if (k == 'q')
 			o->quiet = true;
 		else if (k == ':')
-			return error_set(err, "%s: %s needs a value; see: ringside %s --help", c->name,
-					 argv[optind - 1], c->name);
+			return error_set(err, "%s: %s needs a value; see: ringside %s --help",
+					 c->name, argv[optind - 1], c->name);
 		else if (k < 256)
-			return error_set(err, "%s: no option %s here; see: ringside %s --help", c->name,
-					 argv[optind - 1], c->name);
+			return error_set(err, "%s: no option %s here; see: ringside %s --help",
+					 c->name, argv[optind - 1], c->name);
 		else if (parse_value(o, &option_table[k - 256], optarg, err))
 			return -1;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Options.  One table (options.c) has every option of every command with its type and its line of help; a
- * command lists by name which of them it takes.  Parsing, `--help` and the manual page come from it.
+ * Options.  One table (options.c) has every option of every command with its type and its line of
+ * help; a command lists by name which of them it takes.  Parsing, `--help` and the manual page come
+ * from it.
  */
 #ifndef RINGSIDE_CLI_OPTIONS_H
 #define RINGSIDE_CLI_OPTIONS_H

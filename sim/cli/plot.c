@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ringside plot: gnuplot with a script of analysis/.  The script gets the variables db (path), run (id, 0
- * for the newest) and out ("" for text on the terminal); it reads the database through the sqlite3 shell.
+ * ringside plot: gnuplot with a script of analysis/.  The script gets the variables db (path), run
+ * (id, 0 for the newest) and out ("" for text on the terminal); it reads the database through the
+ * sqlite3 shell.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +33,8 @@ find_script(const char *name, char *path, size_t size, struct error *err)
 	self[n > 0 ? n : 0] = 0;
 	slash = strrchr(self, '/');
 	if (slash) {
-		snprintf(path, size, "%.*s/../share/ringside/analysis/%s.gp", (int)(slash - self), self, name);
+		snprintf(path, size, "%.*s/../share/ringside/analysis/%s.gp", (int)(slash - self),
+			 self, name);
 		if (!access(path, R_OK))
 			return 0;
 	}
@@ -43,7 +45,9 @@ find_script(const char *name, char *path, size_t size, struct error *err)
 static int
 check_quotable(const char *text, struct error *err)
 {
-	return strpbrk(text, "'\"`\\\n") ? error_set(err, "plot: a path may not hold quotes: %s", text) : 0;
+	return strpbrk(text, "'\"`\\\n")
+		       ? error_set(err, "plot: a path may not hold quotes: %s", text)
+		       : 0;
 }
 
 int
@@ -61,7 +65,8 @@ command_plot(const struct options *o, struct error *err)
 	if (find_script(o->args[0], script, sizeof(script), err) || check_quotable(db, err) ||
 	    check_quotable(out, err))
 		return EXIT_USAGE;
-	snprintf(set, sizeof(set), "db='%.*s'; run=%" PRId64 "; out='%s'", (int)db_len, db, id, out);
+	snprintf(set, sizeof(set), "db='%.*s'; run=%" PRId64 "; out='%s'", (int)db_len, db, id,
+		 out);
 	child = fork();
 	if (!child) {
 		execlp("gnuplot", "gnuplot", "-e", set, script, (char *)NULL);

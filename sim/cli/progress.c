@@ -13,12 +13,13 @@ progress_init(struct progress *p, bool quiet)
 }
 
 void
-progress_show(struct progress *p, uint64_t done, uint64_t found, uint64_t per_second, int64_t left_ns)
+progress_show(struct progress *p, uint64_t done, uint64_t found, uint64_t per_second,
+	      int64_t left_ns)
 {
 	if (!p->on)
 		return;
-	fprintf(stderr, "\r%" PRIu64 " schedules, %" PRIu64 "/s, %" PRIu64 " failing", done, per_second,
-		found);
+	fprintf(stderr, "\r%" PRIu64 " schedules, %" PRIu64 "/s, %" PRIu64 " failing", done,
+		per_second, found);
 	if (left_ns >= 0)
 		fprintf(stderr, ", %" PRId64 ":%02" PRId64 " left", left_ns / 60000000000,
 			left_ns / 1000000000 % 60);

@@ -10,7 +10,7 @@
 
 #define LAST_EVENTS 12
 
-/* --- stopping on the way ----------------------------------------------------------------------- */
+/* --- stopping on the way ---------------------------------------------------------------------- */
 
 /* Answers by a schedule, without comparing: for a run that ends before its time. */
 struct player {
@@ -105,7 +105,7 @@ replay_to_event(struct failure *f, const struct options *o, struct error *err)
 	return status;
 }
 
-/* --- the whole run ----------------------------------------------------------------------------- */
+/* --- the whole run ---------------------------------------------------------------------------- */
 
 static int
 compare(struct session *s, struct failure *f, enum stop stop, const struct options *o,
@@ -127,9 +127,9 @@ compare(struct session *s, struct failure *f, enum stop stop, const struct optio
 	if (!o->quiet)
 		printf("scenario: %s:%s\nverdict: %s\noracle: %s\nsubject: %s\nmessage: %s\n"
 		       "steps: %" PRIu64 "\ntime_ns: %" PRId64 "\ndigest: %016" PRIx64 "\n",
-		       s->scenario.path, s->variant->name, verdict_name[again.verdict], again.oracle,
-		       again.subject, again.message, world_step(s->w), world_now(s->w),
-		       world_digest(s->w));
+		       s->scenario.path, s->variant->name, verdict_name[again.verdict],
+		       again.oracle, again.subject, again.message, world_step(s->w),
+		       world_now(s->w), world_digest(s->w));
 	return runner_exit(again.verdict);
 }
 

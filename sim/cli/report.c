@@ -9,7 +9,10 @@
 
 #define FOLD_COLUMNS 72
 
-/* "key: value" with the value folded: mail programs break long lines, schedule_parse() skips blanks. */
+/*
+ * "key: value" with the value folded: mail programs break long lines, schedule_parse() skips
+ * blanks.
+ */
 static void
 print_folded(FILE *to, const char *key, const char *value)
 {

@@ -84,8 +84,8 @@ print_result(struct session *s, const struct finding *f, const struct schedule *
 		printf("oracle: %s\nsubject: %s\nmessage: %s\n", f->oracle, f->subject, f->message);
 	print_blocked(s->w);
 	for (unsigned i = 0; i < script->metrics; i++)
-		printf("metric: %s %" PRId64 " %s\n", script->metric[i].name, script->metric[i].value,
-		       script->metric[i].unit);
+		printf("metric: %s %" PRId64 " %s\n", script->metric[i].name,
+		       script->metric[i].value, script->metric[i].unit);
 	printf("steps: %" PRIu64 "\ntime_ns: %" PRId64 "\nschedule: %s\ndigest: %016" PRIx64 "\n",
 	       world_step(s->w), world_now(s->w), line, world_digest(s->w));
 	free(line);

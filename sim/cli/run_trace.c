@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ringside run TRACE, ringside import TRACE: recordings of real systems.  --format names the importer.
- * --set removal=NAME chooses how QEMU removes slots (trace/replay_memslot.h).
+ * ringside run TRACE, ringside import TRACE: recordings of real systems.  --format names the
+ * importer.  --set removal=NAME chooses how QEMU removes slots (trace/replay_memslot.h).
  */
 #include "cli/run_trace.h"
 
@@ -25,10 +25,12 @@ parse_removal(const struct options *o, enum slot_removal *removal, struct error 
 		n += (size_t)snprintf(list + n, sizeof(list) - n, " %s", slot_removal_info[i].name);
 	for (unsigned i = 0; i < o->sets; i++) {
 		if (strcmp(o->set_name[i], "removal"))
-			return error_set(err, "--set %s: a recording has only: removal", o->set_name[i]);
+			return error_set(err, "--set %s: a recording has only: removal",
+					 o->set_name[i]);
 		*removal = slot_removal_find(o->set_value[i]);
 		if (*removal == SLOT_REMOVALS)
-			return error_set(err, "--set removal=%s: must be one of:%s", o->set_value[i], list);
+			return error_set(err, "--set removal=%s: must be one of:%s",
+					 o->set_value[i], list);
 	}
 	return 0;
 }
@@ -39,12 +41,16 @@ record_lost(struct record *r, const struct memslot_replay_result *result, struct
 	for (uint64_t i = 0; i < result->lost; i++) {
 		const struct lost_page *p = &result->lost_page[i];
 		char subject[64], message[256];
-		struct run_violation v = { "dirty-page-lost", "dirty-page-lost", "must", 0, p->sync_ns,
-					   "qemu", subject, message, "" };
+		struct run_violation v = {
+			"dirty-page-lost", "dirty-page-lost", "must", 0, p->sync_ns, "qemu",
+			subject,	   message,	      ""
+		};
 
 		snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, p->gfn);
-		snprintf(message, sizeof(message), "dirtied %" PRIu64 " times since the last sync, and "
-			 "its bit died with slot %u at %" PRId64 " ns", p->dirtied, p->slot, p->died_ns);
+		snprintf(message, sizeof(message),
+			 "dirtied %" PRIu64 " times since the last sync, and "
+			 "its bit died with slot %u at %" PRId64 " ns",
+			 p->dirtied, p->slot, p->died_ns);
 		if (record_violation(r, &v, err))
 			return -1;
 	}
@@ -112,7 +118,7 @@ run_trace(const struct options *o, struct error *err)
 	return status;
 }
 
-/* --- import ------------------------------------------------------------------------------------ */
+/* --- import ----------------------------------------------------------------------------------- */
 
 static int
 record_import(struct record *r, const struct recording *recording, struct error *err)

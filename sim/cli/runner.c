@@ -56,7 +56,7 @@ runner_exit(enum verdict v)
 	return v == VERDICT_OK ? EXIT_HELD : v == VERDICT_BUDGET ? EXIT_BUDGET : EXIT_BROKEN;
 }
 
-/* --- sessions ---------------------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 static int
 check_models(const struct options *o, struct error *err)
@@ -88,7 +88,8 @@ static int
 finish(struct session *s, const struct options *o, struct error *err)
 {
 	for (unsigned i = 0; i < o->sets; i++) {
-		if (scenario_values_set(&s->values, &s->scenario, o->set_name[i], o->set_value[i], err))
+		if (scenario_values_set(&s->values, &s->scenario, o->set_name[i], o->set_value[i],
+					err))
 			return error_prefix(err, "--set");
 	}
 	s->w = scenario_set_up(&s->scenario, s->variant, &s->values, o->machine, err);
@@ -221,12 +222,16 @@ session_record_failure(struct record *r, const struct failure *f, const struct f
 		       struct error *err)
 {
 	const struct finding *finding = &f->finding;
-	struct run_failure rf = { .verdict = verdict_name[finding->verdict], .oracle = finding->oracle,
-				  .subject = finding->subject, .message = finding->message,
-				  .index = found ? found->index : 0, .times = found ? found->times : 1,
+	struct run_failure rf = { .verdict = verdict_name[finding->verdict],
+				  .oracle = finding->oracle,
+				  .subject = finding->subject,
+				  .message = finding->message,
+				  .index = found ? found->index : 0,
+				  .times = found ? found->times : 1,
 				  .signature = found ? found->signature : 0 };
 	char *line = schedule_print(&f->schedule), *text = NULL;
-	struct run_violation v = { finding->oracle, finding->oracle, "must", f->steps, f->time_ns, "",
+	struct run_violation v = { finding->oracle,  finding->oracle,  "must",
+				   f->steps,	     f->time_ns,       "",
 				   finding->subject, finding->message, line };
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -243,7 +248,7 @@ session_record_failure(struct record *r, const struct failure *f, const struct f
 	return ret;
 }
 
-/* --- failures from files and databases --------------------------------------------------------- */
+/* --- failures from files and databases -------------------------------------------------------- */
 
 int
 failure_open(const char *text, struct failure *f, struct error *err)

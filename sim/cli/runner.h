@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the commands share: a scenario's variant set up and ready to be run, judged, recorded, shown.
+ * What the commands share: a scenario's variant set up and ready to be run, judged, recorded,
+ * shown.
  *
  *	session_open()      scenario, variant, parameters -> world with its snapshot
  *	session_judge()     a judge_fn for explorer and shrinker
@@ -44,7 +45,8 @@ struct session {
 	const struct scenario_variant *variant;
 	struct scenario_values values;
 	struct world *w;
-	struct error error; /* of check(), which cannot be returned through a judge; "" if there is none */
+	struct error error; /* of check(), which cannot be returned through a judge; "" if there is
+			       none */
 	struct run_param param[SCENARIO_PARAMS_MAX + 1];
 };
 
@@ -75,7 +77,7 @@ session_failure(struct session *s, const struct options *o, const struct finding
 int
 runner_exit(enum verdict v);
 
-/* --- output ------------------------------------------------------------------------------------ */
+/* --- output ----------------------------------------------------------------------------------- */
 
 /* Print events that match a pattern, live; and hand them on. Zeroed: prints nothing. */
 struct event_tap {
@@ -120,7 +122,10 @@ session_replay_log(struct session *s, struct schedule *schedule, struct trail *t
 int
 failure_open(const char *text, struct failure *f, struct error *err);
 
-/* The failure of the run in progress, so that DB#ID can be replayed. @found: where it was met, or null. */
+/*
+ * The failure of the run in progress, so that DB#ID can be replayed. @found: where it was met, or
+ * null.
+ */
 int
 session_record_failure(struct record *r, const struct failure *f, const struct found *found,
 		       struct error *err);

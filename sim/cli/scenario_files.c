@@ -24,7 +24,8 @@ static int
 search(struct scenario_files *f, const char *folder, unsigned depth, struct error *err);
 
 static int
-entry(struct scenario_files *f, const char *path, const char *name, unsigned depth, struct error *err)
+entry(struct scenario_files *f, const char *path, const char *name, unsigned depth,
+      struct error *err)
 {
 	size_t n = strlen(name);
 	struct stat st;
@@ -49,7 +50,8 @@ search(struct scenario_files *f, const char *folder, unsigned depth, struct erro
 		char *path;
 		size_t n = strlen(folder);
 
-		must(asprintf(&path, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", e->d_name) >= 0);
+		must(asprintf(&path, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/",
+			      e->d_name) >= 0);
 		ret = entry(f, path, e->d_name, depth, err);
 		free(path);
 	}
@@ -72,7 +74,8 @@ scenario_files_find(struct scenario_files *f, char **paths, int count, struct er
 
 		if (stat(paths[i], &st))
 			return error_set(err, "%s: %s", paths[i], strerror(errno));
-		if (S_ISDIR(st.st_mode) ? search(f, paths[i], SCENARIO_DEPTH_MAX, err) : add(f, paths[i], err))
+		if (S_ISDIR(st.st_mode) ? search(f, paths[i], SCENARIO_DEPTH_MAX, err)
+					: add(f, paths[i], err))
 			return -1;
 		if (f->count > first)
 			qsort(f->path + first, f->count - first, sizeof(*f->path), by_path);

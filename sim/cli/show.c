@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ringside show: a failure as a picture. The run is done again; its events need not have been kept. */
+/*
+ * ringside show: a failure as a picture. The run is done again; its events need not have been kept.
+ */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,8 +18,8 @@ enum show_format { SHOW_TEXT, SHOW_JSON, SHOW_PERFETTO, SHOW_HTML, SHOW_FORMATS 
 static const char *const show_format_name[] = { "text", "json", "perfetto", "html" };
 
 static void
-show_lanes(struct session *s, struct failure *f, const struct event_log *log, const struct options *o,
-	   bool html, FILE *to)
+show_lanes(struct session *s, struct failure *f, const struct event_log *log,
+	   const struct options *o, bool html, FILE *to)
 {
 	struct event_names names = event_names_of_world(s->w);
 	struct lanes_options lo = { .lines_max = o->lines, .columns_max = o->columns,

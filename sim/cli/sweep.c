@@ -17,7 +17,8 @@ struct grid {
 };
 
 static int
-check_param(const struct grid *g, const struct scenario *s, const struct yaml_node *p, struct error *err)
+check_param(const struct grid *g, const struct scenario *s, const struct yaml_node *p,
+	    struct error *err)
 {
 	struct scenario_values values = { 0 };
 	struct error why;
@@ -49,14 +50,16 @@ read_grid(struct grid *g, const struct options *o, const struct scenario *s, str
 		unsigned n = 0;
 
 		if (g->params == SWEEP_PARAMS_MAX)
-			return yaml_error(&g->tree, p, err, "at most %u parameters", SWEEP_PARAMS_MAX);
+			return yaml_error(&g->tree, p, err, "at most %u parameters",
+					  SWEEP_PARAMS_MAX);
 		if (check_param(g, s, p, err))
 			return -1;
 		for (const struct yaml_node *v = p->child; v; v = v->next)
 			n++;
 		points *= n;
 		if (points > SWEEP_POINTS_MAX)
-			return yaml_error(&g->tree, p, err, "more than %u combinations", SWEEP_POINTS_MAX);
+			return yaml_error(&g->tree, p, err, "more than %u combinations",
+					  SWEEP_POINTS_MAX);
 		g->value[g->params] = p->child;
 		g->param[g->params++] = p;
 	}
@@ -86,7 +89,8 @@ run_point(const struct grid *g, const struct options *o,
 		printf("sweep:");
 	for (unsigned i = 0; i < g->params; i++) {
 		if (point.sets == OPTIONS_SETS_MAX) {
-			error_set(err, "--set: at most %d with those of the sweep", OPTIONS_SETS_MAX);
+			error_set(err, "--set: at most %d with those of the sweep",
+				  OPTIONS_SETS_MAX);
 			return EXIT_USAGE;
 		}
 		point.set_name[point.sets] = g->param[i]->key;

@@ -2,9 +2,9 @@
 /*
  * ringside test: every variant of every scenario, in worker processes.
  *
- * Numbers of cases stand in one pipe before the first worker starts; each worker takes the next one when
- * it is done with the last, and writes results into another pipe.  A worker that crashes costs the case
- * it was at: that case fails as a bug in Ringside, and the rest go on.
+ * Numbers of cases stand in one pipe before the first worker starts; each worker takes the next one
+ * when it is done with the last, and writes results into another pipe.  A worker that crashes costs
+ * the case it was at: that case fails as a bug in Ringside, and the rest go on.
  */
 #include "cli/test.h"
 
@@ -38,7 +38,7 @@ struct tests {
 	bool interrupted;
 };
 
-/* --- the list ---------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static const char *
 own(struct tests *t, char *text)
@@ -80,7 +80,7 @@ list_cases(struct tests *t, const struct scenario_files *files, struct error *er
 	return t->count ? 0 : error_set(err, "there is no scenario there");
 }
 
-/* --- workers ----------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 static _Noreturn void
 work(struct tests *t)
@@ -140,7 +140,8 @@ next_result(struct tests *t)
 
 	while ((n = read(t->results_fd[0], &result, sizeof(result))) < 0 && errno == EINTR)
 		for (unsigned i = 0; i < t->workers; i++)
-			kill(t->worker[i], SIGTERM); /* a second signal to a worker is the last one it needs */
+			kill(t->worker[i],
+			     SIGTERM); /* a second signal to a worker is the last one it needs */
 	if (n != sizeof(result))
 		return false;
 	t->interrupted |= result.interrupted != 0;
@@ -157,7 +158,8 @@ wait_workers(struct tests *t)
 	int status;
 
 	for (unsigned i = 0; i < t->workers; i++)
-		if (waitpid(t->worker[i], &status, 0) > 0 && (!WIFEXITED(status) || WEXITSTATUS(status)))
+		if (waitpid(t->worker[i], &status, 0) > 0 &&
+		    (!WIFEXITED(status) || WEXITSTATUS(status)))
 			crashes++;
 	t->crashed = crashes;
 	for (unsigned i = 0; i < t->count; i++) {
@@ -167,8 +169,9 @@ wait_workers(struct tests *t)
 			continue;
 		r->status = crashes ? TEST_FAILED : TEST_SKIPPED;
 		snprintf(r->text, sizeof(r->text), "%s",
-			 crashes ? "bug in Ringside: the process died (see above)" :
-			 runner_interrupted || t->interrupted ? "interrupted" : "not run: no process was left");
+			 crashes ? "bug in Ringside: the process died (see above)"
+			 : runner_interrupted || t->interrupted ? "interrupted"
+								: "not run: no process was left");
 		crashes -= crashes > 0;
 	}
 }
@@ -209,7 +212,8 @@ command_test(const struct options *o, struct error *err)
 	struct tests t = { .o = o };
 	int status = EXIT_USAGE;
 
-	if (!scenario_files_find(&files, o->args, o->arg_count, err) && !list_cases(&t, &files, err)) {
+	if (!scenario_files_find(&files, o->args, o->arg_count, err) &&
+	    !list_cases(&t, &files, err)) {
 		must(t.results = calloc(t.count, sizeof(*t.results)));
 		status = run_all(&t, err);
 	}

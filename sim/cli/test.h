@@ -2,8 +2,8 @@
 /*
  * Testing scenarios: cases, their results, and how results are told.
  *
- * test.c makes the list and hands cases to worker processes; test_case.c runs one case; test_report.c
- * prints results in the order of the list, whatever order they came in.
+ * test.c makes the list and hands cases to worker processes; test_case.c runs one case;
+ * test_report.c prints results in the order of the list, whatever order they came in.
  */
 #ifndef RINGSIDE_CLI_TEST_H
 #define RINGSIDE_CLI_TEST_H

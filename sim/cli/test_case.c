@@ -30,7 +30,7 @@ keep_schedule(struct test_result *t, const struct schedule *s)
 	char *line = schedule_print(s);
 
 	if (strlen(line) < sizeof(t->schedule))
-		strcpy(t->schedule, line);
+		memcpy(t->schedule, line, strlen(line) + 1);
 	free(line);
 }
 
@@ -41,16 +41,18 @@ judge_failing(struct session *s, const struct explorer_result *r, struct test_re
 	const struct finding *f = r->found ? &r->found->finding : NULL;
 
 	if (!f && r->end == EXPLORER_TIME)
-		say(t, TEST_SKIPPED, "out of time after %" PRIu64 " schedules without a %s", r->schedules,
-		    expect);
+		say(t, TEST_SKIPPED, "out of time after %" PRIu64 " schedules without a %s",
+		    r->schedules, expect);
 	else if (!f)
 		say(t, TEST_FAILED, "expected %s, found nothing in %" PRIu64 " schedules", expect,
 		    r->schedules);
 	else if (f->verdict != s->variant->expect)
-		say(t, TEST_FAILED, "expected %s, found %s at schedule %" PRIu64 ": %s (%s): %s", expect,
-		    verdict_name[f->verdict], r->found->index, f->oracle, f->subject, f->message);
+		say(t, TEST_FAILED, "expected %s, found %s at schedule %" PRIu64 ": %s (%s): %s",
+		    expect, verdict_name[f->verdict], r->found->index, f->oracle, f->subject,
+		    f->message);
 	else
-		say(t, TEST_PASSED, "%s at schedule %" PRIu64 ", %s", expect, r->found->index, f->subject);
+		say(t, TEST_PASSED, "%s at schedule %" PRIu64 ", %s", expect, r->found->index,
+		    f->subject);
 }
 
 static void
@@ -62,10 +64,13 @@ judge_holding(const struct explorer_result *r, struct test_result *t)
 		say(t, TEST_FAILED, "expected ok, found %s at schedule %" PRIu64 ": %s (%s): %s",
 		    verdict_name[f->verdict], r->found->index, f->oracle, f->subject, f->message);
 	else if (r->count[VERDICT_BUDGET])
-		say(t, TEST_FAILED, "%" PRIu64 " of %" PRIu64 " schedules reached the limit of steps or time: "
-		    "no verdict", r->count[VERDICT_BUDGET], r->schedules);
+		say(t, TEST_FAILED,
+		    "%" PRIu64 " of %" PRIu64 " schedules reached the limit of steps or time: "
+		    "no verdict",
+		    r->count[VERDICT_BUDGET], r->schedules);
 	else if (r->end == EXPLORER_TIME)
-		say(t, TEST_SKIPPED, "out of time, nothing found in %" PRIu64 " schedules", r->schedules);
+		say(t, TEST_SKIPPED, "out of time, nothing found in %" PRIu64 " schedules",
+		    r->schedules);
 	else
 		say(t, TEST_PASSED, "ok in %" PRIu64 " schedules%s", r->schedules,
 		    r->end == EXPLORER_COMPLETE ? ", complete" : "");
@@ -101,9 +106,10 @@ static int
 record_case(struct session *s, const struct options *o, struct record *r,
 	    const struct explorer_result *x, struct error *err)
 {
-	enum verdict v = x->found ? x->found->finding.verdict :
-			 x->count[VERDICT_BUDGET] || x->end == EXPLORER_INTERRUPTED ? VERDICT_BUDGET :
-			 VERDICT_OK;
+	enum verdict v = x->found ? x->found->finding.verdict
+			 : x->count[VERDICT_BUDGET] || x->end == EXPLORER_INTERRUPTED
+				 ? VERDICT_BUDGET
+				 : VERDICT_OK;
 	struct run_result result = { .verdict = verdict_name[v], .schedules = x->schedules,
 				     .complete = x->end == EXPLORER_COMPLETE, .steps = x->steps,
 				     .wall_ns = x->elapsed_ns };
@@ -136,9 +142,13 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 	struct strategy *strategy =
 		ops ? strategy_create(ops, &(struct strategy_config){ o->seed }, &err) : NULL;
 	struct explorer_config config = {
-		.strategy = strategy, .judge = session_judge, .judge_context = s,
+		.strategy = strategy,
+		.judge = session_judge,
+		.judge_context = s,
 		.schedules_max = s->variant->complete ? 0 : s->variant->runs,
-		.time_max_ns = o->time_ns, .clock = runner_clock, .interrupted = &runner_interrupted,
+		.time_max_ns = o->time_ns,
+		.clock = runner_clock,
+		.interrupted = &runner_interrupted,
 	};
 	struct explorer_result x;
 
@@ -147,7 +157,8 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 		return;
 	}
 	if (s->variant->complete && !ops->exhaustive) {
-		say(t, TEST_SKIPPED, "runs = \"complete\" needs an exhaustive strategy, %s is none", ops->name);
+		say(t, TEST_SKIPPED, "runs = \"complete\" needs an exhaustive strategy, %s is none",
+		    ops->name);
 	} else if (record_run_begin(r, &info, &err) < 0) {
 		say(t, TEST_FAILED, "%s", err.text);
 	} else {

@@ -25,7 +25,8 @@ print_line(const struct test_report *t, const struct test_case *c, const struct 
 
 	if (t->o->quiet && r->status == TEST_PASSED)
 		return;
-	printf("%s %s  %s (%.2f s)\n", word[r->status], c->name, r->text, (double)r->elapsed_ns / 1e9);
+	printf("%s %s  %s (%.2f s)\n", word[r->status], c->name, r->text,
+	       (double)r->elapsed_ns / 1e9);
 	if (r->status == TEST_FAILED && !c->broken) {
 		printf("     ");
 		print_repro(t, c, stdout);
@@ -80,7 +81,7 @@ test_report_flush(struct test_report *t)
 	fflush(stdout);
 }
 
-/* --- JUnit ------------------------------------------------------------------------------------- */
+/* --- JUnit ------------------------------------------------------------------------------------ */
 
 /* XML has no control characters, not even escaped. */
 static void
@@ -134,9 +135,11 @@ write_junit(const struct test_report *t, struct error *err)
 
 	if (!to)
 		return error_set(err, "%s: %s", t->o->junit, strerror(errno));
-	fprintf(to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"ringside\" tests=\"%u\" "
-		"failures=\"%u\" skipped=\"%u\">\n", t->count, t->tally[TEST_FAILED],
-		t->tally[TEST_SKIPPED]);
+	fprintf(to,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"ringside\" "
+		"tests=\"%u\" "
+		"failures=\"%u\" skipped=\"%u\">\n",
+		t->count, t->tally[TEST_FAILED], t->tally[TEST_SKIPPED]);
 	for (unsigned i = 0; i < t->count; i++)
 		junit_case(to, t, i);
 	fprintf(to, "</testsuite>\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A Lua actor: an actor of the engine, a Lua thread of the world's state, and who waits for its end.
- * In the arena; never freed, as actors are not.
+ * A Lua actor: an actor of the engine, a Lua thread of the world's state, and who waits for its
+ * end.  In the arena; never freed, as actors are not.
  */
 #ifndef RINGSIDE_SCRIPT_ACTOR_H
 #define RINGSIDE_SCRIPT_ACTOR_H
@@ -19,7 +19,9 @@ struct script_actor {
 	int args; /* arguments that stand above the function on the thread's stack */
 	bool done;
 	struct waitq joiners;
-	/* For an actor that is a task of a guest's CPU, else null: enter() is called first, by it. */
+	/*
+	 * For an actor that is a task of a guest's CPU, else null: enter() is called first, by it.
+	 */
 	struct guest_cpu *cpu;
 	void (*enter)(struct script_actor *a);
 };

@@ -20,7 +20,7 @@ const struct api_group api_groups[] = {
 	{ NULL, NULL }
 };
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* Objects' text: "flag #2", or their name() where they have one. */
 static int
@@ -108,7 +108,7 @@ api_open(lua_State *L)
 	}
 }
 
-/* --- the reference ----------------------------------------------------------------------------- */
+/* --- the reference ---------------------------------------------------------------------------- */
 
 unsigned
 api_print(FILE *to, const char *name)
@@ -119,7 +119,8 @@ api_print(FILE *to, const char *name)
 		bool titled = false;
 
 		for (const struct api_entry *e = g->entries; e->name; e++) {
-			if (name && !strstr(e->name, name) && !(e->object && strstr(e->object, name)))
+			if (name && !strstr(e->name, name) &&
+			    !(e->object && strstr(e->object, name)))
 				continue;
 			if (!titled)
 				fprintf(to, "%s%s\n\n", printed ? "\n" : "", g->title);
@@ -147,7 +148,8 @@ print_options(FILE *to, const char *title, const struct option_spec *table)
 void
 api_print_options(FILE *to)
 {
-	print_options(to, "Options of machine{}, and of a machine's YAML file", machine_option_table);
+	print_options(to, "Options of machine{}, and of a machine's YAML file",
+		      machine_option_table);
 	print_options(to, "Options of vm:device{}, and of a device in a machine's YAML file",
 		      device_option_table);
 }
@@ -161,7 +163,7 @@ api_print_globals(FILE *to)
 				fprintf(to, "%s\n", e->name);
 }
 
-/* --- objects ----------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 void
 api_push(lua_State *L, const char *kind, void *p)
@@ -189,7 +191,7 @@ api_test(lua_State *L, int index, const char *kind)
 	return p ? *p : NULL;
 }
 
-/* --- named arguments --------------------------------------------------------------------------- */
+/* --- named arguments -------------------------------------------------------------------------- */
 
 static int
 unknown_option(lua_State *L, const char *function, const char *name, const char *const *allowed)
@@ -203,7 +205,8 @@ unknown_option(lua_State *L, const char *function, const char *name, const char 
 		luaL_addstring(&b, allowed[i]);
 	}
 	luaL_pushresult(&b);
-	return luaL_error(L, "%s: unknown option '%s'; allowed: %s", function, name, lua_tostring(L, -1));
+	return luaL_error(L, "%s: unknown option '%s'; allowed: %s", function, name,
+			  lua_tostring(L, -1));
 }
 
 void
@@ -215,7 +218,8 @@ api_options(lua_State *L, int index, const char *function, const char *const *al
 		return;
 	}
 	if (!lua_istable(L, index))
-		luaL_error(L, "%s: options are a table, not a %s", function, luaL_typename(L, index));
+		luaL_error(L, "%s: options are a table, not a %s", function,
+			   luaL_typename(L, index));
 
 	lua_Integer n = script_push_keys(L, index);
 
@@ -245,8 +249,8 @@ api_integer(lua_State *L, int index, const char *name, lua_Integer missing, lua_
 	if (lua_getfield(L, index, name) != LUA_TNIL) {
 		v = lua_tointegerx(L, -1, &is_integer);
 		if (!is_integer || lua_type(L, -1) != LUA_TNUMBER || v < min || v > max)
-			luaL_error(L, "%s: must be an integer from %I to %I, not %s", name, min, max,
-				   script_tostring(L, -1, NULL));
+			luaL_error(L, "%s: must be an integer from %I to %I, not %s", name, min,
+				   max, script_tostring(L, -1, NULL));
 	}
 	lua_pop(L, 1);
 	return v;
@@ -308,7 +312,8 @@ api_object(lua_State *L, int index, const char *name, const char *kind)
 	if (lua_getfield(L, index, name) != LUA_TNIL) {
 		p = api_test(L, -1, kind);
 		if (!p)
-			luaL_error(L, "%s: must be a %s, not a %s", name, kind, luaL_typename(L, -1));
+			luaL_error(L, "%s: must be a %s, not a %s", name, kind,
+				   luaL_typename(L, -1));
 	}
 	lua_pop(L, 1);
 	return p;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The binding table: every function and method that a scenario can call, with its signature and one line
- * of what it does.  The Lua names, `ringside api`, the completion of error messages and the list of globals
- * for luacheck all come from it, so that the reference cannot drift.
+ * The binding table: every function and method that a scenario can call, with its signature and one
+ * line of what it does.  The Lua names, `ringside api`, the completion of error messages and the
+ * list of globals for luacheck all come from it, so that the reference cannot drift.
  *
  * One list an API file (api_*.c).  `object` is null for a global function, else the kind of object
  * the method belongs to; methods are called with a colon.
  *
- * An object is a userdata that holds one pointer into the world.  What it points to belongs to the world
- * and lives as long as it, so an object never dangles and needs no collection.  Two objects are equal if
- * they stand for the same thing.
+ * An object is a userdata that holds one pointer into the world.  What it points to belongs to the
+ * world and lives as long as it, so an object never dangles and needs no collection.  Two objects
+ * are equal if they stand for the same thing.
  */
 #ifndef RINGSIDE_SCRIPT_API_H
 #define RINGSIDE_SCRIPT_API_H
@@ -38,7 +38,10 @@ extern const struct api_group api_groups[]; /* ended by a null title */
 void
 api_open(lua_State *L);
 
-/* The reference as text: for `ringside api`. With @name only entries that contain it. Returns how many. */
+/*
+ * The reference as text: for `ringside api`. With @name only entries that contain it. Returns how
+ * many.
+ */
 unsigned
 api_print(FILE *to, const char *name);
 
@@ -50,7 +53,7 @@ api_print_options(FILE *to);
 void
 api_print_globals(FILE *to);
 
-/* --- objects ----------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 /* Push an object of @kind for @p; nil if @p is null. */
 void
@@ -63,11 +66,12 @@ api_check(lua_State *L, int index, const char *kind);
 void *
 api_test(lua_State *L, int index, const char *kind);
 
-/* --- named arguments --------------------------------------------------------------------------- */
+/* --- named arguments -------------------------------------------------------------------------- */
 
 /*
- * Functions that take a table of named arguments check it first: unknown names are errors that list what is
- * allowed.  @allowed is ended by null.  A missing table counts as an empty one: then the stack has one.
+ * Functions that take a table of named arguments check it first: unknown names are errors that list
+ * what is allowed.  @allowed is ended by null.  A missing table counts as an empty one: then the
+ * stack has one.
  */
 void
 api_options(lua_State *L, int index, const char *function, const char *const *allowed);
@@ -96,7 +100,7 @@ api_missing(lua_State *L, const char *function, const char *name);
 lua_Integer
 api_range(lua_State *L, int arg, lua_Integer min, lua_Integer max);
 
-/* --- the groups' lists, in the order of the reference ------------------------------------------ */
+/* --- the groups' lists, in the order of the reference ----------------------------------------- */
 
 extern const struct api_entry api_engine[], api_sync[], api_memory[];
 extern const struct api_entry api_machine[], api_guest[], api_queue[], api_debug[], api_notify[];

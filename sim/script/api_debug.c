@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * API: the debug interface that "Add debug interface to kick/call on purpose" asked for (vmm/debug.h,
- * notify/notifier.h): list notifiers, look at counters, write one, kick and call at each level, dump queues,
- * routes and MSI-X.
+ * API: the debug interface that "Add debug interface to kick/call on purpose" asked for
+ * (vmm/debug.h, notify/notifier.h): list notifiers, look at counters, write one, kick and call at
+ * each level, dump queues, routes and MSI-X.
  */
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "script/machine_api.h"
 #include "vmm/debug.h"
 
-/* --- queues ------------------------------------------------------------------------------------ */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 static int
 queue_kick(lua_State *L)
@@ -84,7 +84,7 @@ queue_dump(lua_State *L)
 	return 1;
 }
 
-/* --- notifiers --------------------------------------------------------------------------------- */
+/* --- notifiers -------------------------------------------------------------------------------- */
 
 struct script_notifier {
 	struct notifiers *all;
@@ -137,12 +137,12 @@ device_notifier(lua_State *L)
 	struct machine_device *d = api_check(L, 1, "device");
 	lua_Integer queue = luaL_checkinteger(L, 2);
 	int role = luaL_checkoption(L, 3, NULL, eventfd_role_name);
-	struct notifier *n = notifier_lookup(d->machine->notifiers, d->vdev.name_text, (int32_t)queue,
-					     (enum eventfd_role)role);
+	struct notifier *n = notifier_lookup(d->machine->notifiers, d->vdev.name_text,
+					     (int32_t)queue, (enum eventfd_role)role);
 
 	if (!n)
-		return luaL_error(L, "notifier: '%s' has no %s notifier of queue %I", d->vdev.name_text,
-				  eventfd_role_name[role], queue);
+		return luaL_error(L, "notifier: '%s' has no %s notifier of queue %I",
+				  d->vdev.name_text, eventfd_role_name[role], queue);
 	push_notifier(L, d->machine->notifiers, n->id);
 	return 1;
 }
@@ -222,7 +222,7 @@ notifier_bypasses(lua_State *L)
 	return 1;
 }
 
-/* --- routes and MSI-X -------------------------------------------------------------------------- */
+/* --- routes and MSI-X ------------------------------------------------------------------------- */
 
 static int
 machine_routes(lua_State *L)
@@ -315,26 +315,31 @@ msix_do_info(lua_State *L)
 const struct api_entry api_debug[] = {
 	{ "queue", "kick", "([\"ring\"|\"eventfd\"|\"doorbell\"]) -> true or nil, errno",
 	  "kick on purpose, at a level", queue_kick },
-	{ "queue", "call", "([\"ring\"|\"eventfd\"|\"msi\"]) -> true or nil, errno", "call on purpose, at a level",
-	  queue_call },
-	{ "queue", "info", "() -> table", "the words of QEMU's x-query-virtio-queue-status, and more",
-	  queue_info },
+	{ "queue", "call", "([\"ring\"|\"eventfd\"|\"msi\"]) -> true or nil, errno",
+	  "call on purpose, at a level", queue_call },
+	{ "queue", "info", "() -> table",
+	  "the words of QEMU's x-query-virtio-queue-status, and more", queue_info },
 	{ "queue", "dump", "() -> text", "the same as lines of key=value", queue_dump },
-	{ "machine", "notifiers", "() -> list of notifier", "all notifiers of all devices", machine_notifiers },
-	{ "device", "notifiers", "() -> list of notifier", "all notifiers of the device", device_notifiers },
+	{ "machine", "notifiers", "() -> list of notifier", "all notifiers of all devices",
+	  machine_notifiers },
+	{ "device", "notifiers", "() -> list of notifier", "all notifiers of the device",
+	  device_notifiers },
 	{ "device", "notifier", "(queue, \"host\"|\"guest\"|\"masked\"|\"config\") -> notifier",
 	  "one notifier; queue -1: the configuration's", device_notifier },
-	{ "notifier", "count", "() -> integer", "the eventfd's counter, not consumed", notifier_count },
-	{ "notifier", "dump", "() -> table", "counter, role, queue, ioeventfd, irqfd, route, mask state",
-	  notifier_dump },
-	{ "notifier", "set", "() -> true or nil, errno", "write 1 to the eventfd on purpose", notifier_set },
-	{ "notifier", "bypasses_mask", "() -> boolean", "whether set() now would pass the vector's mask",
-	  notifier_bypasses },
+	{ "notifier", "count", "() -> integer", "the eventfd's counter, not consumed",
+	  notifier_count },
+	{ "notifier", "dump", "() -> table",
+	  "counter, role, queue, ioeventfd, irqfd, route, mask state", notifier_dump },
+	{ "notifier", "set", "() -> true or nil, errno", "write 1 to the eventfd on purpose",
+	  notifier_set },
+	{ "notifier", "bypasses_mask", "() -> boolean",
+	  "whether set() now would pass the vector's mask", notifier_bypasses },
 	{ "machine", "routes", "() -> list of tables", "GSI routes in force", machine_routes },
 	{ "device", "msix", "() -> msix", "its MSI-X capability", device_msix },
 	{ "msix", "mask", "(vector)", "the running CPU masks the entry", msix_do_mask },
 	{ "msix", "unmask", "(vector)", "the running CPU unmasks the entry", msix_do_unmask },
-	{ "msix", "control", "{enable=, maskall=}", "message control: function mask", msix_do_control },
+	{ "msix", "control", "{enable=, maskall=}", "message control: function mask",
+	  msix_do_control },
 	{ "msix", "info", "(vector) -> table", "message, mask and pending bit", msix_do_info },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

@@ -12,7 +12,7 @@
 
 #define NS_MAX (INT64_C(1) << 60) /* 36 years */
 
-/* --- time -------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static int
 l_now(lua_State *L)
@@ -68,11 +68,12 @@ l_choice(lua_State *L)
 	script_must_not_check(L, "choice");
 	if (script_of(L)->loading)
 		return luaL_error(L, "choice: only in a run, not while the file is loaded");
-	lua_pushinteger(L, 1 + (lua_Integer)world_choose(script_world(L), (uint32_t)n, CHOICE_OUTCOME));
+	lua_pushinteger(
+		L, 1 + (lua_Integer)world_choose(script_world(L), (uint32_t)n, CHOICE_OUTCOME));
 	return 1;
 }
 
-/* --- actors ------------------------------------------------------------------------------------ */
+/* --- actors ----------------------------------------------------------------------------------- */
 
 static int
 l_actor(lua_State *L)
@@ -84,7 +85,8 @@ l_actor(lua_State *L)
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	script_must_not_check(L, "actor");
 	if (script_of(L)->loading)
-		return luaL_error(L, "actor: only in setup() or later, not while the file is loaded");
+		return luaL_error(L,
+				  "actor: only in setup() or later, not while the file is loaded");
 	api_options(L, 3, "actor", allowed);
 	lua_settop(L, 3);
 	lua_pushvalue(L, 2);
@@ -146,7 +148,7 @@ l_blocked(lua_State *L)
 	return 1;
 }
 
-/* --- faults ------------------------------------------------------------------------------------ */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static int
 l_fault(lua_State *L)
@@ -166,7 +168,7 @@ l_fault(lua_State *L)
 	return 1;
 }
 
-/* --- oracles ----------------------------------------------------------------------------------- */
+/* --- oracles ---------------------------------------------------------------------------------- */
 
 static int
 l_oracle(lua_State *L)
@@ -182,7 +184,7 @@ l_oracle(lua_State *L)
 	return 0;
 }
 
-/* --- notes, figures ---------------------------------------------------------------------------- */
+/* --- notes, figures --------------------------------------------------------------------------- */
 
 static int
 l_note(lua_State *L)
@@ -216,9 +218,12 @@ l_metric(lua_State *L)
 		i++;
 	if (i == SCRIPT_METRICS_MAX || strlen(name) >= sizeof(s->metric[i].name) ||
 	    strlen(unit) >= sizeof(s->metric[i].unit))
-		return luaL_error(L, "metric: at most %d of them, with names below %d bytes and units below "
-				  "%d", SCRIPT_METRICS_MAX, (int)sizeof(s->metric[0].name),
-				  (int)sizeof(s->metric[0].unit));
+		return luaL_error(
+			L,
+			"metric: at most %d of them, with names below %d bytes and units below "
+			"%d",
+			SCRIPT_METRICS_MAX, (int)sizeof(s->metric[0].name),
+			(int)sizeof(s->metric[0].unit));
 	if (i == s->metrics)
 		s->metrics++;
 	snprintf(s->metric[i].name, sizeof(s->metric[i].name), "%s", name);
@@ -227,7 +232,7 @@ l_metric(lua_State *L)
 	return 0;
 }
 
-/* --- verdicts ---------------------------------------------------------------------------------- */
+/* --- verdicts --------------------------------------------------------------------------------- */
 
 static enum verdict
 check_verdict(lua_State *L, int arg)
@@ -304,25 +309,34 @@ l_stop(lua_State *L)
 const struct api_entry api_engine[] = {
 	{ NULL, "now", "() -> ns", "simulated time in nanoseconds", l_now },
 	{ NULL, "sleep", "(ns [, bound])",
-	  "sleep; mode relaxed: only orders this actor's own steps, unless bound is true", l_sleep },
-	{ NULL, "work", "(ns)", "spend processor time: a sleep in mode timed, a point in relaxed", l_work },
-	{ NULL, "point", "()", "others may go first here: a step that they could observe", l_point },
-	{ NULL, "yield", "()", "let everything else that is ready go first, as a busy wait does", l_yield },
-	{ NULL, "choice", "(n) -> 1 … n", "an outcome that exploration decides; 1 is the dullest", l_choice },
+	  "sleep; mode relaxed: only orders this actor's own steps, unless bound is true",
+	  l_sleep },
+	{ NULL, "work", "(ns)", "spend processor time: a sleep in mode timed, a point in relaxed",
+	  l_work },
+	{ NULL, "point", "()", "others may go first here: a step that they could observe",
+	  l_point },
+	{ NULL, "yield", "()", "let everything else that is ready go first, as a busy wait does",
+	  l_yield },
+	{ NULL, "choice", "(n) -> 1 … n", "an outcome that exploration decides; 1 is the dullest",
+	  l_choice },
 	{ NULL, "actor", "(name, fn [, {daemon=}]) -> actor",
-	  "a thread that runs fn(); a daemon may be blocked at the end without that being a hang", l_actor },
+	  "a thread that runs fn(); a daemon may be blocked at the end without that being a hang",
+	  l_actor },
 	{ "actor", "name", "() -> string", "its name", actor_get_name },
 	{ "actor", "state", "() -> state, waits_for",
 	  "ready, blocked, sleeping or done, and what a blocked one waits for", actor_get_state },
 	{ "actor", "join", "()", "wait until it is done", actor_join },
-	{ NULL, "blocked", "() -> {{name=, waits_for=}, …}", "actors that are blocked, daemons left out",
-	  l_blocked },
-	{ NULL, "fault", "(name [, on]) -> on", "whether a fault is on; sets it first if on is given", l_fault },
-	{ NULL, "oracle", "(name, on)", "switch one off: a driver or device that breaks that rule on purpose",
-	  l_oracle },
+	{ NULL, "blocked", "() -> {{name=, waits_for=}, …}",
+	  "actors that are blocked, daemons left out", l_blocked },
+	{ NULL, "fault", "(name [, on]) -> on",
+	  "whether a fault is on; sets it first if on is given", l_fault },
+	{ NULL, "oracle", "(name, on)",
+	  "switch one off: a driver or device that breaks that rule on purpose", l_oracle },
 	{ NULL, "note", "(text)", "a line of text among the events", l_note },
-	{ NULL, "progress", "()", "something got done: what the livelock oracle looks for", l_progress },
-	{ NULL, "metric", "(name, value [, unit])", "a figure of the run, recorded with it", l_metric },
+	{ NULL, "progress", "()", "something got done: what the livelock oracle looks for",
+	  l_progress },
+	{ NULL, "metric", "(name, value [, unit])", "a figure of the run, recorded with it",
+	  l_metric },
 	{ NULL, "violate", "(verdict, subject, message)",
 	  "report a broken property; ends the run, except in check()", l_violate },
 	{ NULL, "expect", "(condition, verdict, subject, message)",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * API: interrupts below virtio: a vCPU's local APIC, irqfds on eventfds of the scenario, and devices that are
- * nothing but an interrupt and a status register, with the guest's descriptor for it.
+ * API: interrupts below virtio: a vCPU's local APIC, irqfds on eventfds of the scenario, and
+ * devices that are nothing but an interrupt and a status register, with the guest's descriptor for
+ * it.
  */
 #include "base/must.h"
 #include "guest/irq.h"
@@ -11,8 +12,8 @@
 #include "script/guest_api.h"
 
 /*
- * The device counts what it has to tell (`events`); its handler takes that.  A oneshot interrupt's handler takes
- * nothing and leaves that to a thread, which ends the interrupt with unmask().
+ * The device counts what it has to tell (`events`); its handler takes that.  A oneshot interrupt's
+ * handler takes nothing and leaves that to a thread, which ends the interrupt with unmask().
  */
 struct script_irq {
 	struct irqdesc *desc;
@@ -44,7 +45,7 @@ check_irq(lua_State *L)
 	return q;
 }
 
-/* --- vCPUs ------------------------------------------------------------------------------------- */
+/* --- vCPUs ------------------------------------------------------------------------------------ */
 
 static int
 machine_vcpu(lua_State *L)
@@ -112,7 +113,7 @@ do_vcpu_resume(lua_State *L)
 	return 0;
 }
 
-/* --- irqfds ------------------------------------------------------------------------------------ */
+/* --- irqfds ----------------------------------------------------------------------------------- */
 
 static int
 machine_irqfd(lua_State *L)
@@ -136,6 +137,19 @@ static int
 machine_split_irqchip(lua_State *L)
 {
 	check_vm(L)->chip->ioapic.split = true;
+	return 0;
+}
+
+/* A VMM that tidies up too much. */
+static int
+machine_route_del(lua_State *L)
+{
+	struct machine *m = check_vm(L);
+	uint32_t gsi = (uint32_t)api_range(L, 2, 0, UINT16_MAX);
+
+	script_must_be_actor(L, "route_del");
+	irqroute_del(m->chip, gsi);
+	irqroute_commit(m->chip);
 	return 0;
 }
 
@@ -183,7 +197,7 @@ vq_affinity(lua_State *L)
 	return 0;
 }
 
-/* --- devices that are an interrupt ------------------------------------------------------------- */
+/* --- devices that are an interrupt ------------------------------------------------------------ */
 
 static enum irq_return
 take_events(struct vcpu *v, void *arg)
@@ -371,7 +385,8 @@ irq_info(lua_State *L)
 const struct api_entry api_irq[] = {
 	{ "machine", "vcpu", "(n) -> vcpu", "a processor as KVM sees it", machine_vcpu },
 	{ "vcpu", "posting", "{posting=true, apicv=true}",
-	  "senders post from now on; apicv: it runs with APIC virtualisation itself", do_vcpu_posting },
+	  "senders post from now on; apicv: it runs with APIC virtualisation itself",
+	  do_vcpu_posting },
 	{ "vcpu", "set_lapic", "{timer_vector=, timer_expired=}",
 	  "KVM_SET_LAPIC of the state it is in, with a one-shot timer", do_vcpu_set_lapic },
 	{ "vcpu", "pause", "()", "the VMM stops it", do_vcpu_pause },
@@ -380,8 +395,11 @@ const struct api_entry api_irq[] = {
 	  "KVM_IRQFD; resample: an eventfd signalled at the EOI", machine_irqfd },
 	{ "machine", "split_irqchip", "()", "the IOAPIC is the VMM's, the local APICs KVM's",
 	  machine_split_irqchip },
-	{ "machine", "ioapic", "(pin) -> table", "a pin: up, irr, remote_irr, masked, vector", machine_ioapic },
-	{ "msix", "read_pba", "(vector) -> pending", "the guest reads the pending bit", msix_read_pba },
+	{ "machine", "route_del", "(gsi)", "the VMM takes a GSI's route away", machine_route_del },
+	{ "machine", "ioapic", "(pin) -> table", "a pin: up, irr, remote_irr, masked, vector",
+	  machine_ioapic },
+	{ "msix", "read_pba", "(vector) -> pending", "the guest reads the pending bit",
+	  msix_read_pba },
 	{ "vq", "affinity", "(cpu)", "irq_set_affinity() of its vector", vq_affinity },
 	{ "machine", "irq", "(name, {cpu=, vector=, pin=, oneshot=, shared=}) -> irq",
 	  "a device that is an interrupt and a status register; pin: a level line, else a message",
@@ -389,14 +407,19 @@ const struct api_entry api_irq[] = {
 	{ "irq", "request", "() -> ok", "request_irq(): the handler takes what the register tells",
 	  irq_request },
 	{ "irq", "free", "()", "free_irq()", irq_free },
-	{ "irq", "post", "()", "the device has one more thing to tell, and says nothing yet", irq_post },
+	{ "irq", "post", "()", "the device has one more thing to tell, and says nothing yet",
+	  irq_post },
 	{ "irq", "events", "() -> n", "what it has to tell: above 0 its line is up", irq_events },
-	{ "irq", "take", "() -> n", "a thread takes it: what a oneshot handler leaves undone", irq_take },
+	{ "irq", "take", "() -> n", "a thread takes it: what a oneshot handler leaves undone",
+	  irq_take },
 	{ "irq", "send", "()", "the device sends its message", irq_send },
-	{ "irq", "poll", "() -> handled", "try_one_irq(): the running CPU calls the handler", irq_poll },
+	{ "irq", "poll", "() -> handled", "try_one_irq(): the running CPU calls the handler",
+	  irq_poll },
 	{ "irq", "unmask", "()", "the end of a oneshot interrupt's thread", irq_unmask },
 	{ "irq", "wait", "(n)", "wait until n things have been taken, at all", irq_wait },
-	{ "irq", "wait_runs", "(n)", "wait until its handler has run n times, at all", irq_wait_runs },
-	{ "irq", "info", "() -> table", "events, taken, runs, idle_runs (found nothing), vector", irq_info },
+	{ "irq", "wait_runs", "(n)", "wait until its handler has run n times, at all",
+	  irq_wait_runs },
+	{ "irq", "info", "() -> table", "events, taken, runs, idle_runs (found nothing), vector",
+	  irq_info },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

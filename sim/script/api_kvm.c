@@ -44,14 +44,17 @@ l_kvm(lua_State *L)
 static int
 kvm_set_memslot(lua_State *L)
 {
-	static const char *const allowed[] = { "slot", "base_gfn", "npages", "log", "readonly", NULL };
+	static const char *const allowed[] = {
+		"slot", "base_gfn", "npages", "log", "readonly", NULL
+	};
 	struct script_kvm *k = check_kvm(L);
 	struct kvm_userspace_memory_region mem;
 
 	script_must_not_check(L, "set_memslot");
 	api_options(L, 2, "set_memslot", allowed);
 	mem.slot = (uint32_t)api_integer(L, 2, "slot", 0, 0, 0x1ffff);
-	mem.guest_phys_addr = (uint64_t)api_integer(L, 2, "base_gfn", 0, 0, PAGES_MAX) << KVM_PAGE_SHIFT;
+	mem.guest_phys_addr = (uint64_t)api_integer(L, 2, "base_gfn", 0, 0, PAGES_MAX)
+			      << KVM_PAGE_SHIFT;
 	mem.memory_size = (uint64_t)api_integer(L, 2, "npages", 0, 0, PAGES_MAX) << KVM_PAGE_SHIFT;
 	mem.flags = (api_boolean(L, 2, "log", false) ? KVM_MEM_LOG_DIRTY_PAGES : 0) |
 		    (api_boolean(L, 2, "readonly", false) ? KVM_MEM_READONLY : 0);
@@ -132,7 +135,7 @@ kvm_slots(lua_State *L)
 	return 1;
 }
 
-/* --- QEMU's side ------------------------------------------------------------------------------- */
+/* --- QEMU's side ------------------------------------------------------------------------------ */
 
 static struct script_kvm *
 check_listener(lua_State *L, const char *what)
@@ -148,7 +151,8 @@ check_listener(lua_State *L, const char *what)
 static int
 kvm_region_add(lua_State *L)
 {
-	static const char *const allowed[] = { "base_gfn", "npages", "ram_page", "readonly", "id", NULL };
+	static const char *const allowed[] = { "base_gfn", "npages", "ram_page",
+					       "readonly", "id",     NULL };
 	struct script_kvm *k = check_listener(L, "region_add");
 	struct memory_section s = { 0 };
 	int64_t base;
@@ -160,9 +164,8 @@ kvm_region_add(lua_State *L)
 	s.size = (uint64_t)api_integer(L, 2, "npages", 1, 1, PAGES_MAX) << KVM_PAGE_SHIFT;
 	s.ram_addr = (uint64_t)api_integer(L, 2, "ram_page", base, 0, PAGES_MAX) << KVM_PAGE_SHIFT;
 	s.readonly = api_boolean(L, 2, "readonly", false);
-	id = memory_listener_region_add(k->listener, &s, (int)api_integer(L, 2, "id",
-									  MEMORY_LISTENER_ANY_ID, -1,
-									  0xffff));
+	id = memory_listener_region_add(
+		k->listener, &s, (int)api_integer(L, 2, "id", MEMORY_LISTENER_ANY_ID, -1, 0xffff));
 	if (id < 0)
 		return api_result(L, id);
 	lua_pushinteger(L, id);
@@ -174,7 +177,8 @@ kvm_region_del(lua_State *L)
 {
 	struct script_kvm *k = check_listener(L, "region_del");
 
-	return api_result(L, memory_listener_region_del(k->listener, 0, (int)api_range(L, 2, 0, 0xffff)));
+	return api_result(
+		L, memory_listener_region_del(k->listener, 0, (int)api_range(L, 2, 0, 0xffff)));
 }
 
 static int
@@ -212,18 +216,22 @@ kvm_sent(lua_State *L)
 const struct api_entry api_kvm[] = {
 	{ NULL, "kvm", "([{listener=, ram_pages=}]) -> kvm",
 	  "memory slots; with listener QEMU's dirty logging on them, too", l_kvm },
-	{ "kvm", "set_memslot", "{slot=, base_gfn=, npages=, log=, readonly=} -> true or nil, errno",
+	{ "kvm", "set_memslot",
+	  "{slot=, base_gfn=, npages=, log=, readonly=} -> true or nil, errno",
 	  "KVM_SET_USER_MEMORY_REGION", kvm_set_memslot },
-	{ "kvm", "write_page", "(gfn [, as]) -> ram, mmio or readonly", "a vCPU writes a page", kvm_write_page },
-	{ "kvm", "get_dirty_log", "(slot) -> pages or nil, errno", "KVM_GET_DIRTY_LOG: fetches and clears",
-	  kvm_dirty_log },
+	{ "kvm", "write_page", "(gfn [, as]) -> ram, mmio or readonly", "a vCPU writes a page",
+	  kvm_write_page },
+	{ "kvm", "get_dirty_log", "(slot) -> pages or nil, errno",
+	  "KVM_GET_DIRTY_LOG: fetches and clears", kvm_dirty_log },
 	{ "kvm", "slots", "() -> list", "all slots", kvm_slots },
-	{ "kvm", "region_add", "{base_gfn=, npages=, ram_page=, readonly=, id=} -> id or nil, errno",
+	{ "kvm", "region_add",
+	  "{base_gfn=, npages=, ram_page=, readonly=, id=} -> id or nil, errno",
 	  "a section of RAM appears in the guest", kvm_region_add },
-	{ "kvm", "region_del", "(id) -> true or nil, errno", "it goes; faults choose the order", kvm_region_del },
+	{ "kvm", "region_del", "(id) -> true or nil, errno", "it goes; faults choose the order",
+	  kvm_region_del },
 	{ "kvm", "log_global", "(on)", "dirty logging for a migration", kvm_log_global },
-	{ "kvm", "migration_sync", "() -> pages", "migration_bitmap_sync(): pages that are to be sent",
-	  kvm_sync },
+	{ "kvm", "migration_sync", "() -> pages",
+	  "migration_bitmap_sync(): pages that are to be sent", kvm_sync },
 	{ "kvm", "page_sent", "(page) -> was set", "the migration sends a page", kvm_sent },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

@@ -9,7 +9,7 @@
 #include "script/machine_file.h"
 #include "script/machine_options.h"
 
-/* --- helpers for the other files --------------------------------------------------------------- */
+/* --- helpers for the other files -------------------------------------------------------------- */
 
 struct guest_cpu *
 api_cpu(lua_State *L, const char *what)
@@ -72,7 +72,7 @@ api_unlock(lua_State *L, struct machine *m)
 		bql_unlock(m->loop);
 }
 
-/* --- making it --------------------------------------------------------------------------------- */
+/* --- making it -------------------------------------------------------------------------------- */
 
 static struct script_machine *
 check_machine(lua_State *L)
@@ -185,7 +185,8 @@ machine_device(lua_State *L)
 		return 1;
 	}
 	if (!script_of(L)->setting_up)
-		return luaL_error(L, "device: only in setup(); see unplugged = true and dev:plug()");
+		return luaL_error(L,
+				  "device: only in setup(); see unplugged = true and dev:plug()");
 	options_from_lua(L, 2, "device", device_option_table, &o);
 	if (!o.config.name)
 		return api_missing(L, "device", "name");
@@ -261,7 +262,7 @@ machine_do_start(lua_State *L)
 	return 0;
 }
 
-/* --- devices ----------------------------------------------------------------------------------- */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 static struct machine_device *
 check_device(lua_State *L)
@@ -460,9 +461,9 @@ device_set_backend(lua_State *L)
 	while (backend < MACHINE_BACKENDS && strcmp(machine_backend_name[backend], word))
 		backend++;
 	if (backend == MACHINE_BACKENDS)
-		return luaL_error(L, "set_backend: '%s' is none of: %s %s %s %s", word, machine_backend_name[0],
-				  machine_backend_name[1], machine_backend_name[2],
-				  machine_backend_name[3]);
+		return luaL_error(L, "set_backend: '%s' is none of: %s %s %s %s", word,
+				  machine_backend_name[0], machine_backend_name[1],
+				  machine_backend_name[2], machine_backend_name[3]);
 	machine_set_backend(d, (enum machine_backend)backend);
 	return 0;
 }
@@ -475,7 +476,8 @@ check_dataplane(lua_State *L, const char *what)
 
 	script_must_be_actor(L, what);
 	if (!dp)
-		luaL_error(L, "%s: only of a device that the main loop or an iothread serves", what);
+		luaL_error(L, "%s: only of a device that the main loop or an iothread serves",
+			   what);
 	return dp;
 }
 
@@ -503,7 +505,7 @@ device_drain_end(lua_State *L)
 	return 0;
 }
 
-/* --- the host's view of a queue ---------------------------------------------------------------- */
+/* --- the host's view of a queue --------------------------------------------------------------- */
 
 static struct script_queue *
 check_queue(lua_State *L)
@@ -533,9 +535,12 @@ queue_name(lua_State *L)
 }
 
 const struct api_entry api_machine[] = {
-	{ NULL, "machine", "{options} -> machine", "a guest with its VMM; options below", l_machine },
-	{ "machine", "device", "{options} -> device", "a virtio device, programmed as firmware would; or by "
-	  "name, one that is there", machine_device },
+	{ NULL, "machine", "{options} -> machine", "a guest with its VMM; options below",
+	  l_machine },
+	{ "machine", "device", "{options} -> device",
+	  "a virtio device, programmed as firmware would; or by "
+	  "name, one that is there",
+	  machine_device },
 	{ "machine", "bridge", "(name [, parent]) -> function", "a PCI bridge, made or found",
 	  machine_bridge },
 	{ "machine", "actor", "(name, fn [, {cpu=, daemon=}]) -> actor",
@@ -550,18 +555,21 @@ const struct api_entry api_machine[] = {
 	{ "device", "unplug", "()", "reset it and take it away", device_unplug },
 	{ "device", "error", "(what)", "it fails: DEVICE_NEEDS_RESET", device_error },
 	{ "device", "config_update", "(offset, string [, locked])",
-	  "change configuration space; locked false: a device without a big lock", device_config_update },
+	  "change configuration space; locked false: a device without a big lock",
+	  device_config_update },
 	{ "device", "resize", "(sectors)", "blk: the disk changes its size", device_resize },
 	{ "device", "set_link", "(up)", "net: the cable comes or goes", device_set_link },
-	{ "device", "wire_send", "(pair, string) -> taken", "net: a packet for the guest", device_wire_send },
-	{ "device", "wire_recv", "([wait]) -> string or nil", "net: the next packet that the guest sent",
-	  device_wire_recv },
-	{ "device", "set_backend", "(word)", "another one takes its queues over: the words of option backend",
-	  device_set_backend },
-	{ "device", "drain_begin", "()", "a drained section begins: no handler runs, nothing is in flight",
-	  device_drain_begin },
+	{ "device", "wire_send", "(pair, string) -> taken", "net: a packet for the guest",
+	  device_wire_send },
+	{ "device", "wire_recv", "([wait]) -> string or nil",
+	  "net: the next packet that the guest sent", device_wire_recv },
+	{ "device", "set_backend", "(word)",
+	  "another one takes its queues over: the words of option backend", device_set_backend },
+	{ "device", "drain_begin", "()",
+	  "a drained section begins: no handler runs, nothing is in flight", device_drain_begin },
 	{ "device", "drain_end", "()", "it is over", device_drain_end },
-	{ "queue", "notify", "()", "virtio_queue_notify(): the VMM kicks the queue itself", queue_notify },
+	{ "queue", "notify", "()", "virtio_queue_notify(): the VMM kicks the queue itself",
+	  queue_notify },
 	{ "queue", "name", "() -> string", "its name", queue_name },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

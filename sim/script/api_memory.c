@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * API: guest memory from a script.  Each access is a point, before it takes effect: scripts race with each
- * other and with ring code as vCPUs and devices do.  Values are little-endian, as virtio's.
+ * API: guest memory from a script.  Each access is a point, before it takes effect: scripts race
+ * with each other and with ring code as vCPUs and devices do.  Values are little-endian, as
+ * virtio's.
  */
 #include <string.h>
 
@@ -18,7 +19,8 @@ ram_create(lua_State *L)
 	lua_Integer bytes = api_range(L, 1, 4096, RAM_BYTES_MAX);
 
 	if (gm_size(w))
-		return luaL_error(L, "ram: the guest has memory already (%I bytes)", (lua_Integer)gm_size(w));
+		return luaL_error(L, "ram: the guest has memory already (%I bytes)",
+				  (lua_Integer)gm_size(w));
 	gm_create(w, (uint64_t)bytes);
 	return 0;
 }
@@ -32,7 +34,8 @@ ram_alloc(lua_State *L)
 	uint64_t gpa;
 
 	if (!gm_size(w))
-		return luaL_error(L, "ram_alloc: the guest has no memory: ram(bytes) or machine{} first");
+		return luaL_error(
+			L, "ram_alloc: the guest has no memory: ram(bytes) or machine{} first");
 	if (align < 1 || (align & (align - 1)))
 		return luaL_error(L, "ram_alloc: alignment %I is no power of two", align);
 	gpa = gm_alloc(w, (uint64_t)bytes, (uint64_t)align);
@@ -131,11 +134,14 @@ ram_write(lua_State *L)
 }
 
 const struct api_entry api_memory[] = {
-	{ NULL, "ram", "(bytes)", "give the guest memory; machine{} does it by itself", ram_create },
+	{ NULL, "ram", "(bytes)", "give the guest memory; machine{} does it by itself",
+	  ram_create },
 	{ NULL, "ram_alloc", "(bytes [, align [, name]]) -> gpa",
 	  "guest memory for the scenario; the name is shown in lanes", ram_alloc },
-	{ NULL, "ram_load", "(gpa [, size]) -> value", "read 1, 2, 4 (default) or 8 bytes", ram_load },
-	{ NULL, "ram_store", "(gpa, value [, size])", "write 1, 2, 4 (default) or 8 bytes", ram_store },
+	{ NULL, "ram_load", "(gpa [, size]) -> value", "read 1, 2, 4 (default) or 8 bytes",
+	  ram_load },
+	{ NULL, "ram_store", "(gpa, value [, size])", "write 1, 2, 4 (default) or 8 bytes",
+	  ram_store },
 	{ NULL, "ram_read", "(gpa, bytes) -> string", "copy bytes out", ram_read },
 	{ NULL, "ram_write", "(gpa, string)", "copy bytes in", ram_write },
 	{ NULL, NULL, NULL, NULL, NULL }

@@ -5,7 +5,7 @@
 #include "notify/eventfd.h"
 #include "script/machine_api.h"
 
-/* --- eventfds ---------------------------------------------------------------------------------- */
+/* --- eventfds --------------------------------------------------------------------------------- */
 
 static int
 l_eventfd(lua_State *L)
@@ -19,7 +19,8 @@ l_eventfd(lua_State *L)
 	flags = (api_boolean(L, 2, "semaphore", false) ? EVENTFD_SEMAPHORE : 0) |
 		(api_boolean(L, 2, "nonblock", false) ? EVENTFD_NONBLOCK : 0);
 	role = api_word(L, 2, "role", EVENTFD_OTHER, eventfd_role_name, EVENTFD_ROLES);
-	api_push(L, "eventfd", eventfd_create(script_world(L), name, (enum eventfd_role)role, flags));
+	api_push(L, "eventfd",
+		 eventfd_create(script_world(L), name, (enum eventfd_role)role, flags));
 	return 1;
 }
 
@@ -86,7 +87,7 @@ do_eventfd_name(lua_State *L)
 	return 1;
 }
 
-/* --- PCI functions ----------------------------------------------------------------------------- */
+/* --- PCI functions ---------------------------------------------------------------------------- */
 
 static struct pci_function *
 check_function(lua_State *L)
@@ -134,7 +135,8 @@ static int
 function_window(lua_State *L)
 {
 	struct pci_function *f = check_function(L);
-	uint64_t base = (uint64_t)luaL_checkinteger(L, 2), limit = (uint64_t)luaL_checkinteger(L, 3);
+	uint64_t base = (uint64_t)luaL_checkinteger(L, 2),
+		 limit = (uint64_t)luaL_checkinteger(L, 3);
 
 	if (!f->bridge)
 		return luaL_error(L, "window: only a bridge has windows");
@@ -175,20 +177,23 @@ function_write(lua_State *L)
 const struct api_entry api_notify[] = {
 	{ NULL, "eventfd", "(name [, {semaphore=, nonblock=, role=}]) -> eventfd",
 	  "a counter with the kernel's semantics", l_eventfd },
-	{ "eventfd", "write", "([n]) -> true or nil, errno", "write(2): adds n (default 1)", do_eventfd_write },
+	{ "eventfd", "write", "([n]) -> true or nil, errno", "write(2): adds n (default 1)",
+	  do_eventfd_write },
 	{ "eventfd", "signal", "()", "the kernel's own: adds 1, never blocks", do_eventfd_signal },
-	{ "eventfd", "read", "() -> value or nil, errno", "read(2): takes the counter, or waits for it",
-	  do_eventfd_read },
+	{ "eventfd", "read", "() -> value or nil, errno",
+	  "read(2): takes the counter, or waits for it", do_eventfd_read },
 	{ "eventfd", "wait", "()", "wait until it can be read, taking nothing", do_eventfd_wait },
 	{ "eventfd", "count", "() -> n", "look without taking", do_eventfd_count },
 	{ "eventfd", "name", "() -> string", "its name", do_eventfd_name },
-	{ "function", "command", "([set [, clear]]) -> bits", "the command register, changed if set is given",
-	  function_command },
-	{ "function", "bar", "(n [, address]) -> address, decoded", "a BAR, moved if address is given",
-	  function_bar },
-	{ "function", "window", "(base, limit [, prefetch])", "a bridge's window; base above limit closes it",
-	  function_window },
-	{ "function", "read", "(offset [, bytes]) -> value", "a configuration cycle", function_read },
-	{ "function", "write", "(offset, value [, bytes])", "a configuration cycle", function_write },
+	{ "function", "command", "([set [, clear]]) -> bits",
+	  "the command register, changed if set is given", function_command },
+	{ "function", "bar", "(n [, address]) -> address, decoded",
+	  "a BAR, moved if address is given", function_bar },
+	{ "function", "window", "(base, limit [, prefetch])",
+	  "a bridge's window; base above limit closes it", function_window },
+	{ "function", "read", "(offset [, bytes]) -> value", "a configuration cycle",
+	  function_read },
+	{ "function", "write", "(offset, value [, bytes])", "a configuration cycle",
+	  function_write },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * API: virtqueues in the driver's hands, the bare driver core (dev:core{}), and the smallest pair (raw{}).
- * Interrupts of a bare core's queues are counted and wake vq:wait(): Lua code does not run in interrupt
- * context.
+ * API: virtqueues in the driver's hands, the bare driver core (dev:core{}), and the smallest pair
+ * (raw{}).  Interrupts of a bare core's queues are counted and wake vq:wait(): Lua code does not
+ * run in interrupt context.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #define CORE_QUEUES_MAX 64
 #define BUFFER_BYTES_MAX 65536
 
-/* --- queues ------------------------------------------------------------------------------------ */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 static struct script_vq *
 make_vq(struct world *w)
@@ -69,9 +69,14 @@ read_buffers(lua_State *L, const char *key, struct dp_buf *sg, unsigned have)
 			lua_Integer bytes = lua_tointeger(L, -1);
 
 			if (have == GUEST_SG_MAX || bytes < 1 || bytes > BUFFER_BYTES_MAX)
-				luaL_error(L, "submit: %s lists sizes of 1 to %d bytes, at most %d buffers in "
-					   "all", key, BUFFER_BYTES_MAX, (int)GUEST_SG_MAX);
-			sg[have] = (struct dp_buf){ gm_alloc(w, (uint64_t)bytes, 16), (uint32_t)bytes };
+				luaL_error(
+					L,
+					"submit: %s lists sizes of 1 to %d bytes, at most %d "
+					"buffers in "
+					"all",
+					key, BUFFER_BYTES_MAX, (int)GUEST_SG_MAX);
+			sg[have] = (struct dp_buf){ gm_alloc(w, (uint64_t)bytes, 16),
+						    (uint32_t)bytes };
 			lua_pop(L, 1);
 		}
 		lua_pop(L, 1);
@@ -246,7 +251,7 @@ vq_info(lua_State *L)
 	return 1;
 }
 
-/* --- the bare driver core ---------------------------------------------------------------------- */
+/* --- the bare driver core --------------------------------------------------------------------- */
 
 struct script_core {
 	struct guest_virtio dev;
@@ -256,7 +261,8 @@ struct script_core {
 static int
 device_core(lua_State *L)
 {
-	static const char *const allowed[] = { "name", "features", "vectors", "notify_locked", NULL };
+	static const char *const allowed[] = { "name", "features", "vectors", "notify_locked",
+					       NULL };
 	struct machine_device *d = api_check(L, 1, "device");
 	struct guest_virtio_config config;
 	struct script_core *c;
@@ -385,14 +391,16 @@ core_info(lua_State *L)
 	return 1;
 }
 
-/* --- the smallest pair ------------------------------------------------------------------------- */
+/* --- the smallest pair ------------------------------------------------------------------------ */
 
 static int
 l_raw(lua_State *L)
 {
-	static const char *const allowed[] = { "name", "size", "features", "buffers", "batch", "budget",
-					       "think_ns", "wait_each", "keep_callbacks", "start_idx",
-					       "lend_after", "lend_for", NULL };
+	static const char *const allowed[] = { "name",	    "size",	  "features",
+					       "buffers",   "batch",	  "budget",
+					       "think_ns",  "wait_each",  "keep_callbacks",
+					       "start_idx", "lend_after", "lend_for",
+					       NULL };
 	struct world *w = script_world(L);
 	struct raw_config config = { 0 };
 	struct raw_pair *pair;
@@ -459,21 +467,25 @@ const struct api_entry api_queue[] = {
 	{ "vq", "submit", "{out={bytes, …}, in={bytes, …}, token=} -> token or nil, errno",
 	  "expose a chain of fresh buffers; does not kick", vq_submit },
 	{ "vq", "kick", "() -> notified", "kick_prepare under the lock, notify after it", vq_kick },
-	{ "vq", "notify", "([data])", "write the doorbell, whether or not the device wants it", vq_notify },
+	{ "vq", "notify", "([data])", "write the doorbell, whether or not the device wants it",
+	  vq_notify },
 	{ "vq", "get", "() -> token, len or nothing", "the next used chain", vq_get },
 	{ "vq", "disable_cb", "()", "ask for no interrupts", vq_disable_cb },
-	{ "vq", "enable_cb", "([delayed]) -> idle", "ask for them; false: something was used meanwhile",
-	  vq_enable_cb },
-	{ "vq", "wait", "()", "until an interrupt came since the last wait (queues of a core)", vq_wait },
-	{ "vq", "reset", "() -> true or nil, errno", "queue reset (VIRTIO_F_RING_RESET)", vq_reset },
-	{ "vq", "enable", "([size]) -> true or nil, errno", "set it up again after that", vq_enable },
+	{ "vq", "enable_cb", "([delayed]) -> idle",
+	  "ask for them; false: something was used meanwhile", vq_enable_cb },
+	{ "vq", "wait", "()", "until an interrupt came since the last wait (queues of a core)",
+	  vq_wait },
+	{ "vq", "reset", "() -> true or nil, errno", "queue reset (VIRTIO_F_RING_RESET)",
+	  vq_reset },
+	{ "vq", "enable", "([size]) -> true or nil, errno", "set it up again after that",
+	  vq_enable },
 	{ "vq", "info", "() -> table", "indices, events, counts as the driver sees them", vq_info },
 	{ "device", "core", "{name=, features=, vectors=, notify_locked=} -> core",
 	  "the bare driver core, for sequences that no driver has", device_core },
-	{ "core", "start", "() -> true or nil, errno", "reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK",
-	  core_start },
-	{ "core", "find_queues", "(n [, size]) -> true or nil, errno", "vectors, rings, queue_enable",
-	  core_find_queues },
+	{ "core", "start", "() -> true or nil, errno",
+	  "reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK", core_start },
+	{ "core", "find_queues", "(n [, size]) -> true or nil, errno",
+	  "vectors, rings, queue_enable", core_find_queues },
 	{ "core", "ready", "()", "DRIVER_OK", core_ready },
 	{ "core", "reset", "()", "status 0, wait, synchronise", core_reset },
 	{ "core", "remove", "()", "reset and give everything back", core_remove },
@@ -482,7 +494,9 @@ const struct api_entry api_queue[] = {
 	  core_config_read },
 	{ "core", "read_isr", "() -> bits", "ISR status, which reading clears", core_read_isr },
 	{ "core", "info", "() -> table", "features and state", core_info },
-	{ NULL, "raw", "{size=, features=, buffers=, batch=, budget=, think_ns=, wait_each=, start_idx=, …} -> raw",
+	{ NULL, "raw",
+	  "{size=, features=, buffers=, batch=, budget=, think_ns=, wait_each=, start_idx=, …} -> "
+	  "raw",
 	  "the smallest pair: a driver actor, a device actor, two eventfds", l_raw },
 	{ "raw", "info", "() -> table", "counts of both halves", raw_info },
 	{ "raw", "kick", "() -> eventfd", "the driver's kick", raw_kick_fd },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * API: what actors of a scenario wait on, for bugs that need no model of ours.  None of these is a point
- * by itself: where others may go between two steps, the scenario says so with point().
+ * API: what actors of a scenario wait on, for bugs that need no model of ours.  None of these is a
+ * point by itself: where others may go between two steps, the scenario says so with point().
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 #define NS_MAX (INT64_C(1) << 60)
 
-/* --- wait queues ------------------------------------------------------------------------------- */
+/* --- wait queues ------------------------------------------------------------------------------ */
 
 static int
 l_waitq(lua_State *L)
@@ -66,9 +66,12 @@ waitq_is_empty(lua_State *L)
 	return 1;
 }
 
-/* --- flags and semaphores ---------------------------------------------------------------------- */
+/* --- flags and semaphores --------------------------------------------------------------------- */
 
-/* Both are a number and who waits for it to be above 0; a flag's is 0 or 1 and waiting takes nothing. */
+/*
+ * Both are a number and who waits for it to be above 0; a flag's is 0 or 1 and waiting takes
+ * nothing.
+ */
 struct counter {
 	struct waitq q;
 	lua_Integer value;
@@ -187,7 +190,7 @@ semaphore_value(lua_State *L)
 	return 1;
 }
 
-/* --- timers ------------------------------------------------------------------------------------ */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 struct script_timer {
 	struct timer timer;
@@ -252,9 +255,11 @@ timer_is_pending(lua_State *L)
 }
 
 const struct api_entry api_sync[] = {
-	{ NULL, "waitq", "(name) -> waitq", "a wait queue; the name is shown for who hangs on it", l_waitq },
+	{ NULL, "waitq", "(name) -> waitq", "a wait queue; the name is shown for who hangs on it",
+	  l_waitq },
 	{ "waitq", "wait", "([ns [, bound]]) -> woken",
-	  "block until woken, or false after ns; check the condition again afterwards", waitq_do_wait },
+	  "block until woken, or false after ns; check the condition again afterwards",
+	  waitq_do_wait },
 	{ "waitq", "wake", "() -> woken", "wake the one that waits longest", waitq_do_wake },
 	{ "waitq", "wake_all", "()", "wake all", waitq_do_wake_all },
 	{ "waitq", "empty", "() -> boolean", "whether nobody waits", waitq_is_empty },
@@ -263,7 +268,8 @@ const struct api_entry api_sync[] = {
 	{ "flag", "clear", "() -> was", "clear it; whether it was set", flag_clear },
 	{ "flag", "test", "() -> boolean", "whether it is set", flag_test },
 	{ "flag", "wait", "()", "wait until it is set", flag_wait },
-	{ NULL, "semaphore", "(name [, value]) -> semaphore", "a counting semaphore; with 1 a lock", l_semaphore },
+	{ NULL, "semaphore", "(name [, value]) -> semaphore", "a counting semaphore; with 1 a lock",
+	  l_semaphore },
 	{ "semaphore", "acquire", "()", "wait until it is above 0 and take 1", semaphore_acquire },
 	{ "semaphore", "try", "() -> taken", "take 1 if there is one", semaphore_try },
 	{ "semaphore", "release", "()", "add 1 and wake one", semaphore_release },

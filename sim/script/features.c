@@ -76,7 +76,8 @@ features_option(lua_State *L, int index, const char *name, uint64_t missing)
 		}
 		lua_pop(L, 1);
 	} else {
-		luaL_error(L, "%s: a list of names or an integer, not a %s", name, lua_typename(L, type));
+		luaL_error(L, "%s: a list of names or an integer, not a %s", name,
+			   lua_typename(L, type));
 	}
 	lua_pop(L, 1);
 	return set;

@@ -2,29 +2,28 @@
 /*
  * The sandbox: what of Lua's libraries a scenario gets, and what it gets instead of the rest.
  *
- *	kept        assert error getmetatable ipairs pcall rawequal rawget rawlen rawset select tonumber type
- *	            xpcall _VERSION; string, table, utf8, coroutine; the exact part of math
- *	replaced    pairs next table.sort (order), tostring string.format (addresses), setmetatable
- *	            (no finalizers and weak tables: when they act depends on the collector), print (a note)
- *	not there   load dofile require os io debug package, collectgarbage, string.dump, math.random,
- *	            functions of libm whose last bit differs from one C library to the next
+ *	kept        assert error getmetatable ipairs pcall rawequal rawget rawlen rawset select
+ *tonumber type xpcall _VERSION; string, table, utf8, coroutine; the exact part of math replaced
+ *pairs next table.sort (order), tostring string.format (addresses), setmetatable (no finalizers and
+ *weak tables: when they act depends on the collector), print (a note) not there   load dofile
+ *require os io debug package, collectgarbage, string.dump, math.random, functions of libm whose
+ *last bit differs from one C library to the next
  */
 #include <lualib.h>
 #include <string.h>
 
 #include "script/lua_world.h"
 
-static const char *const base_kept[] = {
-	"assert", "error", "getmetatable", "ipairs", "pcall", "rawequal", "rawget", "rawlen", "rawset",
-	"select", "tonumber", "type", "xpcall", "_VERSION", NULL
-};
+static const char *const base_kept[] = { "assert",   "error",  "getmetatable", "ipairs",   "pcall",
+					 "rawequal", "rawget", "rawlen",       "rawset",   "select",
+					 "tonumber", "type",   "xpcall",       "_VERSION", NULL };
 
 static const char *const math_kept[] = {
 	"abs", "ceil", "floor", "fmod", "huge", "max", "maxinteger", "min", "mininteger", "modf",
 	"sqrt", "tointeger", "type", "ult", NULL
 };
 
-/* --- text of values ---------------------------------------------------------------------------- */
+/* --- text of values --------------------------------------------------------------------------- */
 
 /* Number of a table, function or thread: in the order in which they were first asked for. */
 static lua_Integer
@@ -96,7 +95,8 @@ string_format(lua_State *L)
 		if (p >= end)
 			break;
 		if (*p == 'p')
-			return luaL_argerror(L, arg, "%p shows addresses, which differ between runs");
+			return luaL_argerror(L, arg,
+					     "%p shows addresses, which differ between runs");
 		if (*p == 's' && arg <= lua_gettop(L) && lua_type(L, arg) != LUA_TSTRING) {
 			script_tostring(L, arg, NULL);
 			lua_replace(L, arg);
@@ -135,7 +135,8 @@ base_setmetatable(lua_State *L)
 		lua_getfield(L, 2, "__gc");
 		lua_getfield(L, 2, "__mode");
 		if (!lua_isnil(L, -1) || !lua_isnil(L, -2))
-			return luaL_error(L, "setmetatable: __gc and __mode depend on when memory is "
+			return luaL_error(L,
+					  "setmetatable: __gc and __mode depend on when memory is "
 					  "collected, and runs would not repeat");
 		lua_pop(L, 2);
 	}
@@ -145,7 +146,7 @@ base_setmetatable(lua_State *L)
 	return 1;
 }
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static bool
 listed(const char *const *list, const char *name)

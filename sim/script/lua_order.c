@@ -6,7 +6,7 @@
 #include "base/must.h"
 #include "script/lua_world.h"
 
-/* --- keys -------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 /* One key; strings are kept alive by the table they are a key of. */
 struct key {
@@ -41,8 +41,11 @@ key_of(lua_State *L, int index, struct key *k)
 		k->i = lua_toboolean(L, index);
 		break;
 	default:
-		luaL_error(L, "a table with a %s as key has no order that would be the same in each run; "
-			   "use numbers, strings or booleans as keys", luaL_typename(L, index));
+		luaL_error(
+			L,
+			"a table with a %s as key has no order that would be the same in each run; "
+			"use numbers, strings or booleans as keys",
+			luaL_typename(L, index));
 	}
 }
 
@@ -163,7 +166,8 @@ script_next(lua_State *L)
 		key_of(L, 2, &after);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
 		key_of(L, -2, &k);
-		if ((first || key_compare(&k, &after) > 0) && (!found || key_compare(&k, &best) < 0)) {
+		if ((first || key_compare(&k, &after) > 0) &&
+		    (!found || key_compare(&k, &best) < 0)) {
 			best = k;
 			found = true;
 		}
@@ -178,9 +182,12 @@ script_next(lua_State *L)
 	return 2;
 }
 
-/* --- table.sort() ------------------------------------------------------------------------------ */
+/* --- table.sort() ----------------------------------------------------------------------------- */
 
-/* Lua's own picks pivots by the clock. This is a merge sort: stable, and the same comparisons each time. */
+/*
+ * Lua's own picks pivots by the clock. This is a merge sort: stable, and the same comparisons each
+ * time.
+ */
 
 enum { SORT_TABLE = 1, SORT_LESS, SORT_FROM, SORT_TO };
 

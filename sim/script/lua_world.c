@@ -11,7 +11,7 @@
 /* How many callers an error names. */
 #define TRACEBACK_LEVELS 5
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void *
 script_realloc(void *context, void *block, size_t old, size_t size)
@@ -47,7 +47,7 @@ script_realloc(void *context, void *block, size_t old, size_t size)
 	return moved;
 }
 
-/* --- errors ------------------------------------------------------------------------------------ */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 /* Lua cuts long file names in messages; put the whole one back. */
 static void
@@ -125,8 +125,8 @@ script_try(lua_State *L, int args, int results, struct error *err)
 		return 0;
 	if (status == LUA_ERRMEM) {
 		lua_pop(L, 1);
-		return error_set(err, "%s: the script uses more memory than it may (%zu MiB)", s->path,
-				 SCRIPT_BYTES_MAX >> 20);
+		return error_set(err, "%s: the script uses more memory than it may (%zu MiB)",
+				 s->path, SCRIPT_BYTES_MAX >> 20);
 	}
 	expand_path(s, lua_tostring(L, -1), text, sizeof(text));
 	lua_pop(L, 1);
@@ -185,7 +185,7 @@ script_must_not_check(lua_State *L, const char *what)
 		luaL_error(L, "%s: check() may look, not act", what);
 }
 
-/* --- bounds ------------------------------------------------------------------------------------ */
+/* --- bounds ----------------------------------------------------------------------------------- */
 
 static void
 count_hook(lua_State *L, lua_Debug *ar)
@@ -202,10 +202,14 @@ count_hook(lua_State *L, lua_Debug *ar)
 		return;
 	luaL_where(L, 0);
 	expand_path(s, lua_tostring(L, -1), text, sizeof(text));
-	error_set(&err, "%.*sendless loop? %u million instructions without a step of the simulation",
+	error_set(&err,
+		  "%.*sendless loop? %u million instructions without a step of the simulation",
 		  (int)sizeof(text) / 2, text, SCRIPT_LOOP_INSTRUCTIONS / 1000000);
 	if (s->checking) {
-		/* No run to end. From here on each instruction outside of a pcall() raises the error. */
+		/*
+		 * No run to end. From here on each instruction outside of a pcall() raises the
+		 * error.
+		 */
 		lua_sethook(L, count_hook, LUA_MASKCOUNT, 1);
 		luaL_error(L, "%s", err.text);
 	}
@@ -213,7 +217,7 @@ count_hook(lua_State *L, lua_Debug *ar)
 	world_fail(s->w, "%s", err.text);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int
 at_panic(lua_State *L)

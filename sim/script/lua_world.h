@@ -4,20 +4,20 @@
  * variables, too: a script needs no reset between schedules.
  *
  * One lua_State for the world, one lua_newthread() for each actor.  An actor's Lua code runs on the
- * actor's own C stack and waits by switching stacks, not by yielding: whatever Lua can call may wait,
- * inside pcall(), metamethods, iterators and sort functions, too.  That one state is shared is safe
- * because switches happen only inside C functions, where Lua keeps all its state in memory.
+ * actor's own C stack and waits by switching stacks, not by yielding: whatever Lua can call may
+ * wait, inside pcall(), metamethods, iterators and sort functions, too.  That one state is shared
+ * is safe because switches happen only inside C functions, where Lua keeps all its state in memory.
  *
- * What a script gets is a sandbox in which a run depends on its choices alone (lua_base.c): no clock, no
- * random numbers, no files, no addresses, no order of hash tables.  Debian's Lua seeds the hash of its
- * strings from time and addresses; nothing that a script can see depends on that.
+ * What a script gets is a sandbox in which a run depends on its choices alone (lua_base.c): no
+ * clock, no random numbers, no files, no addresses, no order of hash tables.  Debian's Lua seeds
+ * the hash of its strings from time and addresses; nothing that a script can see depends on that.
  *
- * Bounds.  Memory: SCRIPT_BYTES_MAX.  Loops: SCRIPT_LOOP_INSTRUCTIONS without a step of the world end
- * the run; pcall() cannot catch that.  Collection is rare on purpose: marking writes to every object, and each
- * page that is written is copied back at the next restore.
+ * Bounds.  Memory: SCRIPT_BYTES_MAX.  Loops: SCRIPT_LOOP_INSTRUCTIONS without a step of the world
+ * end the run; pcall() cannot catch that.  Collection is rare on purpose: marking writes to every
+ * object, and each page that is written is copied back at the next restore.
  *
- * Errors of a script end the run (or the set-up) with world_fail(), as "file:line: text (actor NAME; called
- * from file:line, …)".
+ * Errors of a script end the run (or the set-up) with world_fail(), as "file:line: text (actor
+ * NAME; called from file:line, …)".
  */
 #ifndef RINGSIDE_SCRIPT_LUA_WORLD_H
 #define RINGSIDE_SCRIPT_LUA_WORLD_H
@@ -80,8 +80,8 @@ struct script {
 };
 
 /*
- * Make the world's Lua state with the sandbox and the whole API.  To be called within world_setup(); ends it
- * with an error if there is no memory.
+ * Make the world's Lua state with the sandbox and the whole API.  To be called within
+ * world_setup(); ends it with an error if there is no memory.
  */
 struct script *
 script_create(struct world *w, const char *path);
@@ -118,8 +118,8 @@ int
 script_try(lua_State *L, int args, int results, struct error *err);
 
 /*
- * The error of a world that ended with STOP_ERROR, with file and line of the Lua code that called the
- * model which failed, as far as they are known.
+ * The error of a world that ended with STOP_ERROR, with file and line of the Lua code that called
+ * the model which failed, as far as they are known.
  */
 void
 script_world_error(struct world *w, struct error *err);
@@ -135,12 +135,12 @@ script_must_not_check(lua_State *L, const char *what);
 const char *
 script_tostring(lua_State *L, int index, size_t *size);
 
-/* --- lua_base.c: the sandbox ------------------------------------------------------------------- */
+/* --- lua_base.c: the sandbox ------------------------------------------------------------------ */
 
 void
 script_open_base(lua_State *L);
 
-/* --- lua_order.c: orders that depend on nothing hidden ----------------------------------------- */
+/* --- lua_order.c: orders that depend on nothing hidden ---------------------------------------- */
 
 /* pairs(), next() and table.sort(). */
 int
@@ -151,8 +151,8 @@ int
 script_sort(lua_State *L);
 
 /*
- * Push a list of the keys of the table at @index: numbers ascending, then strings bytewise, then false, true.
- * Raises an error for other keys. Returns how many.
+ * Push a list of the keys of the table at @index: numbers ascending, then strings bytewise, then
+ * false, true.  Raises an error for other keys. Returns how many.
  */
 lua_Integer
 script_push_keys(lua_State *L, int index);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the API files of the models share: the script's machine, and the CPU an actor is a task of. */
+/*
+ * What the API files of the models share: the script's machine, and the CPU an actor is a task of.
+ */
 #ifndef RINGSIDE_SCRIPT_MACHINE_API_H
 #define RINGSIDE_SCRIPT_MACHINE_API_H
 

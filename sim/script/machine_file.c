@@ -26,7 +26,7 @@ own(struct machine_file *f, const char *text)
 	return f->owned[f->owned_count++] = copy;
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static int
 refuse(struct file_reader *r, const struct yaml_node *n, const struct option_spec *o)
@@ -85,7 +85,8 @@ read_features(struct file_reader *r, const struct yaml_node *n, const struct opt
 }
 
 static int
-read_option(struct file_reader *r, const struct yaml_node *n, const struct option_spec *o, void *options)
+read_option(struct file_reader *r, const struct yaml_node *n, const struct option_spec *o,
+	    void *options)
 {
 	int64_t value = -1;
 
@@ -113,7 +114,7 @@ read_option(struct file_reader *r, const struct yaml_node *n, const struct optio
 	return option_set_integer(o, options, value) ? 0 : refuse(r, n, o);
 }
 
-/* --- maps -------------------------------------------------------------------------------------- */
+/* --- maps ------------------------------------------------------------------------------------- */
 
 static int
 unknown_key(struct file_reader *r, const struct yaml_node *n, const struct option_spec *table,
@@ -170,7 +171,8 @@ read_device(struct file_reader *r, const struct yaml_node *n)
 		return yaml_error(r->t, n, r->err, "a device needs a name");
 	for (unsigned i = 0; i < f->devices; i++)
 		if (!strcmp(f->device[i].config.name, d->config.name))
-			return yaml_error(r->t, n, r->err, "a second device '%.80s'", d->config.name);
+			return yaml_error(r->t, n, r->err, "a second device '%.80s'",
+					  d->config.name);
 	f->devices++;
 	return 0;
 }
@@ -193,8 +195,10 @@ read_bridge(struct file_reader *r, const struct yaml_node *n)
 		if (yaml_need(r->t, c, YAML_SCALAR, c->key, r->err))
 			return -1;
 		if (is_parent ? !bridge_exists(f, c->text) : bridge_exists(f, c->text) || !*c->text)
-			return yaml_error(r->t, c, r->err, is_parent ? "there is no bridge '%.80s' above" :
-					  "'%.80s' is no name for a further bridge", c->text);
+			return yaml_error(r->t, c, r->err,
+					  is_parent ? "there is no bridge '%.80s' above"
+						    : "'%.80s' is no name for a further bridge",
+					  c->text);
 		if (is_parent)
 			b->parent = own(f, c->text);
 		else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A machine written in YAML, shared by scenarios: `machine = "file.yaml"` in a scenario, or --machine.
+ * A machine written in YAML, shared by scenarios: `machine = "file.yaml"` in a scenario, or
+ * --machine.
  *
  *	ram: 64MiB                         bytes, or a number with KiB, MiB, GiB
  *	vcpus: 2
@@ -15,8 +16,8 @@
  *	    …                              the options of vm:device{} (machine_options.h)
  *
  * The scenario's machine{} makes it all; its own options go over those of the file, and
- * vm:device("blk0") finds what the file made.  Names, ranges and words are checked when the file is read:
- * errors name file, line and column, and what is allowed.
+ * vm:device("blk0") finds what the file made.  Names, ranges and words are checked when the file is
+ * read: errors name file, line and column, and what is allowed.
  */
 #ifndef RINGSIDE_SCRIPT_MACHINE_FILE_H
 #define RINGSIDE_SCRIPT_MACHINE_FILE_H

@@ -18,42 +18,52 @@
 #define WORDS(list, count) 0, 0, list, count
 
 const struct option_spec machine_option_table[] = {
-	{ "ram", OPTION_BYTES, MACHINE(ram_bytes), NUMBER(65536, INT64_C(1) << 34), "bytes of guest memory" },
+	{ "ram", OPTION_BYTES, MACHINE(ram_bytes), NUMBER(65536, INT64_C(1) << 34),
+	  "bytes of guest memory" },
 	{ "vcpus", OPTION_INTEGER, MACHINE(vcpus), NUMBER(1, MACHINE_VCPUS_MAX), "processors" },
 	{ NULL, OPTION_TEXT, 0, 0, 0, 0, NULL, 0, NULL }
 };
 
 const struct option_spec device_option_table[] = {
 	{ "name", OPTION_TEXT, DEVICE(config.name), TEXT, "what events call it" },
-	{ "type", OPTION_WORD, DEVICE(config.type), WORDS(machine_type_name, MACHINE_TYPES), "what it is" },
-	{ "backend", OPTION_WORD, DEVICE(config.backend), WORDS(machine_backend_name, MACHINE_BACKENDS),
-	  "who serves its queues" },
-	{ "queues", OPTION_INTEGER, DEVICE(config.queues), NUMBER(1, 256), "request queues, or pairs" },
-	{ "queue_size", OPTION_INTEGER, DEVICE(config.queue_size), NUMBER(1, DP_SG_MAX), "descriptors" },
-	{ "features", OPTION_FEATURES, DEVICE(config.features), TEXT, "feature bits to offer, by name" },
+	{ "type", OPTION_WORD, DEVICE(config.type), WORDS(machine_type_name, MACHINE_TYPES),
+	  "what it is" },
+	{ "backend", OPTION_WORD, DEVICE(config.backend),
+	  WORDS(machine_backend_name, MACHINE_BACKENDS), "who serves its queues" },
+	{ "queues", OPTION_INTEGER, DEVICE(config.queues), NUMBER(1, 256),
+	  "request queues, or pairs" },
+	{ "queue_size", OPTION_INTEGER, DEVICE(config.queue_size), NUMBER(1, DP_SG_MAX),
+	  "descriptors" },
+	{ "features", OPTION_FEATURES, DEVICE(config.features), TEXT,
+	  "feature bits to offer, by name" },
 	{ "masking", OPTION_WORD, DEVICE(config.design),
 	  WORDS(guest_notifier_design_name, GUEST_NOTIFIER_DESIGNS), "what masking a vector does" },
-	{ "vectors", OPTION_INTEGER, DEVICE(config.vectors), NUMBER(1, MSIX_VECTORS_MAX), "of MSI-X" },
+	{ "vectors", OPTION_INTEGER, DEVICE(config.vectors), NUMBER(1, MSIX_VECTORS_MAX),
+	  "of MSI-X" },
 	{ "bridge", OPTION_TEXT, DEVICE(bridge), TEXT, "the bridge it is behind" },
 	{ "notify_multiplier", OPTION_INTEGER, DEVICE(config.notify_multiplier), NUMBER(2, 4096),
 	  "bytes between doorbells" },
 	{ "same_doorbell", OPTION_BOOLEAN, DEVICE(config.same_doorbell), FLAG,
 	  "all queues ring at one address" },
-	{ "no_ioeventfd", OPTION_BOOLEAN, DEVICE(config.no_ioeventfd), FLAG, "doorbells exit to the VMM" },
-	{ "no_irqfd", OPTION_BOOLEAN, DEVICE(config.no_irqfd), FLAG, "the main loop raises interrupts" },
+	{ "no_ioeventfd", OPTION_BOOLEAN, DEVICE(config.no_ioeventfd), FLAG,
+	  "doorbells exit to the VMM" },
+	{ "no_irqfd", OPTION_BOOLEAN, DEVICE(config.no_irqfd), FLAG,
+	  "the main loop raises interrupts" },
 	{ "activate_async", OPTION_BOOLEAN, DEVICE(config.activate_async), FLAG,
 	  "the serving thread takes the rings after DRIVER_OK has returned" },
-	{ "unplugged", OPTION_BOOLEAN, DEVICE(config.unplugged), FLAG, "not there until dev:plug()" },
+	{ "unplugged", OPTION_BOOLEAN, DEVICE(config.unplugged), FLAG,
+	  "not there until dev:plug()" },
 	{ "iothread", OPTION_TEXT, DEVICE(iothread), TEXT, "share the iothread of that name" },
-	{ "poll", OPTION_BOOLEAN, DEVICE(config.poll), FLAG, "its iothread polls before it sleeps" },
+	{ "poll", OPTION_BOOLEAN, DEVICE(config.poll), FLAG,
+	  "its iothread polls before it sleeps" },
 	{ "capacity_sectors", OPTION_INTEGER, DEVICE(config.blk.capacity_sectors),
 	  NUMBER(1, INT64_C(1) << 40), "blk: size of the disk" },
 	{ "delay_ns", OPTION_INTEGER, DEVICE(config.blk.delay_ns), NUMBER(0, INT64_C(1) << 40),
 	  "blk: time of a request" },
-	{ "error_first", OPTION_INTEGER, DEVICE(config.blk.error_first), NUMBER(0, INT64_C(1) << 40),
-	  "blk: first sector that fails" },
-	{ "error_sectors", OPTION_INTEGER, DEVICE(config.blk.error_sectors), NUMBER(0, INT64_C(1) << 40),
-	  "blk: how many sectors fail" },
+	{ "error_first", OPTION_INTEGER, DEVICE(config.blk.error_first),
+	  NUMBER(0, INT64_C(1) << 40), "blk: first sector that fails" },
+	{ "error_sectors", OPTION_INTEGER, DEVICE(config.blk.error_sectors),
+	  NUMBER(0, INT64_C(1) << 40), "blk: how many sectors fail" },
 	{ "fail_every", OPTION_INTEGER, DEVICE(config.blk.fail_every), NUMBER(0, 1000000),
 	  "blk: each n-th request fails" },
 	{ "readonly", OPTION_BOOLEAN, DEVICE(config.blk.readonly), FLAG, "blk: cannot be written" },
@@ -68,7 +78,7 @@ const struct option_spec device_option_table[] = {
 	{ NULL, OPTION_TEXT, 0, 0, 0, 0, NULL, 0, NULL }
 };
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 bool
 option_set_integer(const struct option_spec *o, void *options, int64_t value)
@@ -121,7 +131,8 @@ option_allowed(const struct option_spec *o, char *text, size_t size)
 	switch (o->kind) {
 	case OPTION_INTEGER:
 	case OPTION_BYTES:
-		snprintf(text, size, "an integer from %lld to %lld", (long long)o->min, (long long)o->max);
+		snprintf(text, size, "an integer from %lld to %lld", (long long)o->min,
+			 (long long)o->max);
 		break;
 	case OPTION_BOOLEAN:
 		snprintf(text, size, "true or false");
@@ -140,7 +151,7 @@ option_allowed(const struct option_spec *o, char *text, size_t size)
 	}
 }
 
-/* --- from Lua ---------------------------------------------------------------------------------- */
+/* --- from Lua --------------------------------------------------------------------------------- */
 
 static int
 refuse(lua_State *L, const char *function, const struct option_spec *o)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The options of a machine and of a device: one table each, from which vm:device{}, machine{}, the YAML
- * reader and the reference in `ringside api` come.  An option is a field of the models' own
+ * The options of a machine and of a device: one table each, from which vm:device{}, machine{}, the
+ * YAML reader and the reference in `ringside api` come.  An option is a field of the models' own
  * configuration (vmm/machine.h), with its range or words.
  */
 #ifndef RINGSIDE_SCRIPT_MACHINE_OPTIONS_H
@@ -35,7 +35,8 @@ struct device_options {
 	const char *bridge, *iothread; /* by name; null: none */
 };
 
-extern const struct option_spec machine_option_table[]; /* of struct machine_config, ended by a null name */
+extern const struct option_spec
+	machine_option_table[]; /* of struct machine_config, ended by a null name */
 extern const struct option_spec device_option_table[]; /* of struct device_options */
 
 /* Set one field of @options; false if @value is out of range. */
@@ -52,7 +53,9 @@ option_find_word(const struct option_spec *o, const char *word);
 void
 option_allowed(const struct option_spec *o, char *text, size_t size);
 
-/* Fill @options from the Lua table at @index; unknown names and bad values are errors of @function. */
+/*
+ * Fill @options from the Lua table at @index; unknown names and bad values are errors of @function.
+ */
 void
 options_from_lua(lua_State *L, int index, const char *function, const struct option_spec *table,
 		 void *options);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is left when a scenario is loaded: values, set-up, judging. scenario_read.c reads the table. */
+/*
+ * What is left when a scenario is loaded: values, set-up, judging. scenario_read.c reads the table.
+ */
 #include "script/scenario.h"
 
 #include <errno.h>
@@ -14,7 +16,7 @@
 #include "script/scenario_read.h"
 #include "script/source.h"
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 const char *
 scenario_split(const char *text, size_t *path_len)
@@ -48,7 +50,7 @@ scenario_find_variant(const struct scenario *s, const char *name, struct error *
 	return NULL;
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static const struct scenario_param *
 param_find(const struct scenario *s, const char *name)
@@ -141,7 +143,7 @@ scenario_values_free(struct scenario_values *v)
 	*v = (struct scenario_values){ 0 };
 }
 
-/* --- set-up ------------------------------------------------------------------------------------ */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 struct set_up {
 	const struct scenario *s;
@@ -234,7 +236,7 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 	return w;
 }
 
-/* --- judging ----------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static void
 run_check(struct script *s, struct error *err)

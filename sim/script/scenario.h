@@ -13,20 +13,22 @@
  *			fast = { default = false, doc = "…" },
  *		},
  *		variants = {                              at least one that fails and one that holds
- *			fails = { expect = "hang", faults = { "…" }, set = { n = 2 }, runs = 1000, doc = "…" },
- *			holds = { expect = "ok", runs = 20000 },
+ *			fails = { expect = "hang", faults = { "…" }, set = { n = 2 }, runs = 1000,
+ *doc = "…" }, holds = { expect = "ok", runs = 20000 },
  *		},
- *		machine = "file.yaml",                    what machine{} begins with (machine_file.h)
- *		steps_max = 200000, time_max_ns = 0,      limits of one run
- *		setup = function(p) … end,                builds the world; p has the parameters
- *		check = function(p) … end,                looks at the finished world; may violate()
+ *		machine = "file.yaml",                    what machine{} begins with
+ *(machine_file.h) steps_max = 200000, time_max_ns = 0,      limits of one run setup = function(p) …
+ *end,                builds the world; p has the parameters check = function(p) … end, looks at the
+ *finished world; may violate()
  *	}
  *
- * Everything is validated, and unknown keys are errors: messages name file, line and column of the key and
- * list what is allowed.  `runs` is the number of schedules that a variant is explored for, or "complete".
+ * Everything is validated, and unknown keys are errors: messages name file, line and column of the
+ * key and list what is allowed.  `runs` is the number of schedules that a variant is explored for,
+ * or "complete".
  *
- * The file is run twice: once in a world of its own, thrown away, to learn the table (scenario_load);
- * and again in the world that is explored (scenario_set_up), where setup() is called.
+ * The file is run twice: once in a world of its own, thrown away, to learn the table
+ * (scenario_load); and again in the world that is explored (scenario_set_up), where setup() is
+ * called.
  */
 #ifndef RINGSIDE_SCRIPT_SCENARIO_H
 #define RINGSIDE_SCRIPT_SCENARIO_H
@@ -98,7 +100,10 @@ scenario_load(const char *path, struct scenario *s, struct error *err);
 void
 scenario_free(struct scenario *s);
 
-/* Null and @err, which lists the names, if there is none. A null @name is the first failing variant. */
+/*
+ * Null and @err, which lists the names, if there is none. A null @name is the first failing
+ * variant.
+ */
 const struct scenario_variant *
 scenario_find_variant(const struct scenario *s, const char *name, struct error *err);
 
@@ -123,8 +128,8 @@ void
 scenario_values_free(struct scenario_values *v);
 
 /*
- * A world for @s, set up with these values and the variant's faults (may be null), and its snapshot taken.
- * @machine: a YAML file instead of the scenario's own, or null.  Null and @err.
+ * A world for @s, set up with these values and the variant's faults (may be null), and its snapshot
+ * taken.  @machine: a YAML file instead of the scenario's own, or null.  Null and @err.
  */
 struct world *
 scenario_set_up(const struct scenario *s, const struct scenario_variant *variant,
@@ -132,8 +137,8 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 
 /*
  * What the finished world amounts to: what was reported, else what check() says, else what is stuck
- * (oracle/oracle.h).  May be called again on the same finished run.  If check() itself fails, returns
- * VERDICT_BUDGET and @err; @err is empty else.
+ * (oracle/oracle.h).  May be called again on the same finished run.  If check() itself fails,
+ * returns VERDICT_BUDGET and @err; @err is empty else.
  */
 enum verdict
 scenario_judge(struct world *w, enum stop stop, struct finding *f, struct error *err);

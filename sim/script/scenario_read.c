@@ -22,7 +22,7 @@ struct reader {
 	unsigned depth;
 };
 
-/* --- errors ------------------------------------------------------------------------------------ */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 /* End the set-up with "file:line:column: variants.fails.expect: …". */
 static _Noreturn void
@@ -41,7 +41,8 @@ bad(struct reader *r, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	for (unsigned i = 0; i < r->depth && n < sizeof(where); i++)
-		n += (size_t)snprintf(where + n, sizeof(where) - n, "%s%s", i ? "." : "", r->key[i]);
+		n += (size_t)snprintf(where + n, sizeof(where) - n, "%s%s", i ? "." : "",
+				      r->key[i]);
 	source_locate(r->s->source, r->s->source_bytes, r->key, r->depth, &line, &column);
 	error_at(&err, r->s->path, line, column, "%s%s%s", where, n ? ": " : "", text);
 	r->script->located = true;
@@ -62,7 +63,7 @@ leave(struct reader *r)
 	r->depth--;
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static char *
 copy(const char *text)
@@ -159,7 +160,8 @@ only_keys(struct reader *r, const char *const *allowed)
 			k++;
 		if (!allowed[k]) {
 			for (k = 0; allowed[k] && n < sizeof(list); k++)
-				n += (size_t)snprintf(list + n, sizeof(list) - n, " %s", allowed[k]);
+				n += (size_t)snprintf(list + n, sizeof(list) - n, " %s",
+						      allowed[k]);
 			enter(r, key);
 			bad(r, "unknown key; allowed here:%s", list);
 		}
@@ -192,7 +194,7 @@ value_text(struct reader *r)
 	return text;
 }
 
-/* --- parameters -------------------------------------------------------------------------------- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 static void
 read_words(struct reader *r, struct scenario_param *p)
@@ -271,7 +273,7 @@ read_params(struct reader *r)
 	close_key(r);
 }
 
-/* --- variants ---------------------------------------------------------------------------------- */
+/* --- variants --------------------------------------------------------------------------------- */
 
 static void
 read_expect(struct reader *r, struct scenario_variant *v)
@@ -405,12 +407,15 @@ read_variants(struct reader *r)
 	}
 	lua_pop(r->L, 1);
 	if (!failing || !holding)
-		bad(r, "a scenario has at least one variant that fails (expect a verdict) and one that "
-		    "holds (expect \"ok\"); this one has %u and %u", failing, holding);
+		bad(r,
+		    "a scenario has at least one variant that fails (expect a verdict) and one "
+		    "that "
+		    "holds (expect \"ok\"); this one has %u and %u",
+		    failing, holding);
 	close_key(r);
 }
 
-/* --- the rest ---------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static void
 read_evidence(struct reader *r)
@@ -474,14 +479,15 @@ read_functions(struct reader *r)
 void
 scenario_read(struct script *script, struct scenario *s)
 {
-	static const char *const allowed[] = { "name", "title", "evidence", "mode", "params", "variants",
-					       "machine", "steps_max", "time_max_ns", "setup", "check",
-					       NULL };
+	static const char *const allowed[] = { "name",	      "title",	  "evidence", "mode",
+					       "params",      "variants", "machine",  "steps_max",
+					       "time_max_ns", "setup",	  "check",    NULL };
 	struct reader r = { .L = script->L, .script = script, .s = s };
 	char *machine;
 
 	if (!lua_istable(script->L, -1))
-		bad(&r, "a scenario's file returns a table, not a %s", luaL_typename(script->L, -1));
+		bad(&r, "a scenario's file returns a table, not a %s",
+		    luaL_typename(script->L, -1));
 	only_keys(&r, allowed);
 	s->name = read_line(&r, "name", 64, true);
 	enter(&r, "name");
@@ -501,7 +507,7 @@ scenario_read(struct script *script, struct scenario *s)
 	read_functions(&r);
 }
 
-/* --- include() --------------------------------------------------------------------------------- */
+/* --- include() -------------------------------------------------------------------------------- */
 
 int
 script_include(lua_State *L)
@@ -514,13 +520,16 @@ script_include(lua_State *L)
 	void *copied;
 
 	if (!script->loading)
-		return luaL_error(L, "include: only while the file is loaded, not in setup() or later");
+		return luaL_error(
+			L, "include: only while the file is loaded, not in setup() or later");
 	if (++script->includes > INCLUDES_MAX)
-		return luaL_error(L, "include: more than %d files: does one include itself?", INCLUDES_MAX);
+		return luaL_error(L, "include: more than %d files: does one include itself?",
+				  INCLUDES_MAX);
 	if (*name == '/' || !slash)
 		snprintf(path, sizeof(path), "%s", name);
 	else
-		snprintf(path, sizeof(path), "%.*s%s", (int)(slash + 1 - script->path), script->path, name);
+		snprintf(path, sizeof(path), "%.*s%s", (int)(slash + 1 - script->path),
+			 script->path, name);
 	if (source_read(path, SCRIPT_SOURCE_BYTES_MAX, &text, &size, &err))
 		return luaL_error(L, "include: %s", err.text);
 	copied = lua_newuserdatauv(L, size + 1, 0); /* Lua's, for running it may end the set-up */
@@ -530,7 +539,7 @@ script_include(lua_State *L)
 	return 1;
 }
 
-/* --- loading ----------------------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 static void
 load(struct world *w, void *arg)

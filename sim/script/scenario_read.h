@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading the table that a scenario's file returns; and include(), by which files share Lua code. */
+/*
+ * Reading the table that a scenario's file returns; and include(), by which files share Lua code.
+ */
 #ifndef RINGSIDE_SCRIPT_SCENARIO_READ_H
 #define RINGSIDE_SCRIPT_SCENARIO_READ_H
 
@@ -7,7 +9,10 @@
 
 struct scenario;
 
-/* Fill @s from the table on top of the stack of a script that is loading; ends the set-up on an error. */
+/*
+ * Fill @s from the table on top of the stack of a script that is loading; ends the set-up on an
+ * error.
+ */
 void
 scenario_read(struct script *script, struct scenario *s);
 

@@ -47,7 +47,7 @@ source_read(const char *path, size_t max, char **text, size_t *size, struct erro
 	return error_set(err, "%s: is larger than %zu KiB", path, max >> 10);
 }
 
-/* --- tokens of Lua ----------------------------------------------------------------------------- */
+/* --- tokens of Lua ---------------------------------------------------------------------------- */
 
 enum token { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_OTHER };
 
@@ -188,8 +188,8 @@ is(const struct scan *s, const char *text)
 static int
 nesting(const struct scan *s)
 {
-	if (is(s, "{") || is(s, "(") || is(s, "[") || is(s, "function") || is(s, "do") || is(s, "if") ||
-	    is(s, "repeat"))
+	if (is(s, "{") || is(s, "(") || is(s, "[") || is(s, "function") || is(s, "do") ||
+	    is(s, "if") || is(s, "repeat"))
 		return 1;
 	if (is(s, "}") || is(s, ")") || is(s, "]") || is(s, "end") || is(s, "until"))
 		return -1;
@@ -229,7 +229,8 @@ find_key(struct scan *s, const char *key)
 		before = *s;
 		if (bracket)
 			scan_next(s);
-		if (depth == 0 && (s->token == TOKEN_NAME || (bracket && s->token == TOKEN_STRING)) &&
+		if (depth == 0 &&
+		    (s->token == TOKEN_NAME || (bracket && s->token == TOKEN_STRING)) &&
 		    s->size == strlen(key) && !memcmp(s->text, key, s->size)) {
 			struct scan here = *s;
 

@@ -18,10 +18,11 @@ struct builder {
 	bool done;
 };
 
-/* --- errors ------------------------------------------------------------------------------------ */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 int
-yaml_error(const struct yaml_tree *t, const struct yaml_node *n, struct error *err, const char *fmt, ...)
+yaml_error(const struct yaml_tree *t, const struct yaml_node *n, struct error *err, const char *fmt,
+	   ...)
 {
 	char text[600];
 	va_list ap;
@@ -33,13 +34,14 @@ yaml_error(const struct yaml_tree *t, const struct yaml_node *n, struct error *e
 }
 
 int
-yaml_need(const struct yaml_tree *t, const struct yaml_node *n, enum yaml_kind kind, const char *what,
-	  struct error *err)
+yaml_need(const struct yaml_tree *t, const struct yaml_node *n, enum yaml_kind kind,
+	  const char *what, struct error *err)
 {
 	static const char *const word[] = { "a single value", "a list", "a map" };
 
-	return n->kind == kind ? 0 : yaml_error(t, n, err, "%s: must be %s, not %s", what, word[kind],
-						word[n->kind]);
+	return n->kind == kind ? 0
+			       : yaml_error(t, n, err, "%s: must be %s, not %s", what, word[kind],
+					    word[n->kind]);
 }
 
 static int
@@ -48,7 +50,7 @@ at_mark(struct builder *b, const yaml_mark_t *m, struct error *err, const char *
 	return error_at(err, b->t->path, (long)m->line + 1, (long)m->column + 1, "%s", text);
 }
 
-/* --- building ---------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static void
 node_free(struct yaml_node *n)
@@ -124,8 +126,8 @@ scalar(struct builder *b, const yaml_event_t *e, struct error *err)
 	b->key = n;
 	for (struct yaml_node *c = b->open[b->depth - 1]->child; c; c = c->next)
 		if (!strcmp(c->key, n->text))
-			return yaml_error(b->t, n, err, "'%s' stands twice (first in line %ld)", n->text,
-					  c->line);
+			return yaml_error(b->t, n, err, "'%s' stands twice (first in line %ld)",
+					  n->text, c->line);
 	return 0;
 }
 

@@ -2,9 +2,9 @@
 /*
  * A YAML document as a tree with the place of each node, from libyaml's events.
  *
- * The text is not trusted: size, depth, number of nodes and length of scalars are bounded; anchors and
- * aliases (by which a few lines become gigabytes), tags and further documents are refused, and so are keys
- * that are no scalars and keys that stand twice.
+ * The text is not trusted: size, depth, number of nodes and length of scalars are bounded; anchors
+ * and aliases (by which a few lines become gigabytes), tags and further documents are refused, and
+ * so are keys that are no scalars and keys that stand twice.
  */
 #ifndef RINGSIDE_SCRIPT_YAML_TREE_H
 #define RINGSIDE_SCRIPT_YAML_TREE_H
@@ -46,12 +46,12 @@ yaml_tree_free(struct yaml_tree *t);
 
 /* -1 and "file:line:column: …". */
 int
-yaml_error(const struct yaml_tree *t, const struct yaml_node *n, struct error *err, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+yaml_error(const struct yaml_tree *t, const struct yaml_node *n, struct error *err, const char *fmt,
+	   ...) __attribute__((format(printf, 4, 5)));
 
 /* An error unless it is of this kind; @what names it ("devices"). */
 int
-yaml_need(const struct yaml_tree *t, const struct yaml_node *n, enum yaml_kind kind, const char *what,
-	  struct error *err);
+yaml_need(const struct yaml_tree *t, const struct yaml_node *n, enum yaml_kind kind,
+	  const char *what, struct error *err);
 
 #endif

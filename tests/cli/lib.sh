@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# For tests/cli/test-*.sh: sourced first.  RINGSIDE names the program; each test works in a folder of its own.
+# For tests/cli/test-*.sh: sourced first.  RINGSIDE names the program; each test works in a folder
+# of its own.
 set -u
 : "${RINGSIDE:=$(pwd)/ringside}"
 here=$(cd "$(dirname "$0")" && pwd)

@@ -13,7 +13,8 @@ status 0 "$RINGSIDE" api --globals
 sort -u out >ours
 if command -v luacheck >/dev/null; then
 	{ echo 'return {'; sed 's/.*/	&,/' ours; echo '}'; } >globals.lua
-	luacheck --config "$here/../../.luacheckrc" --filename tests/cli/x.lua - <globals.lua >checked ||
+	rc=$here/../../.luacheckrc
+	luacheck --config "$rc" --filename tests/cli/x.lua - <globals.lua >checked ||
 		{ fail ".luacheckrc lacks globals of the API"; grep undefined checked; }
 fi
 tr ',' '\n' <"$here/../../.luacheckrc" | sed -n 's/^[ \t]*"\([a-z_]*\)".*/\1/p' | sort -u >theirs

@@ -32,13 +32,16 @@ END
 bad "a scenario's file returns a table, not a number" <<'END'
 return 1
 END
-with '	setup = function() end, varaints = 1,' | bad "bad.lua:7:26: varaints: unknown key; allowed here:" "variants"
+with '	setup = function() end, varaints = 1,' |
+	bad "bad.lua:7:26: varaints: unknown key; allowed here:" "variants"
 with '	setup = 3,' | bad "bad.lua:7:2: setup: must be a function, not number"
 with '	evidence = {}, setup = function() end,' | bad "evidence: must be a list"
-with '	mode = "fast", setup = function() end,' | bad 'bad.lua:7:2: mode: must be "relaxed" or "timed"'
+with '	mode = "fast", setup = function() end,' |
+	bad 'bad.lua:7:2: mode: must be "relaxed" or "timed"'
 with '	params = { n = { default = 9, min = 1, max = 8 } }, setup = function() end,' |
 	bad "bad.lua:7:13: params.n: default: n=9: must be an integer from 1 to 8"
-with '	params = { n = { default = 9 } }, setup = function() end,' | bad "an integer has min and max"
+with '	params = { n = { default = 9 } }, setup = function() end,' |
+	bad "an integer has min and max"
 with '	params = { n = { default = "a" } }, setup = function() end,' | bad "lists its values"
 bad 'variants.a.expect: ' "'lost' is no verdict; allowed: ok lost-kick" "bad.lua:4:9" <<'END'
 return {
@@ -72,23 +75,32 @@ with '	setup = function()
 		end)
 	end,' | bad "bad.lua:8: oh" "actor worker" "called from bad.lua:10"
 with '	setup = function() sleep(1) end,' | bad "bad.lua:7: sleep: set-up may not wait"
-with '	setup = function() actor("a", function() while true do end end) end,' | bad "bad.lua:7:" "endless loop"
-with '	setup = function() actor("a", function() while true do pcall(function() while true do end end) end end) end,' |
+with '	setup = function() actor("a", function() while true do end end) end,' |
+	bad "bad.lua:7:" "endless loop"
+with '	setup = function()
+		actor("a", function() while true do pcall(function() while true do end end) end end)
+	end,' |
 	bad "endless loop"
-with '	setup = function() local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e6) .. i end end,' | bad "more memory than it may"
+with '	setup = function() local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e6) .. i end end,' |
+	bad "more memory than it may"
 with '	setup = function() local function f() return f() + 1 end f() end,' | bad "stack overflow"
-with '	setup = function() local s = ("a"):rep(10) for i = 1, 40 do s = s:gsub("a", "aa") end end,' | bad "memory"
+with '	setup = function() local s = "a" for i = 1, 40 do s = s:gsub("a", "aa") end end,' |
+	bad "memory"
 with '	setup = function() print(os.time()) end,' | bad "bad.lua:7:" "os"
 with '	setup = function() local t = { [print] = 1 } for k in pairs(t) do print(k) end end,' |
 	bad "a table with a function as key"
 with '	setup = function() print(string.format("%p", {})) end,' | bad "addresses"
 with '	setup = function() setmetatable({}, { __gc = function() end }) end,' | bad "__gc"
-with '	setup = function() flag("f"):sett() end,' | bad "a flag has no 'sett'; it has: set clear test wait"
-with '	setup = function() eventfd("f", { semaphor = true }) end,' | bad "unknown option 'semaphor'; allowed: semaphore"
+with '	setup = function() flag("f"):sett() end,' |
+	bad "a flag has no 'sett'; it has: set clear test wait"
+with '	setup = function() eventfd("f", { semaphor = true }) end,' |
+	bad "unknown option 'semaphor'; allowed: semaphore"
 with '	setup = function() fault("no.such") end,' | bad "bad.lua:7:" "ringside faults"
-with '	setup = function() violate("lost", "a", "b") end,' | bad "'lost' is no failing verdict; allowed: lost-kick"
+with '	setup = function() violate("lost", "a", "b") end,' |
+	bad "'lost' is no failing verdict; allowed: lost-kick"
 with '	setup = function() machine{ vcpus = 0 } end,' | bad "vcpus must be an integer from 1 to"
-with '	setup = function() machine{}:device{ name = "a", type = "virtio-foo" } end,' | bad "one of: virtio-blk"
+with '	setup = function() machine{}:device{ name = "a", type = "virtio-foo" } end,' |
+	bad "one of: virtio-blk"
 with '	setup = function() end, check = function() sleep(1) end,' | bad "check() may look, not act"
 with '	setup = function() end, check = function() while true do end end,' | bad "endless loop"
 with '	setup = function() include("x.lua") end,' | bad "only while the file is loaded"

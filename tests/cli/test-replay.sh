@@ -13,8 +13,11 @@ status 1 "$RINGSIDE" replay --db none "$f"
 says "digest: $digest"
 status 1 env LC_ALL=C.UTF-8 TZ=Asia/Tokyo "$RINGSIDE" replay --db none "$f"
 says "digest: $digest"
-status 1 setarch -R "$RINGSIDE" replay --db none "$f"
-says "digest: $digest"
+# Where the system lets us: without randomised addresses.
+if setarch -R true 2>/dev/null; then
+	status 1 setarch -R "$RINGSIDE" replay --db none "$f"
+	says "digest: $digest"
+fi
 status 1 "$RINGSIDE" run --db none --schedule "$schedule" "$s"
 says "digest: $digest"
 
@@ -40,7 +43,7 @@ status 2 "$RINGSIDE" replay --db none broken
 complains "broken:12:"
 
 # The scenario changed meanwhile: the run is another one.
-sed 's/point() -- here/note("changed") point() -- here/' "$s" >lost-wakeup.lua
+sed 's/^\t*point() *$/note("changed") point()/' "$s" >lost-wakeup.lua
 sed 's|^scenario: .*|scenario: lost-wakeup.lua|' "$f" >moved
 status 3 "$RINGSIDE" replay --db none moved
 complains "diverged"

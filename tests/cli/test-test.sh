@@ -38,7 +38,8 @@ fi
 status 1 "$RINGSIDE" test --db none --junit out.xml set
 if command -v xmllint >/dev/null; then
 	xmllint --noout out.xml || fail "JUnit is not well-formed"
-	[ "$(xmllint --xpath 'string(/testsuite/@failures)' out.xml)" = 3 ] || fail "JUnit counts otherwise"
+	n=$(xmllint --xpath 'string(/testsuite/@failures)' out.xml)
+	[ "$n" = 3 ] || fail "JUnit counts $n failures"
 fi
 
 # Interrupted: 124, and what was recorded is there.
@@ -62,7 +63,8 @@ says "1 passed, 0 failed, 1 skipped"
 # A run that is cut off has no verdict.
 scenario short.lua <<'END'
 return {
-	name = "short", title = "goes on for ever, and gets things done", evidence = { "e" }, steps_max = 100,
+	name = "short", title = "goes on for ever, and gets things done", evidence = { "e" },
+	steps_max = 100,
 	variants = { a = { expect = "hang" }, b = { expect = "ok", runs = 10 } },
 	setup = function()
 		actor("worker", function() while true do progress() yield() end end)

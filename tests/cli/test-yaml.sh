@@ -21,7 +21,10 @@ END
 scenario s.lua <<'END'
 return {
 	name = "s", title = "t", evidence = { "e" },
-	params = { n = { default = 1, min = 1, max = 4 }, how = { default = "a", values = { "a", "b" } } },
+	params = {
+		n = { default = 1, min = 1, max = 4 },
+		how = { default = "a", values = { "a", "b" } },
+	},
 	variants = { a = { expect = "hang" }, b = { expect = "ok" } },
 	setup = function(p)
 		local vm = machine{}
@@ -30,7 +33,8 @@ return {
 		vm:actor("task", function()
 			assert(blk:probe())
 			note("status " .. blk:write(1) .. " queues " .. disk:info().queues)
-			note("n " .. p.n .. " " .. p.how .. " " .. vm:device("disk1"):info().backend)
+			local other = vm:device("disk1"):info()
+			note("n " .. p.n .. " " .. p.how .. " " .. other.backend)
 		end, { cpu = 1 })
 	end,
 }
@@ -53,7 +57,8 @@ bad() {
 }
 sed 's/iothread/iothreat/' two.yaml | bad "bad.yaml:7:5: backend: must be one of:" "iothread"
 sed 's/queues: 2/queues: two/' two.yaml | bad "bad.yaml:8:5: queues: must be an integer from 1 to"
-sed 's/queues: 2/quues: 2/' two.yaml | bad "bad.yaml:8:5: unknown key 'quues'; allowed here:" "queue_size"
+sed 's/queues: 2/quues: 2/' two.yaml |
+	bad "bad.yaml:8:5: unknown key 'quues'; allowed here:" "queue_size"
 sed 's/MQ\]/MQX]/' two.yaml | bad "bad.yaml:9:" "a list of:" "VIRTIO_BLK_F_MQ"
 sed 's/32MiB/32MB/' two.yaml | bad "bad.yaml:2:1: ram: must be"
 sed 's/32MiB/99999999999GiB/' two.yaml | bad "bad.yaml:2:1: ram: must be"
@@ -71,8 +76,10 @@ printf 'ram: 1MiB\n---\nram: 2MiB\n' | bad "a second document"
 printf '? [a]\n: 1\n' | bad "a key must be a single value"
 printf 'vcpus: 1\0\n' | bad "bad.yaml:1:"
 printf 'vcpus: \377\376\n' | bad "bad.yaml:"
-awk 'BEGIN { printf "a: "; for (i = 0; i < 5000; i++) printf "["; }' | bad "nested more than 16 deep"
-awk 'BEGIN { printf "a: "; for (i = 0; i < 3000; i++) printf "x"; print "" }' | bad "more than 1024 bytes"
+awk 'BEGIN { printf "a: "; for (i = 0; i < 5000; i++) printf "["; }' |
+	bad "nested more than 16 deep"
+awk 'BEGIN { printf "a: "; for (i = 0; i < 3000; i++) printf "x"; print "" }' |
+	bad "more than 1024 bytes"
 awk 'BEGIN { print "a:"; for (i = 0; i < 30000; i++) print "- 1" }' | bad "more than 20000 values"
 head -c 400000 /dev/zero | tr '\0' '#' | bad "is larger than 256 KiB"
 

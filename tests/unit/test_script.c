@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lua in a world: waiting anywhere, orders, bounds, failing allocations, two worlds side by side. */
+/*
+ * Lua in a world: waiting anywhere, orders, bounds, failing allocations, two worlds side by side.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +17,7 @@
 #include "oracle/oracle.h"
 #include "script/lua_world.h"
 
-/* --- running a text as if it were setup() ------------------------------------------------------ */
+/* --- running a text as if it were setup() ----------------------------------------------------- */
 
 struct text {
 	const char *source;
@@ -35,11 +37,11 @@ set_up(struct world *w, void *arg)
 		arena_fail_nth(world_arena(w), t->fail_nth, t->forever);
 	s = script_create(w, "test.lua");
 	/* The text defines setup(): what it calls must find the file loaded. */
-	if (asprintf(&whole, "return function() %s end", t->source) < 0)
+	if (asprintf(&whole, "local must = assert return function() %s end", t->source) < 0)
 		abort();
 	char *copy = lua_newuserdatauv(s->L, strlen(whole) + 1, 0);
 
-	strcpy(copy, whole);
+	memcpy(copy, whole, strlen(whole) + 1);
 	free(whole);
 	script_run_source(s, "test.lua", copy, strlen(copy));
 	s->loading = false;
@@ -95,31 +97,32 @@ set_up_says(const char *source, const char *text)
 	world_destroy(w);
 }
 
-/* --- waiting ----------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Two actors that wait for each other at each step, from inside whatever Lua can put between. */
 static const char ping_pong[] =
 	"local ping, pong, done = semaphore('ping'), semaphore('pong'), false\n"
 	"local function turn() ping:release() pong:acquire() return true end\n"
 	"actor('a', function()\n"
-	"  assert(pcall(turn))\n"
-	"  assert(select(2, pcall(function() turn() error('x', 0) end)) == 'x')\n"
-	"  assert(xpcall(turn, print))\n"
+	"  must(pcall(turn))\n"
+	"  must(select(2, pcall(function() turn() error('x', 0) end)) == 'x')\n"
+	"  must(xpcall(turn, print))\n"
 	"  local m = setmetatable({}, { __index = function() turn() return 7 end,\n"
-	"    __add = function() turn() return 8 end, __tostring = function() turn() return 'm' end,\n"
+	"    __add = function() turn() return 8 end, __tostring = function() turn() return 'm' "
+	"end,\n"
 	"    __pairs = function() turn() return next, { k = 1 } end,\n"
 	"    __close = function() turn() end, __concat = function() turn() return 'c' end })\n"
-	"  assert(m.x == 7 and m + 1 == 8 and tostring(m) == 'm' and m .. 'a' == 'c')\n"
-	"  assert(('%s'):format(m) == 'm')\n"
-	"  for k in pairs(m) do assert(k == 'k') end\n"
+	"  must(m.x == 7 and m + 1 == 8 and tostring(m) == 'm' and m .. 'a' == 'c')\n"
+	"  must(('%s'):format(m) == 'm')\n"
+	"  for k in pairs(m) do must(k == 'k') end\n"
 	"  for _ in (function(_, i) turn() if not i then return 1 end end) do end\n"
 	"  do local c <close> = m end\n"
 	"  local t = { 3, 1, 2 }\n"
 	"  table.sort(t, function(x, y) turn() return x < y end)\n"
-	"  assert(t[1] == 1 and t[2] == 2 and t[3] == 3)\n"
-	"  assert(('ab'):gsub('.', function(c) turn() return c:upper() end) == 'AB')\n"
+	"  must(t[1] == 1 and t[2] == 2 and t[3] == 3)\n"
+	"  must(('ab'):gsub('.', function(c) turn() return c:upper() end) == 'AB')\n"
 	"  local co = coroutine.wrap(function() turn() coroutine.yield(1) turn() return 2 end)\n"
-	"  assert(co() == 1 and co() == 2)\n"
+	"  must(co() == 1 and co() == 2)\n"
 	"  done = true\n"
 	"  ping:release()\n"
 	"end)\n"
@@ -155,16 +158,22 @@ coroutines_and_actors_do_not_mix(void **state)
 static void
 timers_call_lua(void **state)
 {
-	runs_to_the_end("local n, f = 0, flag('f')\n"
-			"local t t = timer(function() n = n + 1 if n < 3 then t:arm(5) else f:set() end end)\n"
-			"t:arm(5)\n"
-			"actor('a', function() f:wait() assert(n == 3 and not t:pending() and not t:cancel()) end)");
+	runs_to_the_end(
+		"local n, f = 0, flag('f')\n"
+		"local t t = timer(function() n = n + 1 if n < 3 then t:arm(5) else f:set() end "
+		"end)\n"
+		"t:arm(5)\n"
+		"actor('a', function() f:wait() must(n == 3 and not t:pending() and not "
+		"t:cancel()) end)");
 	set_up_says("local t = timer(function() sleep(1) end, true) t:arm(1)", "");
 }
 
-/* --- orders ------------------------------------------------------------------------------------ */
+/* --- orders ----------------------------------------------------------------------------------- */
 
-/* pairs() against an order that is obvious: keys collected, and sorted by comparison of each with each. */
+/*
+ * pairs() against an order that is obvious: keys collected, and sorted by comparison of each with
+ * each.
+ */
 static void
 keys_come_in_order(void **state)
 {
@@ -182,51 +191,65 @@ keys_come_in_order(void **state)
 		"  local t, n = {}, 0\n"
 		"  for i = 1, random(60) do\n"
 		"    local kind, k = random(5)\n"
-		"    if kind == 0 then k = random(50) - 25 elseif kind == 1 then k = random(100) / 8 - 4\n"
+		"    if kind == 0 then k = random(50) - 25 elseif kind == 1 then k = random(100) "
+		"/ 8 - 4\n"
 		"    elseif kind == 2 then k = random(2) == 0\n"
 		"    else k = ('k'):rep(random(3)) .. string.char(random(256)) .. random(20) end\n"
 		"    if kind == 4 and random(2) == 0 then t[k] = nil else t[k] = i end\n"
 		"  end\n"
 		"  local last, has, count = nil, false, 0\n"
 		"  for k, v in pairs(t) do\n"
-		"    assert(rawget(t, k) == v)\n"
-		"    assert(not has or before(last, k))\n"
-		"    assert(not has and next(t) == k or has and next(t, last) == k)\n"
+		"    must(rawget(t, k) == v)\n"
+		"    must(not has or before(last, k))\n"
+		"    must(not has and next(t) == k or has and next(t, last) == k)\n"
 		"    last, has, count = k, true, count + 1\n"
 		"  end\n"
-		"  assert(not has or next(t, last) == nil)\n"
+		"  must(not has or next(t, last) == nil)\n"
 		"  for k in pairs(t) do t[k] = nil n = n + 1 end\n"
-		"  assert(n == count and next(t) == nil)\n"
-		"end", "");
-	runs_to_the_end("local t = { 1, 2, 3 } local seen = 0\n"
-			"for k in pairs(t) do seen = seen + 1 t[k + 1] = nil end assert(seen == 2)");
+		"  must(n == count and next(t) == nil)\n"
+		"end",
+		"");
+	runs_to_the_end(
+		"local t = { 1, 2, 3 } local seen = 0\n"
+		"for k in pairs(t) do seen = seen + 1 t[k + 1] = nil end must(seen == 2)");
 }
 
 static void
 big_numbers_have_an_order(void **state)
 {
-	runs_to_the_end("local t = { [math.maxinteger] = 1, [2^53 | 0] = 2, [(2^53 | 0) + 1] = 3, [-0.5] = 4,\n"
-			"  [math.mininteger] = 5, [math.huge] = 6, [-math.huge] = 7 }\n"
-			"local s = '' for _, v in pairs(t) do s = s .. v end assert(s == '7542316', s)");
+	runs_to_the_end(
+		"local t = { [math.maxinteger] = 1, [2^53 | 0] = 2, [(2^53 | 0) + 1] = 3, [-0.5] "
+		"= 4,\n"
+		"  [math.mininteger] = 5, [math.huge] = 6, [-math.huge] = 7 }\n"
+		"local s = '' for _, v in pairs(t) do s = s .. v end must(s == '7542316', s)");
 }
 
-/* --- bounds ------------------------------------------------------------------------------------ */
+/* --- bounds ----------------------------------------------------------------------------------- */
 
 static void
 depth_is_bounded(void **state)
 {
-	set_up_says("local function deep(n) return (('a'):gsub('.', function() return deep(n + 1) end)) end deep(1)",
-		    "C stack overflow");
+	set_up_says(
+		"local function deep(n) return (('a'):gsub('.', function() return deep(n + 1) "
+		"end)) end deep(1)",
+		"C stack overflow");
 	set_up_says("local function f() return f() .. 'x' end f()", "stack overflow");
-	set_up_says("local t = {} for i = 1, 300 do t = setmetatable({}, { __index = t }) end return t.x",
-		    "");
-	set_up_says("local s = {} s = setmetatable(s, { __tostring = function() return tostring(s) end })"
-		    " tostring(s)", "C stack overflow");
+	set_up_says(
+		"local t = {} for i = 1, 300 do t = setmetatable({}, { __index = t }) end return "
+		"t.x",
+		"");
+	set_up_says(
+		"local s = {} s = setmetatable(s, { __tostring = function() return tostring(s) "
+		"end })"
+		" tostring(s)",
+		"C stack overflow");
 	/* The same on an actor's stack. */
 	struct error err;
-	struct world *w = make("actor('a', function() local function deep(n) return (('a'):gsub('.', function()"
-			       " return ('%s'):format(setmetatable({}, { __tostring = function() return"
-			       " deep(n + 1) end })) end)) end deep(1) end)", &err);
+	struct world *w = make(
+		"actor('a', function() local function deep(n) return (('a'):gsub('.', function()"
+		" return ('%s'):format(setmetatable({}, { __tostring = function() return"
+		" deep(n + 1) end })) end)) end deep(1) end)",
+		&err);
 
 	assert_string_equal(err.text, "");
 	assert_int_equal(world_run(w), STOP_ERROR);
@@ -238,13 +261,16 @@ depth_is_bounded(void **state)
 static void
 sandbox_has_no_doors(void **state)
 {
-	static const char *const gone[] = { "load", "loadstring", "dofile", "loadfile", "require", "os", "io",
-					    "debug", "package", "collectgarbage", "_G", "string.dump",
-					    "math.random", "math.randomseed", "math.sin", "math.exp" };
+	static const char *const gone[] = {
+		"load",	   "loadstring",  "dofile",	 "loadfile",	    "require",
+		"os",	   "io",	  "debug",	 "package",	    "collectgarbage",
+		"_G",	   "string.dump", "math.random", "math.randomseed", "math.sin",
+		"math.exp"
+	};
 	char source[128];
 
 	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
-		snprintf(source, sizeof(source), "assert(%s == nil, '%s')", gone[i], gone[i]);
+		snprintf(source, sizeof(source), "must(%s == nil, '%s')", gone[i], gone[i]);
 		set_up_says(source, "");
 		runs_to_the_end(source);
 	}
@@ -261,7 +287,8 @@ every_allocation_may_fail(void **state)
 		for (uint64_t nth = 1;; nth += nth < 200 ? 1 : 37) {
 			struct text t = { ping_pong, nth, forever };
 			struct error err;
-			struct world *w = world_create(&(struct world_config){ .mode = WORLD_RELAXED }, &err);
+			struct world *w =
+				world_create(&(struct world_config){ .mode = WORLD_RELAXED }, &err);
 			enum stop stop;
 
 			if (world_setup(w, set_up, &t, &err)) {
@@ -285,7 +312,7 @@ every_allocation_may_fail(void **state)
 	assert_true(failures[1] > 20);
 }
 
-/* --- worlds ------------------------------------------------------------------------------------ */
+/* --- worlds ----------------------------------------------------------------------------------- */
 
 static const char noisy[] =
 	"local t = {} for i = 1, 50 do t['k' .. i] = i end\n"

@@ -16,7 +16,7 @@
 #include "script/source.h"
 #include "script/yaml_tree.h"
 
-/* --- places ------------------------------------------------------------------------------------ */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static void
 find(const char *text, long line, long column, unsigned count, ...)
@@ -46,8 +46,10 @@ places_are_found(void **state)
 	find("--[==[ ]] return { b = 0 }\n]==] return { b = 1 }", 2, 15, 1, "b");
 	find("return { a = 'b = 3', c = [[b = 4]], d = \"\\\"b = 5\", b = 1 }", 1, 53, 1, "b");
 	find("return { f = function() b = 1 local t = { b = 2 } end, b = 3 }", 1, 56, 1, "b");
-	find("return { f = function() if x then b = 1 end while y do b = 2 end repeat b = 3 until z end,"
-	     " b = 4 }", 1, 92, 1, "b");
+	find("return { f = function() if x then b = 1 end while y do b = 2 end repeat b = 3 until "
+		"z end,"
+	     " b = 4 }",
+	     1, 92, 1, "b");
 	find("return { a = b == 1, b = 2 }", 1, 22, 1, "b");
 	find("local function f() return { b = 0 } end\nreturn { b = 1 }", 2, 10, 1, "b");
 	find("return { b = 1 } -- the end", 1, 10, 1, "b");
@@ -78,15 +80,17 @@ any_bytes_have_places(void **state)
 		for (size_t k = 0; k < n; k++)
 			text[k] = alphabet[prng_below(&p, sizeof(alphabet) - 1)];
 		source_locate(text, n, path, 2, &line, &column);
-		assert_true(line >= 1 && line <= (long)n + 1 && column >= 1 && column <= (long)n + 1);
+		assert_true(line >= 1 && line <= (long)n + 1 && column >= 1 &&
+			    column <= (long)n + 1);
 	}
 }
 
-/* --- YAML -------------------------------------------------------------------------------------- */
+/* --- YAML ------------------------------------------------------------------------------------- */
 
 static const char machine_yaml[] =
 	"ram: 32MiB\nvcpus: 2\nbridges:\n  - {name: br0}\n  - name: br1\n    parent: br0\n"
-	"devices:\n  - name: a\n    type: virtio-net\n    features: [VIRTIO_NET_F_MAC]\n    bridge: br1\n"
+	"devices:\n  - name: a\n    type: virtio-net\n    features: [VIRTIO_NET_F_MAC]\n    "
+	"bridge: br1\n"
 	"    same_doorbell: true\n    queue_size: 16\n";
 
 static void
@@ -143,7 +147,7 @@ broken_yaml_is_refused(void **state)
 	assert_true(refused > 1000);
 }
 
-/* --- parameters -------------------------------------------------------------------------------- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 static void
 parameters_are_checked(void **state)
@@ -160,9 +164,18 @@ parameters_are_checked(void **state)
 		const char *name, *value;
 		int ret;
 	} cases[] = {
-		{ "n", "-3", 0 }, { "n", "0x8", 0 }, { "n", "9", -1 }, { "n", "-4", -1 }, { "n", "", -1 },
-		{ "n", "1x", -1 }, { "n", "99999999999999999999", -1 }, { "w", "b", 0 }, { "w", "c", -1 },
-		{ "b", "true", 0 }, { "b", "1", -1 }, { "x", "1", -1 },
+		{ "n", "-3", 0 },
+		{ "n", "0x8", 0 },
+		{ "n", "9", -1 },
+		{ "n", "-4", -1 },
+		{ "n", "", -1 },
+		{ "n", "1x", -1 },
+		{ "n", "99999999999999999999", -1 },
+		{ "w", "b", 0 },
+		{ "w", "c", -1 },
+		{ "b", "true", 0 },
+		{ "b", "1", -1 },
+		{ "x", "1", -1 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

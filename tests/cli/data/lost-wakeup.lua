@@ -21,7 +21,8 @@ return {
 			for round = 1, p.rounds do
 				while sent < round do
 					if not p.recheck then
-						point() -- here it may come true, and nobody is in the queue yet
+						-- Here it may come true: nobody waits yet.
+						point()
 					end
 					q:wait()
 				end
