@@ -2,9 +2,9 @@
 --
 -- One queue is reset while buffers of it are in flight.
 --
--- VIRTIO_F_RING_RESET lets a driver take one queue's buffers back without resetting the device.  "Back" means that the
--- device is done with them, which the device says by queue_reset reading 0.  Two ways to get that wrong: the device says
--- so although a request is still with the disk, or the driver does not wait for the word.
+-- VIRTIO_F_RING_RESET lets a driver take one queue's buffers back without resetting the device.  "Back" means that
+-- the device is done with them, which it says by queue_reset reading 0.  Two ways to get that wrong: the device
+-- says so although a request is still with the disk, or the driver does not wait for the word.
 --
 --	driver    queue_reset := 1, reads 0, takes buffers back, frees them ── uses the memory again
 --	device    request with the disk ────────────────────────────────────────────────── writes it

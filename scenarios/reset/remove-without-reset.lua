@@ -5,8 +5,8 @@
 -- Removing a driver is: reset the device, wait until the status reads 0, wait for running handlers, free rings and
 -- buffers.  A driver that leaves the first out gives memory away that a device still reads and writes.  (Leaving
 -- the second out, guest.reset.no_wait, is a breach that a VMM which resets within the exit does not punish:
--- the oracle for it is a warning.)  Drivers did this by accident, not by ignorance: work that was queued before the reset put new buffers
--- into the ring after it.
+-- the oracle for it is a warning.)  Drivers did this by accident, not by ignorance: work that was queued before
+-- the reset put new buffers into the ring after it.
 
 return {
 	name = "remove-without-reset",
