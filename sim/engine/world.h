@@ -138,7 +138,8 @@ world_strdup(struct world *w, const char *text);
 /*
  * Number of a string for event arguments (%s), and back.  The same text has the same number;
  * numbers go up in the order of first use.  Meant for names made at set-up: a look-up costs a hash,
- * do not call it on a hot path.  @text may be null: number 0, "-".
+ * do not call it on a hot path, and never twice in one expression: C leaves the order of arguments
+ * open, and compilers differ.  @text may be null: number 0, "-".
  */
 int64_t
 world_name(struct world *w, const char *text);
