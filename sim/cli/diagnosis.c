@@ -18,8 +18,8 @@ asked(bool event_idx, uint16_t event, uint16_t idx, uint16_t num, uint16_t flags
 }
 
 /*
- * All that the device sent was signalled and taken: what is missing got lost behind the notifier.  (What an
- * irqfd injected does not tell: it counts anew when a mask takes it off and puts it back.)
+ * All that the device sent was signalled and taken: what is missing got lost behind the notifier.
+ * (What an irqfd injected does not tell: it counts anew when a mask takes it off and puts it back.)
  */
 static bool
 all_taken(const struct queue_findings *q)
@@ -42,7 +42,8 @@ lost_before_or_after(const struct queue_findings *q, char *what, size_t size)
 		snprintf(what, size, "the interrupt, before the guest notifier: the ring says that "
 			 "none is wanted");
 	else if (all_taken(q))
-		snprintf(what, size, "the interrupt, after the guest notifier: it was signalled and "
+		snprintf(what, size,
+			 "the interrupt, after the guest notifier: it was signalled and "
 			 "taken from there, and no handler has looked since");
 	else
 		snprintf(what, size, "the interrupt, before the guest notifier: the ring asks for "

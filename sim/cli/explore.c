@@ -55,6 +55,9 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 	f.time_ns = sr->time_ns;
 	file_name(x, name, sizeof(name));
 	ret = session_replay_log(x->s, &f.schedule, &f.trail, &log, x->err);
+	/* A run has one stream of events: that of the first failure. */
+	if (!ret && !x->written)
+		record_sink(x->r, log.events, log.count);
 	if (!ret &&
 	    (failure_save(&f, name, x->err) || session_record_failure(x->r, &f, found, x->err) ||
 	     session_record_end(x->s, x->r, x->err)))

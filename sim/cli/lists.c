@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ringside faults, oracles, scenarios, api: lists, each made from the table that the code uses. */
+/* ringside faults, scenarios, api: lists, each made from the table that the code uses. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "cli/runner.h"
 #include "cli/scenario_files.h"
 #include "engine/fault.h"
-#include "oracle/oracle.h"
 #include "script/api.h"
 
 static int
@@ -33,25 +32,6 @@ command_faults(const struct options *o, struct error *err)
 		printed++;
 	}
 	return printed ? EXIT_HELD : nothing("fault", name, err);
-}
-
-int
-command_oracles(const struct options *o, struct error *err)
-{
-	const char *name = o->arg_count ? o->args[0] : "";
-	unsigned printed = 0;
-
-	for (unsigned i = 0; i < ORACLE_COUNT; i++) {
-		const struct oracle_info *info = &oracle_info[i];
-
-		if (!strstr(info->name, name))
-			continue;
-		printf("%-22s %-6s %-16s %s\n", info->name,
-		       info->level == ORACLE_MUST ? "must" : "should", verdict_name[info->verdict],
-		       info->text);
-		printed++;
-	}
-	return printed ? EXIT_HELD : nothing("oracle", name, err);
 }
 
 static void

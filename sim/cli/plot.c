@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ringside plot: gnuplot with a script of analysis/.  The script gets the variables db (path), run
- * (id, 0 for the newest) and out ("" for text on the terminal); it reads the database through the
- * sqlite3 shell.
+ * ringside plot: the ring indices of a run, by analysis/plot.sh, which needs sqlite3 and gnuplot
+ * alone.  Without --out the picture is text on the terminal.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,77 +11,124 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "cli/command.h"
 #include "record/reader.h"
 
 #define PATH_BYTES 1024
 
-/* analysis/ here, or beside the program (bin/../share/ringside/analysis). */
+/* analysis/ here, or where `make install` puts it: beside the program's folder. */
 static int
-find_script(const char *name, char *path, size_t size, struct error *err)
+find_script(char *path, size_t size, struct error *err)
 {
 	char self[PATH_BYTES];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(name))
-		return error_set(err, "plot: '%s' is no name of a script", name);
-	snprintf(path, size, "analysis/%s.gp", name);
-	if (!access(path, R_OK))
+	snprintf(path, size, "analysis/plot.sh");
+	if (!access(path, X_OK))
 		return 0;
 	self[n > 0 ? n : 0] = 0;
 	slash = strrchr(self, '/');
 	if (slash) {
-		snprintf(path, size, "%.*s/../share/ringside/analysis/%s.gp", (int)(slash - self),
-			 self, name);
-		if (!access(path, R_OK))
+		snprintf(path, size, "%.*s/../share/ringside/analysis/plot.sh", (int)(slash - self),
+			 self);
+		if (!access(path, X_OK))
 			return 0;
 	}
-	return error_set(err, "plot: there is no analysis/%s.gp", name);
+	return error_set(err, "plot: there is no analysis/plot.sh, here or where Ringside is "
+		"installed");
 }
 
-/* A text that a quoted string of gnuplot can hold. */
+/* Database and run of "DB#ID", or the newest failing run of --db. */
 static int
-check_quotable(const char *text, struct error *err)
+find_run(const struct options *o, char *db, size_t size, int64_t *id, struct error *err)
 {
-	return strpbrk(text, "'\"`\\\n")
-		       ? error_set(err, "plot: a path may not hold quotes: %s", text)
-		       : 0;
+	const char *text = o->arg_count ? o->args[0] : o->db;
+	size_t len = strlen(text);
+	struct stored_run run;
+	struct reader *rd;
+	int ret;
+
+	*id = 0;
+	if (!reader_parse_ref(text, &len, id))
+		len = strlen(text);
+	if (len >= size)
+		return error_set(err, "plot: the path is too long");
+	snprintf(db, size, "%.*s", (int)len, text);
+	rd = reader_open(db, err);
+	if (!rd)
+		return -1;
+	ret = reader_run(rd, *id, &run, err);
+	if (!ret) {
+		*id = run.id;
+		stored_run_free(&run);
+	}
+	reader_close(rd);
+	return ret;
 }
 
-int
-command_plot(const struct options *o, struct error *err)
+static int
+spawn(const char *script, const char *db, int64_t id, const char *out, struct error *err)
 {
-	const char *db = o->arg_count > 1 ? o->args[1] : o->db, *out = o->out ? o->out : "";
-	char script[PATH_BYTES], set[3 * PATH_BYTES];
-	size_t db_len = strlen(db);
-	int64_t id = 0;
+	char number[32];
 	int status;
 	pid_t child;
 
-	if (o->arg_count > 1 && !reader_parse_ref(db, &db_len, &id))
-		db_len = strlen(db);
-	if (find_script(o->args[0], script, sizeof(script), err) || check_quotable(db, err) ||
-	    check_quotable(out, err))
-		return EXIT_USAGE;
-	snprintf(set, sizeof(set), "db='%.*s'; run=%" PRId64 "; out='%s'", (int)db_len, db, id,
-		 out);
+	snprintf(number, sizeof(number), "%" PRId64, id);
+	fflush(stdout);
 	child = fork();
 	if (!child) {
-		execlp("gnuplot", "gnuplot", "-e", set, script, (char *)NULL);
-		_exit(errno == ENOENT ? 127 : 126);
+		execl(script, script, db, number, out, (char *)NULL);
+		_exit(127);
 	}
 	if (child < 0 || waitpid(child, &status, 0) < 0) {
 		error_set(err, "plot: %s", strerror(errno));
 		return EXIT_USAGE;
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-		error_set(err, "plot: gnuplot is not installed");
-		return EXIT_SKIPPED;
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		error_set(err, "plot: gnuplot failed with %s", script);
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return EXIT_HELD;
+	error_set(err, "plot: %s failed", script);
+	return EXIT_USAGE;
+}
+
+/* Draw into a folder of our own, and print. */
+static int
+plot_text(const char *script, const char *db, int64_t id, struct error *err)
+{
+	char folder[] = "/tmp/ringside-plot-XXXXXX", path[64], data[64], line[512];
+	int status;
+	FILE *f;
+
+	if (!mkdtemp(folder)) {
+		error_set(err, "plot: %s", strerror(errno));
 		return EXIT_USAGE;
 	}
-	return EXIT_HELD;
+	snprintf(path, sizeof(path), "%s/ring.txt", folder);
+	snprintf(data, sizeof(data), "%s/ring.dat", folder);
+	status = spawn(script, db, id, path, err);
+	f = status == EXIT_HELD ? fopen(path, "r") : NULL;
+	while (f && fgets(line, sizeof(line), f))
+		fputs(line, stdout);
+	if (f)
+		fclose(f);
+	unlink(path);
+	unlink(data);
+	rmdir(folder);
+	return status;
+}
+
+int
+command_plot(const struct options *o, struct error *err)
+{
+	char script[2 * PATH_BYTES], db[PATH_BYTES];
+	int64_t id;
+
+	if (find_script(script, sizeof(script), err) || find_run(o, db, sizeof(db), &id, err))
+		return EXIT_USAGE;
+	if (system("command -v gnuplot >/dev/null && command -v sqlite3 >/dev/null")) {
+		error_set(err, "plot: gnuplot and sqlite3 are needed");
+		return EXIT_SKIPPED;
+	}
+	return o->out ? spawn(script, db, id, o->out, err) : plot_text(script, db, id, err);
 }

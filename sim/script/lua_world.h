@@ -34,7 +34,7 @@
 #include "explore/verdict.h"
 
 /* A script that needs more than this builds something unbounded. */
-#define SCRIPT_BYTES_MAX ((size_t)LIMIT(256u, 32u) << 20)
+#define SCRIPT_BYTES_MAX ((size_t)LIMIT(256u, 64u) << 20)
 /* About a quarter of a second. */
 #define SCRIPT_LOOP_INSTRUCTIONS 20000000u
 #define SCRIPT_HOOK_INSTRUCTIONS 1000u

@@ -27,6 +27,10 @@ says "stands for: "
 status 2 "$RINGSIDE" faults no-such-fault
 status 0 "$RINGSIDE" oracles
 says "lost-kick"
+status 1 "$RINGSIDE" explore --quiet "$data/lost-wakeup.lua"
+status 0 "$RINGSIDE" oracles hang
+says "tripped by $data/lost-wakeup.lua:fails"
+status 2 "$RINGSIDE" oracles --db "$data/lost-wakeup.lua"
 status 0 "$RINGSIDE" scenarios "$data"
 says "a flag is checked, then slept on"
 says ":holds expects ok"
