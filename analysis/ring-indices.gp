@@ -93,14 +93,14 @@ do for [i = 1:6] {
 		lc rgb (i < 4 ? "#000000" : "#0072b2")
 }
 set style arrow 1 nohead lw (plain ? 1 : 9) lc rgb "#cccccc"
-# The first curve draws nothing: a plot command needs one.  A run may have no notification at all, and a
-# loop over an empty list runs once: curves are added as text.
+# The first curve draws nothing: a plot command needs one.  A run may have no notification at all,
+# and a loop over an empty list runs once: curves are added as text.
 curves = "-1 notitle lc rgb '#ffffff', for [k = 1:sleeps] data index 'asleep' " . \
 	"using 1:3:($2 - $1):(0) with vectors as 1 title 'asleep'"
 do for [s = 1:words(marks)] {
 	if (strstrt(" " . marks_shown . " ", sprintf(" %d ", s))) {
-		curves = curves . sprintf(", data index '%s' using 1:2 with points ls %d title '%s'", \
-			word(marks, s), 10 + s, word(says, s))
+		curves = curves . sprintf(", data index '%s' using 1:2 with points ls %d " . \
+			"title '%s'", word(marks, s), 10 + s, word(says, s))
 	}
 }
 eval("plot " . curves)

@@ -32,8 +32,8 @@ scenarios() {
 	"$1/ringside" test --quiet --jobs 2 --db none scenarios >"$1/scenarios.out" 2>&1
 	code=$?
 	grep -v '^ok ' "$1/scenarios.out"
-	tail -n 1 "$1/scenarios.out" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
-		>>"$TALLY"
+	sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
+		"$1/scenarios.out" >>"$TALLY"
 	return $code
 }
 
@@ -54,6 +54,8 @@ part "same digests by any build" step scripts/same-digests.sh
 part "tidy" step "${MAKE:-make}" -s tidy
 
 awk -v s="$(($(date +%s) - started))" '{ p += $1; f += $2; k += $3 }
-	END { printf "in %d s\n%d passed, %d failed, %d skipped\n", s, p, f, k; exit f > 0 || p == 0 }' "$TALLY" ||
-	status=1
+	END {
+		printf "in %d s\n%d passed, %d failed, %d skipped\n", s, p, f, k
+		exit f > 0 || p == 0
+	}' "$TALLY" || status=1
 exit $status

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Line and branch coverage a room, after `make coverage` has built and run the suite in the folder named.
+# Line and branch coverage of sim/, after `make coverage` has built and run the suite in the folder
+# named.
 set -eu
 build=${1:-build/coverage}
 if ! command -v gcovr >/dev/null 2>&1; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What `make demo` shows: a real failure of 2015 replayed through the models, a lost notification found,
-# shrunk and replayed, both in one SQLite file, and a picture of the ring over the failing run.
+# What `make demo` shows: a real failure of 2015 replayed through the models, a lost notification
+# found, shrunk and replayed, both in one SQLite file, and a picture of the ring over the failing run.
 # Everything it makes is in demo/.
 set -eu
 cd "$(dirname "$0")/.."
@@ -44,9 +44,9 @@ sqlite3 -header -column "$db" \
 sqlite3 -header -column "$db" "SELECT run_id, oracle, subject, message FROM violation LIMIT 6"
 
 if command -v gnuplot >/dev/null 2>&1; then
-	say "The same bug with six buffers and the event index, as a picture: demo/ring-indices.png and .svg"
-	broken ./ringside explore "$scenario" --set buffers=6 --set event_idx=true --seed 1 --db none \
-		--quiet --out demo/six.failure >/dev/null
+	say "The same bug with six buffers and the event index: demo/ring-indices.png and .svg"
+	broken ./ringside explore "$scenario" --set buffers=6 --set event_idx=true --seed 1 \
+		--db none --quiet --out demo/six.failure >/dev/null
 	broken ./ringside replay demo/six.failure --quiet --db "$db" >/dev/null
 	run=$(sqlite3 "$db" "SELECT max(id) FROM run")
 	for type in svg png txt; do

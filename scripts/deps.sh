@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Install what is missing to build, test and draw, from Debian's packages.  Does nothing, quickly, when all
-# is there.  Without root or sudo it says what to install and fails.
+# Install what is missing to build, test and draw, from Debian's packages.  Does nothing, quickly,
+# when all is there.  Without root or sudo it says what to install and fails.
 #
 #	scripts/deps.sh          what `make demo` and `make check` need
 #	scripts/deps.sh --list   only print the packages
@@ -41,7 +41,8 @@ fi
 echo "ringside: installing$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-if ! { $sudo apt-get update && $sudo apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+if ! $sudo apt-get update >"$log" 2>&1 ||
+	! $sudo apt-get install -y --no-install-recommends $missing >>"$log" 2>&1; then
 	cat "$log" >&2
 	rm -f "$log"
 	exit 1

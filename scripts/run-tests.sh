@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Run each test program or script named; 77 means skipped, and the last line printed is the reason.
 # The last line is "N passed, N failed, N skipped"; the status is 1 if anything failed.
-# With TALLY set to a file the three numbers are appended to it as a line (scripts/check.sh sums them).
+# With TALLY set to a file the three numbers are appended to it as a line: scripts/check.sh sums.
 # JOBS programs run at a time.
 : "${JOBS:=2}"
 dir=$(mktemp -d) || exit 2

@@ -18,7 +18,8 @@
 #define ERROR_TEXT_MAX 1024 /* bytes, so that an error fits on a stack of an actor */
 
 struct error {
-	char text[ERROR_TEXT_MAX]; /* one line without the newline, "" while there is no error */
+	/* One line without the newline, "" while there is no error; no control characters. */
+	char text[ERROR_TEXT_MAX];
 };
 
 /* Set the text.  A null @err is allowed and ignored.  Always returns -1, for `return error_set(…)`.
