@@ -4,6 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Errors quote the user's input: what would break the line, or steer a terminal, becomes a '?'. */
+static int
+make_one_line(struct error *err)
+{
+	for (char *c = err->text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			*c = *c == '\n' || *c == '\t' ? ' ' : '?';
+	return -1;
+}
+
 int
 error_set(struct error *err, const char *fmt, ...)
 {
@@ -14,7 +24,7 @@ error_set(struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	return -1;
+	return make_one_line(err);
 }
 
 int
@@ -35,7 +45,7 @@ error_at(struct error *err, const char *file, long line, long column, const char
 	va_start(ap, fmt);
 	vsnprintf(err->text + n, sizeof(err->text) - n, fmt, ap);
 	va_end(ap);
-	return -1;
+	return make_one_line(err);
 }
 
 int
@@ -53,5 +63,5 @@ error_prefix(struct error *err, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(err->text);
 	snprintf(err->text + n, sizeof(err->text) - n, ": %s", old.text);
-	return -1;
+	return make_one_line(err);
 }
