@@ -3,9 +3,9 @@
 -- Two threads wait for one eventfd, and the first to read it takes the event away from the other.
 --
 -- A VMM has a thread for each queue of a device, and to pause the device it writes one eventfd that all of them have in
--- their epoll sets.  An eventfd is a counter: a read returns all of it and sets it to 0.  Either the write wakes both,
--- one reads and the other finds nothing, blocked in read() inside a loop that also serves requests; or, with
--- EFD_NONBLOCK, the other one goes back to epoll and never pauses.  Whoever waits for both to have paused waits for ever.
+-- their epoll sets.  An eventfd is a counter: a read returns all of it and sets it to 0.  The write wakes both, one
+-- reads, and the other finds nothing: it blocks in read() inside a loop that also serves requests, or, with
+-- EFD_NONBLOCK, goes back to epoll.  Either way it never pauses, and who waits for both to have paused waits for ever.
 --
 -- EFD_SEMAPHORE and a write of the number of threads is one cure, an eventfd each is another; a reader that does not
 -- read but leaves the event pending until resume is what cloud-hypervisor does.
