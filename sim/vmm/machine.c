@@ -198,7 +198,7 @@ vhost_user_backend(struct machine_device *d)
 	char name[64];
 
 	snprintf(name, sizeof(name), "vhost-user-%s", d->vdev.name_text);
-	u = vhost_user_create(&d->vdev, name, ops, NULL);
+	u = vhost_user_create(&d->vdev, name, ops, &d->config.vhost_user);
 	u->set.guest_notifiers = vhost_calls;
 	u->set.guest_notifiers_arg = &d->relay;
 	return u;

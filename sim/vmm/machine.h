@@ -86,6 +86,7 @@ struct machine_device_config {
 	unsigned vectors; /* MSI-X; 0: one for each queue and one for the configuration */
 	struct iothread *iothread; /* MACHINE_IOTHREAD; null: one of its own */
 	bool poll; /* that one polls before it sleeps */
+	struct vhost_user_config vhost_user;
 	struct blk_config blk;
 	struct net_config net;
 };
