@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/runner.h"
 #include "cli/version.h"
+#include "cli/watchdog.h"
 
 #define RUN_OPTIONS "set machine db trace quiet"
 
@@ -205,6 +206,7 @@ main(int argc, char **argv)
 		return EXIT_HELD;
 	}
 	runner_catch_signals(true);
+	watchdog_start();
 	status = c->run(&o, &err);
 	if (err.text[0])
 		fprintf(stderr, "ringside: %s\n", err.text);

@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "cli/command.h"
 #include "cli/version.h"
+#include "cli/watchdog.h"
 #include "explore/replay.h"
 #include "record/reader.h"
 #include "script/lua_world.h"
@@ -73,6 +74,7 @@ begin(struct session *s, const char *path, const char *variant, const struct opt
       struct error *err)
 {
 	*s = (struct session){ 0 };
+	watchdog_start();
 	if (check_models(o, err) || scenario_load(path, &s->scenario, err))
 		return -1;
 	s->variant = scenario_find_variant(&s->scenario, variant, err);
@@ -142,8 +144,11 @@ session_judge(struct world *w, enum stop stop, struct finding *f, void *context)
 {
 	struct session *s = context;
 	struct error err;
-	enum verdict v = scenario_judge(w, stop, f, &err);
+	enum verdict v;
 
+	watchdog_judge(w);
+	v = scenario_judge(w, stop, f, &err);
+	watchdog_judge(NULL);
 	if (err.text[0] && !s->error.text[0]) {
 		s->error = err;
 		runner_interrupted = SIGINT; /* nothing more to learn: the explorer ends */

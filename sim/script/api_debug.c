@@ -64,6 +64,9 @@ queue_info(lua_State *L)
 	api_set_integer(L, "doorbell", (lua_Integer)s.doorbell);
 	api_set_boolean(L, "doorbell_decoded", s.doorbell_decoded);
 	api_set_boolean(L, "ioeventfd_assigned", s.ioeventfd_assigned);
+	api_set_integer(L, "notify_position", q->d->vdev.vqs[q->index].notify_position);
+	api_set_integer(L, "notify_backwards",
+			(lua_Integer)q->d->vdev.vqs[q->index].notify_backwards);
 	api_set_integer(L, "kicks", (lua_Integer)s.kicks);
 	api_set_integer(L, "pops", (lua_Integer)s.pops);
 	api_set_integer(L, "pushes", (lua_Integer)s.pushes);

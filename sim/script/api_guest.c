@@ -32,6 +32,7 @@ api_virtio_config(lua_State *L, int index, struct machine_device *d, const char 
 		.vectors = (enum guest_vectors)api_word(L, index, "vectors", GUEST_VECTORS_EACH,
 							vectors_word, 3),
 		.notify_locked = api_boolean(L, index, "notify_locked", false),
+		.irq_count_max = (uint32_t)api_integer(L, index, "irq_count_max", 0, 0, INT32_MAX),
 	};
 }
 
@@ -39,7 +40,7 @@ static int
 make_blk(lua_State *L, struct machine_device *d)
 {
 	static const char *const allowed[] = { "name",		"features", "vectors",
-					       "notify_locked", "cpus",	    "queues",
+					       "notify_locked", "irq_count_max", "cpus",	    "queues",
 					       "queue_size",	"scan",	    NULL };
 	struct script_machine *sm = script_of(L)->machine;
 	struct guest_blk_config config = { 0 };
@@ -383,6 +384,16 @@ net_recv(lua_State *L)
 }
 
 static int
+net_break_device(lua_State *L)
+{
+	struct guest_net *net = check_net(L);
+
+	script_must_be_actor(L, "break_device");
+	guest_virtio_break(&net->dev);
+	return 0;
+}
+
+static int
 net_remove(lua_State *L)
 {
 	struct guest_net *net = check_net(L);
@@ -484,6 +495,7 @@ const struct api_entry api_guest[] = {
 	  "ndo_start_xmit(); waits while the queue is stopped", net_xmit },
 	{ "net", "recv", "([pair [, wait]]) -> string or nil",
 	  "the next packet; waits unless wait is false", net_recv },
+	{ "net", "break_device", "()", "virtio_break_device(): it was pulled out", net_break_device },
 	{ "net", "remove", "()", "virtnet_remove()", net_remove },
 	{ "net", "freeze", "()", "virtnet_freeze()", net_freeze },
 	{ "net", "restore", "() -> true or nil, errno", "virtnet_restore()", net_restore },

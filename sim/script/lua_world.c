@@ -187,6 +187,8 @@ script_must_not_check(lua_State *L, const char *what)
 
 /* --- bounds ----------------------------------------------------------------------------------- */
 
+volatile uint32_t script_beat;
+
 static void
 count_hook(lua_State *L, lua_Debug *ar)
 {
@@ -194,6 +196,7 @@ count_hook(lua_State *L, lua_Debug *ar)
 	struct error err;
 	char text[ERROR_TEXT_MAX];
 
+	script_beat++;
 	if (world_step(s->w) != s->loop_step) {
 		s->loop_step = world_step(s->w);
 		s->loop_hooks = 0;

@@ -34,7 +34,7 @@
 #include "explore/verdict.h"
 
 /* A script that needs more than this builds something unbounded. */
-#define SCRIPT_BYTES_MAX ((size_t)LIMIT(256u, 64u) << 20)
+#define SCRIPT_BYTES_MAX ((size_t)LIMIT(256u, 128u) << 20)
 /* About a quarter of a second. */
 #define SCRIPT_LOOP_INSTRUCTIONS 20000000u
 #define SCRIPT_HOOK_INSTRUCTIONS 1000u
@@ -123,6 +123,12 @@ script_try(lua_State *L, int args, int results, struct error *err);
  */
 void
 script_world_error(struct world *w, struct error *err);
+
+/*
+ * Goes up while Lua code runs, in any world of the process, and never back: tells somebody outside whether a
+ * script goes on (cli/watchdog.h). Nothing of a run depends on it.
+ */
+extern volatile uint32_t script_beat;
 
 /* Raise an error unless an actor runs, for functions that wait. */
 void
