@@ -2,9 +2,9 @@
 --
 -- Hung: no notification was lost, the state of the ring is wrong.
 --
--- A vhost device was stopped and started again while a request was in flight, and its position was taken at once: behind
--- the request.  The buffer is available, and the device has read past it.  No kick will make it look there again,
--- and there is nothing to interrupt for.
+-- A vhost device was stopped and started again while a request was in flight, and its position was taken at once:
+-- behind the request.  The buffer is available, and the device has read past it.  No kick will make it look there
+-- again, and there is nothing to interrupt for.
 --
 -- `ringside diagnose` has to find that neither call nor kick helps, at any level, and show why: last_avail_idx is
 -- avail_idx, and used_idx is behind both.

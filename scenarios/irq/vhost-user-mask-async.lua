@@ -2,9 +2,9 @@
 --
 -- A vector is masked by a message, and the driver goes on before the backend has read it.
 --
--- Masking by swap changes the backend's call fd.  In the kernel that is an ioctl, done when it returns.  With vhost-user
--- it is SET_VRING_CALL on a socket: the driver's write to the mask bit has returned, the driver relies on silence, and
--- the backend signals the old call fd, whose irqfd is still armed:
+-- Masking by swap changes the backend's call fd.  In the kernel that is an ioctl, done when it returns.  With
+-- vhost-user it is SET_VRING_CALL on a socket: the driver's write to the mask bit has returned, the driver relies
+-- on silence, and the backend signals the old call fd, whose irqfd is still armed:
 --
 --	vCPU        mask: SET_VRING_CALL sent ─── relies on the mask
 --	backend     uses a buffer, signals the old call fd ──────────── reads SET_VRING_CALL

@@ -42,12 +42,10 @@ static const struct exception exceptions[] = {
 	NEEDS_TSO(DEVICE_PUBLISH_SKIP_MB),
 	NEEDS_TSO(DEVICE_ENABLE_SKIP_MB),
 	NEEDS_TSO(DEVICE_SIGNALLED_EAGER),
+	TESTED(NOTIFICATION_DATA_IOEVENTFD, "test_virtio_pci.c",
+	       "a set-up that is refused: our devices do not need the position that it loses"),
 	TESTED(GUEST_RESET_NO_WAIT, "test_guest_driver.c",
 	       "the VMM resets within the exit, so nothing is lost: a breach of a should"),
-	TESTED(GUEST_POLL_BROKEN, "test_guest_driver.c",
-	       "the way back of an index, in a poll of the driver's own"),
-	TESTED(GUEST_NET_REAP_CB_ON, "test_guest_net.c",
-	       "costs interrupts that find nothing; a line dies of 99,900 of them"),
 };
 
 #define EXCEPTIONS (sizeof(exceptions) / sizeof(exceptions[0]))
