@@ -39,15 +39,17 @@ lost_before_or_after(const struct queue_findings *q, char *what, size_t size)
 		snprintf(what, size,
 			 "the interrupt: the notifier was signalled, and nobody took it on");
 	else if (!wanted)
-		snprintf(what, size, "the interrupt, before the guest notifier: the ring says that "
+		snprintf(what, size,
+			 "the interrupt, before the guest notifier: the ring says that "
 			 "none is wanted");
 	else if (all_taken(q))
 		snprintf(what, size,
 			 "the interrupt, after the guest notifier: it was signalled and "
 			 "taken from there, and no handler has looked since");
 	else
-		snprintf(what, size, "the interrupt, before the guest notifier: the ring asks for "
-			"it, "
+		snprintf(what, size,
+			 "the interrupt, before the guest notifier: the ring asks for "
+			 "it, "
 			 "and the device did not send it");
 }
 
@@ -95,8 +97,9 @@ lost_kick(const struct queue_findings *q, char *what, size_t size)
 			s->doorbell_decoded ? "decoded" : "not decoded",
 			s->ioeventfd_assigned ? "assigned" : "not assigned");
 	else
-		snprintf(what, size, "the kick, after the notifier: %s", s->owner ?
-			 "who serves the queue does not listen" : "nobody serves the queue");
+		snprintf(what, size, "the kick, after the notifier: %s",
+			 s->owner ? "who serves the queue does not listen"
+				  : "nobody serves the queue");
 }
 
 static void

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each fault of engine/faults.def is shown by something.  A fault that a sequentially consistent world can
- * show stands in a failing variant of a scenario: `ringside test scenarios` then proves that it is found.
- * The others are listed here with the unit test that trips them, or with the memory model that they need.
+ * Each fault of engine/faults.def is shown by something.  A fault that a sequentially consistent
+ * world can show stands in a failing variant of a scenario: `ringside test scenarios` then proves
+ * that it is found. The others are listed here with the unit test that trips them, or with the
+ * memory model that they need.
  *
- * Scenarios are scanned as text: a fault counts if the last `expect = "…"` before its name is not "ok",
- * which is how variants are written (scenarios/README.md).
+ * Scenarios are scanned as text: a fault counts if the last `expect = "…"` before its name is not
+ * "ok", which is how variants are written (scenarios/README.md).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,8 +34,14 @@ struct exception {
 	const char *reason;
 };
 
-#define TESTED(id, test, reason) { FAULT_##id, "FAULT_" #id, test, reason }
-#define NEEDS_TSO(id) { FAULT_##id, "FAULT_" #id, NULL, "needs tso: a store behind a later load" }
+#define TESTED(id, test, reason) \
+	{ \
+		FAULT_##id, "FAULT_" #id, test, reason \
+	}
+#define NEEDS_TSO(id) \
+	{ \
+		FAULT_##id, "FAULT_" #id, NULL, "needs tso: a store behind a later load" \
+	}
 
 static const struct exception exceptions[] = {
 	NEEDS_TSO(DRIVER_KICK_SKIP_MB),
