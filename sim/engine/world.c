@@ -45,6 +45,8 @@ world_ask(struct world *w, uint32_t n, enum choice_kind kind)
 {
 	struct world_host *h = w->host;
 
+	/* Only a point offers more than what is ready: the actor that runs. */
+	h->asked_at_point = n > w->ready_count;
 	if (n > CHOICE_N_MAX)
 		n = CHOICE_N_MAX;
 
@@ -65,6 +67,27 @@ world_choose(struct world *w, uint32_t n, enum choice_kind kind)
 {
 	must(n);
 	return n == 1 ? 0 : world_ask(w, n, kind);
+}
+
+bool
+world_at_point(const struct world *w)
+{
+	return w->host->asked_at_point;
+}
+
+struct actor *
+world_alternative(const struct world *w, uint32_t answer)
+{
+	uint32_t self = w->host->asked_at_point;
+
+	if (answer < self)
+		return w->current;
+	answer -= self;
+	must(answer < w->ready_count);
+
+	const struct ready *r = &w->ready[(w->ready_first + answer) & (w->ready_capacity - 1)];
+
+	return r->fn ? NULL : r->arg;
 }
 
 void

@@ -297,6 +297,23 @@ world_set_chooser(struct world *w, struct chooser *c);
 uint32_t
 world_choose(struct world *w, uint32_t n, enum choice_kind kind);
 
+/*
+ * For choosers, while they are asked CHOICE_ACTOR or CHOICE_TIE (at no other time, nor of another
+ * kind): the actor that goes on with @answer, or null if that runs a callback.  O(1).
+ *
+ *	asked in          answer 0                    the others
+ *	actor_point()     the actor that runs         what is ready, but for it
+ *	actor_yield()     the first that is ready     what is ready; the actor that yields is last
+ *	a wait, a sleep   the first that is ready     what is ready; a relaxed sleeper is among them
+ *	the run loop      the first that is ready     what is ready; no actor runs
+ */
+struct actor *
+world_alternative(const struct world *w, uint32_t answer);
+
+/* Same conditions: whether a point asks, so that any answer but 0 preempts the actor that runs. */
+bool
+world_at_point(const struct world *w);
+
 /* --- events --------------------------------------------------------------------------------- */
 
 /* Say something. Arguments that the kind's format does not use are 0. */

@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/must.h"
+#include "engine/cost.h"
 #include "engine/world.h"
 
 typedef void (*ready_fn)(struct world *w, void *arg);
@@ -85,6 +86,7 @@ struct world_host {
 	struct choice *choice;
 	size_t choice_capacity;
 	struct chooser *chooser;
+	bool asked_at_point; /* of the last question: see world_at_point() */
 	sink_fn sink;
 	void *sink_context;
 	struct event *sink_buffer;
@@ -139,6 +141,7 @@ struct world {
 	struct observer *observers[EV_COUNT + 1];
 	void *room[ROOM_DATA_COUNT];
 	struct error *error;
+	int64_t cost_ns[COST_COUNT];
 	uint64_t faults[(FAULT_COUNT + 63) / 64];
 };
 

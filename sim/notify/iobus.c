@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/must.h"
+#include "engine/cost.h"
 #include "notify/iobus.h"
 
 const char *const io_space_name[IO_SPACES] = { "mmio", "pio" }; /* ORDER IO_SPACE */
@@ -126,6 +127,7 @@ iobus_write(struct iobus *bus, enum io_space space, uint64_t address, uint32_t l
 		e->matched++;
 		emit(bus->world, EV_IOEVENTFD_MATCH, e->fd->name, bus->space_names[space],
 		     (int64_t)address, e->length, (int64_t)value);
+		cost_spend(bus->world, COST_IOEVENTFD);
 		eventfd_signal(e->fd);
 		return true;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/must.h"
+#include "engine/cost.h"
 #include "notify/memview.h"
 #include "notify/vcpu.h"
 
@@ -248,6 +249,8 @@ dispatch_write(struct memview *view, struct vcpu *v, enum io_space space, uint64
 	emit(w, EV_IO_EXIT, view->bus->space_names[space], (int64_t)address, length, (int64_t)value,
 	     id);
 	actor_point(w);
+	if (v)
+		cost_spend(w, COST_USERSPACE_EXIT);
 	r = memview_find(view, space, address, length);
 	if (!r) {
 		emit(w, EV_IO_UNASSIGNED, view->bus->space_names[space], (int64_t)address, length,

@@ -4,6 +4,7 @@
 
 #include "base/bitmap.h"
 #include "base/must.h"
+#include "engine/cost.h"
 #include "notify/irqchip.h"
 #include "notify/vcpu.h"
 
@@ -170,6 +171,7 @@ take(struct vcpu *v)
 	v->interrupts++;
 	exclude(v, NULL);
 	emit(v->world, EV_IRQ_ENTER, v->id, vector);
+	cost_spend(v->world, COST_IRQ_ENTRY);
 	if (!gate.fn) {
 		emit(v->world, EV_IRQ_SPURIOUS, v->id, vector);
 		vcpu_eoi(v);
@@ -376,6 +378,7 @@ vcpu_exit(struct vcpu *v)
 	v->exited = self;
 	v->exits++;
 	exclude(v, self);
+	cost_spend(v->world, COST_VM_EXIT);
 }
 
 void

@@ -156,6 +156,9 @@ l_machine(lua_State *L)
 	if (s->machine)
 		return luaL_error(L, "machine: one a world");
 	options_from_lua(L, 1, "machine", machine_option_table, &config);
+	for (int c = 0; c < COST_COUNT; c++)
+		if (!config.cost_ns[c])
+			config.cost_ns[c] = cost_info[c].default_ns;
 	sm = world_alloc(w, sizeof(*sm));
 	sm->m = machine_create(w, &config);
 	s->machine = sm;

@@ -2,6 +2,7 @@
 #include "vhost/worker.h"
 
 #include "base/must.h"
+#include "engine/cost.h"
 
 /* --- the thread ----------------------------------------------------------------------------- */
 
@@ -50,8 +51,10 @@ worker_run(struct actor *self, void *arg)
 			worker->sleeps++;
 			emit(w, EV_VHOST_WORKER_SLEEP, worker->name);
 		}
-		while (!worker->running)
+		while (!worker->running) {
 			waitq_wait(w, &worker->wait);
+			cost_spend(w, COST_WAKEUP);
+		}
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "vmm/aio_context.h"
 
 #include "base/must.h"
+#include "engine/cost.h"
 
 void
 aio_context_init(struct aio_context *ctx, struct world *w, const char *name)
@@ -220,6 +221,7 @@ aio_wait(struct aio_context *ctx)
 			return;
 		ctx->sleeps++;
 		waitq_wait(ctx->w, &ctx->wait);
+		cost_spend(ctx->w, COST_WAKEUP);
 	}
 }
 

@@ -55,6 +55,9 @@ machine_create(struct world *w, const struct machine_config *config)
 			   (unsigned long long)MACHINE_RAM_MAX);
 	if (m->config.vcpus > MACHINE_VCPUS_MAX)
 		world_fail(w, "a machine has at most %u vCPUs", MACHINE_VCPUS_MAX);
+	for (int c = 0; c < COST_COUNT; c++)
+		if (m->config.cost_ns[c])
+			cost_set(w, (enum cost)c, m->config.cost_ns[c]);
 	gm_create(w, m->config.ram_bytes);
 	m->bus = iobus_create(w);
 	m->view = memview_create(w, m->bus);

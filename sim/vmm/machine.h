@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/cost.h"
 #include "notify/guest_notifier.h"
 #include "notify/iobus.h"
 #include "notify/irqchip.h"
@@ -46,6 +47,7 @@
 struct machine_config {
 	uint64_t ram_bytes; /* 0: MACHINE_RAM_BYTES */
 	unsigned vcpus; /* 0: 1 */
+	int64_t cost_ns[COST_COUNT]; /* of timed mode (engine/costs.def); 0: nothing */
 };
 
 /* ORDER MACHINE_TYPE: machine.c names them. */
