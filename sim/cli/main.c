@@ -172,6 +172,16 @@ unknown_command(const char *name)
 	return EXIT_USAGE;
 }
 
+/* A result that was not written is no result. */
+static int
+end_output(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "ringside: cannot write the output\n");
+	return status == EXIT_HELD ? EXIT_USAGE : status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -183,11 +193,11 @@ main(int argc, char **argv)
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    (!strcmp(argv[1], "help") && argc == 2)) {
 		usage(argc < 2 ? stderr : stdout);
-		return argc < 2 ? EXIT_USAGE : EXIT_HELD;
+		return end_output(argc < 2 ? EXIT_USAGE : EXIT_HELD);
 	}
 	if (!strcmp(argv[1], "--version")) {
 		printf("ringside %s (%s)\n", ringside_version, ringside_commit);
-		return EXIT_HELD;
+		return end_output(EXIT_HELD);
 	}
 	if (!strcmp(argv[1], "help")) {
 		argv[1] = argv[2];
@@ -203,16 +213,12 @@ main(int argc, char **argv)
 	}
 	if (o.help) {
 		command_help(c, stdout);
-		return EXIT_HELD;
+		return end_output(EXIT_HELD);
 	}
 	runner_catch_signals(true);
 	watchdog_start();
 	status = c->run(&o, &err);
 	if (err.text[0])
 		fprintf(stderr, "ringside: %s\n", err.text);
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "ringside: cannot write the output\n");
-		return status == EXIT_HELD ? EXIT_USAGE : status;
-	}
-	return status;
+	return end_output(status);
 }

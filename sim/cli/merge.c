@@ -14,7 +14,7 @@ command_merge(const struct options *o, struct error *err)
 	int ret = record_merge(o->args[0], (const char *const *)o->args + 1,
 			       (size_t)o->arg_count - 1, &merged, err);
 
-	if (!o->quiet)
+	if (!o->quiet && !ret)
 		printf("%s: %" PRIu64 " runs came in\n", o->args[0], merged);
 	return ret ? EXIT_USAGE : EXIT_HELD;
 }

@@ -129,10 +129,16 @@ parse_time(const char *text, int64_t *ns, struct error *err)
 static int
 parse_shard(const char *text, struct options *o, struct error *err)
 {
-	char end;
+	char *slash, *end;
+	unsigned long part = strtoul(text, &slash, 10);
+	unsigned long parts = *slash == '/' ? strtoul(slash + 1, &end, 10) : 0;
 
-	if (sscanf(text, "%u/%u%c", &o->shard, &o->shards, &end) == 2 && o->shard < o->shards)
+	if (*text >= '0' && *text <= '9' && parts && slash[1] >= '0' && slash[1] <= '9' && !*end &&
+	    part < parts && parts <= UINT32_MAX) {
+		o->shard = (uint32_t)part;
+		o->shards = (uint32_t)parts;
 		return 0;
+	}
 	return error_set(err, "--shard %s: must be I/N with I from 0 to N - 1", text);
 }
 

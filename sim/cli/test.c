@@ -154,14 +154,19 @@ next_result(struct tests *t)
 static void
 wait_workers(struct tests *t)
 {
-	unsigned crashes = 0;
+	unsigned crashes = 0, stuck = 0;
 	int status;
 
-	for (unsigned i = 0; i < t->workers; i++)
-		if (waitpid(t->worker[i], &status, 0) > 0 &&
-		    (!WIFEXITED(status) || WEXITSTATUS(status)))
+	for (unsigned i = 0; i < t->workers; i++) {
+		if (waitpid(t->worker[i], &status, 0) <= 0)
+			continue;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
+			stuck++; /* watchdog.h */
+		else if (!WIFEXITED(status) || WEXITSTATUS(status))
 			crashes++;
+	}
 	t->crashed = crashes;
+	crashes += stuck;
 	for (unsigned i = 0; i < t->count; i++) {
 		struct test_result *r = &t->results[i];
 
@@ -169,7 +174,8 @@ wait_workers(struct tests *t)
 			continue;
 		r->status = crashes ? TEST_FAILED : TEST_SKIPPED;
 		snprintf(r->text, sizeof(r->text), "%s",
-			 crashes ? "bug in Ringside: the process died (see above)"
+			 crashes ? t->crashed ? "bug in Ringside: the process died (see above)"
+						 : "the script does not come back (see above)"
 			 : runner_interrupted || t->interrupted ? "interrupted"
 								: "not run: no process was left");
 		crashes -= crashes > 0;

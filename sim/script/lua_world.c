@@ -99,10 +99,15 @@ message_handler(lua_State *L)
 {
 	lua_Debug ar;
 	int level = 1;
+	bool located = lua_type(L, 1) == LUA_TSTRING; /* Lua does that for strings only */
 
-	script_tostring(L, 1, NULL);
 	if (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) && *ar.what == 'C')
 		level++;
+	lua_pushliteral(L, "");
+	if (!located)
+		luaL_where(L, level);
+	script_tostring(L, 1, NULL);
+	lua_concat(L, lua_gettop(L) - 1);
 	push_context(L, level + 1);
 	lua_concat(L, 2);
 	return 1;
