@@ -119,6 +119,26 @@ tell_evidence(const struct queue_findings *q, char *text, size_t size)
 		 q->has_guest ? q->guest.count : 0, q->has_guest ? q->guest.signals : 0);
 }
 
+/* Nothing helps: is it the queue itself? */
+static bool
+stuck(const struct queue_findings *q, char *what, size_t size)
+{
+	const struct debug_queue_status *s = &q->status;
+	unsigned read = (uint16_t)(s->ring.last_avail_idx - s->ring.used_idx);
+
+	if (read > s->inuse)
+		snprintf(what, size,
+			 "no notification; the ring: the device has read %u buffers past "
+			 "used_idx, and only %u are in flight",
+			 read, s->inuse);
+	else if (s->inuse)
+		snprintf(what, size,
+			 "no notification; the device: it has %u buffers in flight and "
+			 "does not use them",
+			 s->inuse);
+	return read > s->inuse || s->inuse;
+}
+
 bool
 diagnosis_make(const struct queue_findings *q, char *what, size_t what_size, char *evidence,
 	       size_t evidence_size)
@@ -128,8 +148,12 @@ diagnosis_make(const struct queue_findings *q, char *what, size_t what_size, cha
 	for (unsigned kind = 0; kind < ATTEMPT_KINDS; kind++)
 		for (unsigned level = 0; level < DEBUG_LEVELS; level++)
 			by[kind] |= recovers(q, (enum attempt_kind)kind, (enum debug_level)level);
-	if (!by[ATTEMPT_CALL] && !by[ATTEMPT_KICK])
-		return false;
+	if (!by[ATTEMPT_CALL] && !by[ATTEMPT_KICK]) {
+		if (!stuck(q, what, what_size))
+			return false;
+		tell_evidence(q, evidence, evidence_size);
+		return true;
+	}
 	/* A kick may recover a driver that misses an interrupt, for the device then looks again at
 	 * what it owes; a call gives the device nothing.  So a call that helps says more. */
 	if (by[ATTEMPT_CALL])

@@ -38,7 +38,10 @@ struct queue_findings {
 	struct attempt attempt[ATTEMPT_KINDS][DEBUG_LEVELS];
 };
 
-/* Sentences, each one line: @what was lost, and the @evidence. False if nothing recovered here. */
+/*
+ * Sentences, each one line: @what was lost, and the @evidence.  False if nothing recovered here and
+ * the queue shows nothing wrong.
+ */
 bool
 diagnosis_make(const struct queue_findings *q, char *what, size_t what_size, char *evidence,
 	       size_t evidence_size);

@@ -23,7 +23,7 @@ cause hung-route route_gone 'blk0.vq0: the route: GSI 24'
 says "call blk0.vq0 at the eventfd: no change"
 says "call blk0.vq0 at the msi: 1 of 1 go on"
 cause hung-interrupt no_handler 'blk0.vq0: the interrupt, after the guest notifier'
-cause hung-ring behind 'no notification'
+cause hung-ring behind 'blk0.vq0: no notification; the ring: the device has read 1 buffers past'
 if grep -q 'go on$' out; then fail "something recovered a ring whose state is wrong"; fi
 says "last_avail_idx=1"
 
