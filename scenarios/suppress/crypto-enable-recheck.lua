@@ -9,8 +9,8 @@
 --	} while (!virtio_queue_empty(vq))          <- the line that virtio-crypto did not have
 --
 -- A request that another CPU exposes between the last pop and the last line was told not to kick.  Each device model
--- of QEMU has this loop of its own, and each was written at least once without its end.  There is no virtio-crypto here:
--- the loop is that of virtio-blk, in the main loop and in an iothread.
+-- of QEMU has this loop of its own, and it is easily written without its end.  There is no virtio-crypto here: the
+-- loop is that of virtio-blk, in the main loop and in an iothread.
 return {
 	name = "crypto-enable-recheck",
 	title = "a handler enables notifications and does not look at the ring again",

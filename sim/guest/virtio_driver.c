@@ -234,6 +234,8 @@ request_vector(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned n, bool
 			  : n == VECTOR_CONFIG ? config_interrupt
 					       : shared_interrupt,
 			  vq ? (void *)vq : (void *)dev);
+	if (dev->config.irq_count_max)
+		dev->irqs[n].desc->count_max = dev->config.irq_count_max;
 }
 
 void

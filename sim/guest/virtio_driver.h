@@ -49,6 +49,7 @@ struct guest_virtio_config {
 	enum guest_vectors vectors; /* the first to try */
 	bool notify_locked; /* post notifications under the queue's lock (proposed in 2025) */
 	uint64_t quirks; /* enum dp_quirk for its rings, beside those of the world's faults */
+	uint32_t irq_count_max; /* of its lines, see struct irqdesc; 0: as Linux */
 };
 
 enum guest_virtio_state {

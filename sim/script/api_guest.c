@@ -39,9 +39,10 @@ api_virtio_config(lua_State *L, int index, struct machine_device *d, const char 
 static int
 make_blk(lua_State *L, struct machine_device *d)
 {
-	static const char *const allowed[] = { "name",		"features", "vectors",
-					       "notify_locked", "irq_count_max", "cpus",	    "queues",
-					       "queue_size",	"scan",	    NULL };
+	static const char *const allowed[] = { "name",	  "features",   "vectors",
+					       "notify_locked", "irq_count_max", "cpus",
+					       "queues",  "queue_size", "scan",
+					       NULL };
 	struct script_machine *sm = script_of(L)->machine;
 	struct guest_blk_config config = { 0 };
 	struct guest_blk *blk;
@@ -67,6 +68,7 @@ make_net(lua_State *L, struct machine_device *d)
 					       "features",
 					       "vectors",
 					       "notify_locked",
+					       "irq_count_max",
 					       "cpus",
 					       "pairs",
 					       "queue_size",

@@ -262,7 +262,7 @@ static int
 device_core(lua_State *L)
 {
 	static const char *const allowed[] = { "name", "features", "vectors", "notify_locked",
-					       NULL };
+					       "irq_count_max", NULL };
 	struct machine_device *d = api_check(L, 1, "device");
 	struct guest_virtio_config config;
 	struct script_core *c;

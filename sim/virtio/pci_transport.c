@@ -248,10 +248,13 @@ virtio_pci_notify_write(struct virtio_pci *p, uint32_t offset, uint32_t size, ui
 		return;
 	if (with_data) {
 		struct virtio_queue *vq = &vdev->vqs[index];
+		uint16_t position = (uint16_t)(value >> 16);
 
-		emit(vdev->w, EV_VIRTIO_NOTIFICATION_DATA, vdev->name, vq->index,
-		     (int64_t)(value >> 16), vq->notify_position);
-		vq->notify_position = (uint16_t)(value >> 16);
+		emit(vdev->w, EV_VIRTIO_NOTIFICATION_DATA, vdev->name, vq->index, position,
+		     vq->notify_position);
+		if ((int16_t)(position - vq->notify_position) < 0)
+			vq->notify_backwards++;
+		vq->notify_position = position;
 	}
 	virtio_queue_notify(&vdev->vqs[index]);
 }
@@ -406,6 +409,7 @@ pci_queue_reset(struct virtio_queue *vq)
 {
 	guest_notifier_set_vector(virtio_pci_notifier(vq), MSIX_NO_VECTOR);
 	vq->notify_position = 0;
+	vq->notify_backwards = 0;
 }
 
 static void

@@ -139,6 +139,7 @@ struct virtio_queue {
 	uint64_t desc_gpa, driver_gpa, device_gpa;
 	uint16_t vector; /* VIRTIO_MSI_NO_VECTOR: none */
 	uint16_t notify_position; /* of the last kick with VIRTIO_F_NOTIFICATION_DATA */
+	uint64_t notify_backwards; /* such kicks whose position was older than that of the kick before */
 	bool enabled;
 	bool resetting; /* queue_reset reads 1 */
 
