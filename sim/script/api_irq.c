@@ -227,6 +227,19 @@ mask_pin(void *arg, struct vcpu *v, bool masked)
 	ioapic_mask(&q->chip->ioapic, (unsigned)q->pin, masked);
 }
 
+/* The first that nobody has. */
+static unsigned
+free_vector(lua_State *L, const struct vcpu *v)
+{
+	unsigned vector = GUEST_VECTOR_FIRST;
+
+	while (vector <= GUEST_VECTOR_LAST && v->idt[vector].fn)
+		vector++;
+	if (vector > GUEST_VECTOR_LAST)
+		luaL_error(L, "irq: the CPU has no vector left");
+	return vector;
+}
+
 static int
 machine_irq(lua_State *L)
 {
@@ -240,8 +253,12 @@ machine_irq(lua_State *L)
 	api_options(L, 3, "irq", allowed);
 	q->chip = sm->m->chip;
 	q->cpu = sm->cpu[api_integer(L, 3, "cpu", 0, 0, (lua_Integer)sm->m->vcpu_count - 1)];
-	q->vector = (unsigned)api_integer(L, 3, "vector", GUEST_VECTOR_FIRST, GUEST_VECTOR_FIRST,
-					  GUEST_VECTOR_LAST);
+	q->vector = (unsigned)api_integer(L, 3, "vector", 0, 0, GUEST_VECTOR_LAST);
+	if (!q->vector)
+		q->vector = free_vector(L, q->cpu->vcpu);
+	if (q->vector < GUEST_VECTOR_FIRST || q->cpu->vcpu->idt[q->vector].fn)
+		return luaL_error(L, "irq: vector %d is not free; devices have %d to %d",
+				  (int)q->vector, (int)GUEST_VECTOR_FIRST, (int)GUEST_VECTOR_LAST);
 	q->pin = (int)api_integer(L, 3, "pin", -1, -1, IOAPIC_PINS - 1);
 	q->oneshot = api_boolean(L, 3, "oneshot", false);
 	q->shared = api_boolean(L, 3, "shared", false);
