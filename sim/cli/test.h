@@ -39,6 +39,13 @@ void
 test_case_run(const struct test_case *c, const struct options *o, struct record *r,
 	      struct test_result *result);
 
+/*
+ * Set the case up at two places of the address space and run the same schedules: -1 and @err if the
+ * digests differ.  Worlds are at different places in the hostile build only (world_create()).
+ */
+int
+test_twin(const struct test_case *c, const struct options *o, struct error *err);
+
 struct test_report {
 	const struct options *o;
 	const struct test_case *cases;

@@ -167,6 +167,7 @@ failure_write(const struct failure *f, FILE *out, struct error *err)
 	fprintf(out, "mode: %s\n", f->mode == WORLD_TIMED ? "timed" : "relaxed");
 	fprintf(out, "verdict: %s\n", verdict_name[f->finding.verdict]);
 	write_optional(out, "oracle", f->finding.oracle);
+	write_optional(out, "statement", f->finding.statement);
 	write_optional(out, "subject", f->finding.subject);
 	write_optional(out, "message", f->finding.message);
 	fprintf(out, "stop: %s\nsteps: %" PRIu64 "\ntime_ns: %" PRId64 "\n", stop_name[f->stop],

@@ -275,6 +275,7 @@ static const struct key {
 	{ "mode", read_mode, offsetof(struct failure, mode), false, false },
 	{ "verdict", read_verdict, offsetof(struct failure, finding.verdict), true, false },
 	{ "oracle", read_oracle, offsetof(struct failure, finding.oracle), false, false },
+	{ "statement", read_oracle, offsetof(struct failure, finding.statement), false, false },
 	{ "subject", read_subject, offsetof(struct failure, finding.subject), false, false },
 	{ "message", read_message, offsetof(struct failure, finding.message), false, false },
 	{ "stop", read_stop, offsetof(struct failure, stop), false, false },

@@ -227,6 +227,7 @@ static unsigned
 print_verdict(const struct lanes *l, FILE *out)
 {
 	const struct finding *f = l->options.finding;
+	const char *rule = f && *f->statement ? f->statement : f ? f->oracle : "";
 	char text[640];
 	unsigned lines;
 
@@ -234,8 +235,8 @@ print_verdict(const struct lanes *l, FILE *out)
 		return 0;
 	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s%s", verdict_name[f->verdict],
 		 *f->subject ? " (" : "", f->subject, *f->subject ? ")" : "",
-		 *f->message ? ": " : "", f->message, *f->oracle ? " [" : "", f->oracle,
-		 *f->oracle ? "]" : "");
+		 *f->message ? ": " : "", f->message, *rule ? " [" : "", rule,
+		 *rule ? "]" : "");
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';

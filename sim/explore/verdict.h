@@ -49,7 +49,9 @@ verdict_fails(enum verdict v)
 /* Every text is one line and ends with a zero; longer ones are cut. */
 struct finding {
 	enum verdict verdict;
-	char oracle[64]; /* id of the statement: "VIRTIO-2.7.10.1-D2" */
+	char oracle[64]; /* who noticed: "lost-kick" */
+	/* What was broken, where that is a statement of the specification: "VIRTIO-2.7.10.1-R6". */
+	char statement[64];
 	char subject[64]; /* "vq=0" */
 	char message[320]; /* a sentence for people */
 };

@@ -227,6 +227,8 @@ oracle_judge(struct world *w, enum stop stop, struct finding *f)
 		if (v) {
 			f->verdict = v->verdict;
 			snprintf(f->oracle, sizeof(f->oracle), "%s", oracle_info[v->oracle].name);
+			snprintf(f->statement, sizeof(f->statement), "%s",
+				 oracle_info[v->statement].name);
 			snprintf(f->subject, sizeof(f->subject), "%s", v->subject);
 			snprintf(f->message, sizeof(f->message), "%s", v->message);
 		} else if (stop == STOP_STEPS || stop == STOP_TIME) {
