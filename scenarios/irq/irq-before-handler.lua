@@ -23,7 +23,9 @@ return {
 		"Linux c346dae4f3fb: virtio: disable notification hardening by default",
 		"Linux 9e35276a5344, reverted by eb4cecb453a1: virtio_pci: harden MSI-X interrupts",
 	},
-	params = { early_buffers = { default = false, doc = "expose a buffer before DRIVER_OK, as receive queues do" } },
+	params = {
+		early_buffers = { default = false, doc = "expose a buffer before DRIVER_OK, as receive queues do" },
+	},
 	variants = {
 		late_handler = { expect = "lost-interrupt", faults = { "guest.probe.irq_after_driver_ok" }, runs = 2000,
 				 doc = "vectors unmasked first, handlers last" },

@@ -15,7 +15,7 @@ return {
 	evidence = { "QEMU 83d768b564: virtio: set ISR on dataplane notifications" },
 	params = {
 		backend = { default = "iothread", values = { "iothread", "main-loop" }, doc = "who completes" },
-		looks = { default = 200, min = 10, max = 100000, doc = "how often the driver looks before it gives up" },
+		looks = { default = 200, min = 10, max = 100000, doc = "how often the driver looks" },
 	},
 	variants = {
 		no_isr = { expect = "lost-interrupt", faults = { "qemu.dataplane.no_isr" }, runs = 100,

@@ -35,7 +35,8 @@ return {
 	},
 	setup = function(p)
 		local vm = machine {}
-		local dev = vm:device { name = "blk0", type = "virtio-blk", backend = "vhost-user", masking = p.masking }
+		local dev = vm:device { name = "blk0", type = "virtio-blk", backend = "vhost-user",
+					masking = p.masking }
 		local blk = dev:driver { name = "vda" }
 
 		local function interrupts()

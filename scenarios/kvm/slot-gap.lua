@@ -50,7 +50,8 @@ return {
 				local how = k:write_page(0xca)
 				in_guest:release()
 				expect(how == "ram", "state-lost", "gfn=0xca",
-				       "write " .. i .. " went to the VMM as " .. how .. ", where nothing answers: it is gone")
+				       string.format("write %d went to the VMM as %s, where nothing answers: it is gone",
+						     i, how))
 			end
 		end)
 	end,

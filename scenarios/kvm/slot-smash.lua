@@ -90,7 +90,8 @@ return {
 			vcpu0:join() -- the guest stops
 			send(k:migration_sync())
 			for _, gfn in ipairs(pages) do
-				expect(destination[gfn] == source[gfn], "dirty-page-lost", string.format("gfn=0x%x", gfn),
+				expect(destination[gfn] == source[gfn], "dirty-page-lost",
+				       string.format("gfn=0x%x", gfn),
 				       "the destination has an old version: its dirty bit died with the slot")
 			end
 		end)

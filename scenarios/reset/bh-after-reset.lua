@@ -26,7 +26,8 @@ return {
 		not_drained_main_loop = { expect = "spec-violation", faults = { "virtio.reset.no_drain" },
 					  set = { backend = "main-loop" }, runs = 4000, doc = "the main loop's" },
 		drained = { expect = "ok", runs = 4000, doc = "it does" },
-		drained_main_loop = { expect = "ok", set = { backend = "main-loop" }, runs = 4000, doc = "the main loop's" },
+		drained_main_loop = { expect = "ok", set = { backend = "main-loop" }, runs = 4000,
+				      doc = "the main loop's" },
 	},
 	setup = function(p)
 		local vm = machine {}

@@ -14,8 +14,8 @@ return {
 	title = "a configuration field is read half old, half new, and the generation does not tell",
 	evidence = { "virtio 1.3, 2.5.1 and 4.1.4.3.1: config_generation changes with the configuration" },
 	variants = {
-		same_generation = { expect = "spec-violation", faults = { "virtio.config.same_generation" }, runs = 4000,
-				    doc = "the change is not to be seen" },
+		same_generation = { expect = "spec-violation", faults = { "virtio.config.same_generation" },
+				    runs = 4000, doc = "the change is not to be seen" },
 		new_generation = { expect = "ok", runs = 4000, doc = "the driver reads again" },
 	},
 	setup = function()
@@ -33,7 +33,8 @@ return {
 			ready:set()
 			local capacity = core:config_read(0, 8)
 			expect(capacity == old or capacity == new, "spec-violation", "dev=blk0 capacity",
-			       string.format("the driver read 0x%x, which it never was", string.unpack("<I8", capacity)))
+			       string.format("the driver read 0x%x, which it never was",
+					     string.unpack("<I8", capacity)))
 		end, { cpu = 0 })
 		actor("resize", function()
 			ready:wait()

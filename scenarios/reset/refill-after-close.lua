@@ -22,8 +22,8 @@ return {
 		"Linux 4bc12818b363: virtio-net: disable delayed refill when pausing rx, the same again",
 	},
 	variants = {
-		work_comes_back = { expect = "use-after-unmap", faults = { "guest.net.refill_after_close" }, runs = 6000,
-				    doc = "cancelled and queued again" },
+		work_comes_back = { expect = "use-after-unmap", faults = { "guest.net.refill_after_close" },
+				    runs = 6000, doc = "cancelled and queued again" },
 		work_gated = { expect = "ok", runs = 4000, doc = "nobody may queue it any more" },
 	},
 	setup = function()

@@ -20,7 +20,8 @@ return {
 		"cloud-hypervisor 50f2fd369: block: drain async I/O before pausing",
 	},
 	params = {
-		backend = { default = "iothread", values = { "iothread", "main-loop", "vhost" }, doc = "who runs the ring" },
+		backend = { default = "iothread", values = { "iothread", "main-loop", "vhost" },
+			    doc = "who runs the ring" },
 	},
 	variants = {
 		not_drained = { expect = "state-lost", faults = { "virtio.stop.no_drain" }, runs = 4000,
@@ -48,8 +49,8 @@ return {
 			vm:stop()
 			local ring = dev:queue(0):info()
 			expect(ring.inuse == 0, "state-lost", "dev=blk0 vq=0",
-			       string.format("position %d is taken with %d requests in flight: they are neither finished nor "
-					     .. "will they be done again", ring.last_avail_idx, ring.inuse))
+			       string.format("position %d is taken with %d requests in flight: neither finished nor to be "
+					     .. "done again", ring.last_avail_idx, ring.inuse))
 			point()
 			vm:start()
 		end)

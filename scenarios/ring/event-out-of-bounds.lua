@@ -12,16 +12,17 @@ return {
 	evidence = { "kvmtool b7af514: virtio: write avail_event only if the event index was negotiated" },
 	params = { event_idx = { default = false, doc = "VIRTIO_RING_F_EVENT_IDX is negotiated" } },
 	variants = {
-		not_negotiated = { expect = "spec-violation", faults = { "device.avail_event.not_negotiated" }, runs = 2000,
-				   doc = "the bytes are the driver's" },
+		not_negotiated = { expect = "spec-violation", faults = { "device.avail_event.not_negotiated" },
+				   runs = 2000, doc = "the bytes are the driver's" },
 		negotiated = { expect = "ok", faults = { "device.avail_event.not_negotiated" },
 			       set = { event_idx = true }, runs = 4000, doc = "they are avail_event" },
 		checked = { expect = "ok", runs = 4000, doc = "written if negotiated" },
 	},
 	setup = function(p)
 		local vm = machine {}
+		local ring_feature = p.event_idx and "VIRTIO_RING_F_EVENT_IDX" or "VIRTIO_RING_F_INDIRECT_DESC"
 		local dev = vm:device { name = "blk0", type = "virtio-blk", backend = "iothread",
-					features = { p.event_idx and "VIRTIO_RING_F_EVENT_IDX" or "VIRTIO_RING_F_INDIRECT_DESC" } }
+					features = { ring_feature } }
 		local core = dev:core { name = "vda" }
 
 		vm:actor("task", function()
