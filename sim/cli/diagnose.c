@@ -43,8 +43,8 @@ find_hang(struct diagnose *d)
 {
 	const struct options *o = d->o;
 	const struct strategy_ops *ops = strategy_find(o->strategy, d->err);
-	struct strategy *strategy =
-		ops ? strategy_create(ops, &(struct strategy_config){ o->seed }, d->err) : NULL;
+	struct strategy_config how = session_strategy(o);
+	struct strategy *strategy = ops ? strategy_create(ops, &how, d->err) : NULL;
 	struct explorer_config config = {
 		.strategy = strategy,
 		.judge = session_judge,

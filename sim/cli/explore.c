@@ -114,6 +114,8 @@ print_summary(const struct exploration *x, const struct explorer_result *r, enum
 	       x->o->strategy, x->o->seed);
 	printf("%s%s\n", r->end == EXPLORER_COMPLETE ? ", complete" : "",
 	       r->end == EXPLORER_INTERRUPTED ? ", interrupted" : "");
+	if (r->statement[0])
+		printf("%s: %s\n", x->o->strategy, r->statement);
 	if (r->failing > 1)
 		printf("failing: %" PRIu64 " schedules\n", r->failing);
 	if (r->count[VERDICT_BUDGET])
@@ -154,7 +156,9 @@ explore(struct exploration *x, struct strategy *strategy)
 	const struct options *o = x->o;
 	struct explorer_config config = {
 		.strategy = strategy, .judge = session_judge, .judge_context = x->s,
-		.schedules_max = o->runs ? o->runs : o->time_ns ? 0 : x->s->variant->runs,
+		.schedules_max = o->runs ? o->runs
+				 : o->time_ns || strategy->ops->exhaustive ? 0
+				 : x->s->variant->runs,
 		.time_max_ns = o->time_ns, .shard = o->shard, .shards = o->shards,
 		.clock = runner_clock, .keep_going = o->keep_going,
 		.interrupted = &runner_interrupted, .progress = on_progress, .progress_context = x,
@@ -190,8 +194,8 @@ explore_session(struct session *s, const struct options *o, struct error *err)
 	struct exploration x = { .o = o, .s = s, .err = err };
 	struct run_info info = session_info(s, o, o->strategy);
 	const struct strategy_ops *ops = strategy_find(o->strategy, err);
-	struct strategy *strategy =
-		ops ? strategy_create(ops, &(struct strategy_config){ o->seed }, err) : NULL;
+	struct strategy_config how = session_strategy(o);
+	struct strategy *strategy = ops ? strategy_create(ops, &how, err) : NULL;
 	int status = EXIT_USAGE;
 
 	if (!strategy)

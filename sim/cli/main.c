@@ -23,8 +23,8 @@ const struct command command_table[] = {
 	  "replayed,\n"
 	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` "
 	  "takes.",
-	  "strategy memory datapath runs time seed shard sweep keep-going out lines columns "
-	  RUN_OPTIONS,
+	  "strategy depth bound memory datapath runs time seed shard sweep keep-going out lines "
+	  "columns " RUN_OPTIONS,
 	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
 	  "Takes the schedule of a failure and checks that the run is the same, bit for bit: same "
@@ -42,7 +42,8 @@ const struct command command_table[] = {
 	  "expected verdict is found within its budget and no other one before it; a holding one "
 	  "if\n"
 	  "nothing is found. The last line is `N passed, N failed, N skipped`.",
-	  "tap junit jobs time seed strategy memory datapath set db quiet", 1, -1, command_test },
+	  "tap junit jobs time seed strategy depth bound memory datapath set db quiet", 1, -1,
+	  command_test },
 	{ "diagnose", "SCENARIO.lua[:VARIANT] | FAILURE",
 	  "make it hang, then find out what was lost",
 	  "Explores until something hangs (or takes a failure). Then, as one would do with the "
@@ -51,7 +52,8 @@ const struct command command_table[] = {
 	  "level.\n"
 	  "From what recovers it says whether a kick, an interrupt, a mask, a route or ring state "
 	  "was lost.",
-	  "strategy memory datapath runs time seed set machine quiet", 1, 1, command_diagnose },
+	  "strategy depth bound memory datapath runs time seed set machine quiet", 1, 1,
+	  command_diagnose },
 	{ "import", "TRACE", "read a recording of a real system",
 	  "Recognises the format, prints what was understood and what was skipped, and records it.",
 	  "format db quiet", 1, 1, command_import },

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "explore/strategy.h"
 
 enum option_type {
 	OPTION_FLAG,
@@ -16,6 +17,7 @@ enum option_type {
 	OPTION_NUMBER,
 	OPTION_TIME,
 	OPTION_SHARD,
+	OPTION_BOUND,
 	OPTION_SET
 };
 
@@ -30,11 +32,16 @@ struct option_info {
 #define AT(field) offsetof(struct options, field)
 
 static const struct option_info option_table[] = {
-	{ "strategy", "NAME", "who answers the choices: random", OPTION_TEXT, AT(strategy) },
+	{ "strategy", "NAME", "who answers the choices: random, pct, pos, bounded", OPTION_TEXT,
+	  AT(strategy) },
+	{ "depth", "D", "pct: depth of the bugs to find, 1 to 5; default 3", OPTION_COUNT,
+	  AT(depth) },
+	{ "bound", "N", "bounded: preemptions of a schedule, dN: delays; default 2", OPTION_BOUND,
+	  AT(bound) },
 	{ "memory", "MODEL", "memory model of shared accesses: sc", OPTION_TEXT, AT(memory) },
 	{ "datapath", "NAME", "ring code: native", OPTION_TEXT, AT(datapath) },
-	{ "runs", "N", "schedules to try; default: what the variant says", OPTION_NUMBER,
-	  AT(runs) },
+	{ "runs", "N", "schedules to try; default: what the variant says, all for bounded",
+	  OPTION_NUMBER, AT(runs) },
 	{ "time", "TIME", "time to spend: 500ms, 60s, 5m, 2h", OPTION_TIME, AT(time_ns) },
 	{ "seed", "N", "seed of the strategy; default 1", OPTION_NUMBER, AT(seed) },
 	{ "index", "N", "number of the schedule of that seed; 0 is the plain run", OPTION_NUMBER,
@@ -142,6 +149,19 @@ parse_shard(const char *text, struct options *o, struct error *err)
 	return error_set(err, "--shard %s: must be I/N with I from 0 to N - 1", text);
 }
 
+/* "2": preemptions; "d2": delays. */
+static int
+parse_bound(const char *text, struct options *o, struct error *err)
+{
+	uint64_t number;
+
+	o->bound_delays = *text == 'd';
+	if (parse_number("bound", text + o->bound_delays, UINT16_MAX, &number, err))
+		return -1;
+	o->bound = (unsigned)number;
+	return 0;
+}
+
 static int
 parse_set(char *text, struct options *o, struct error *err)
 {
@@ -182,6 +202,8 @@ parse_value(struct options *o, const struct option_info *i, char *text, struct e
 		return parse_time(text, (int64_t *)field, err);
 	case OPTION_SHARD:
 		return parse_shard(text, o, err);
+	case OPTION_BOUND:
+		return parse_bound(text, o, err);
 	case OPTION_SET:
 		return parse_set(text, o, err);
 	}
@@ -198,7 +220,8 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv,
 	int k;
 
 	*o = (struct options){ .db = "ringside.db", .seed = 1, .jobs = 1, .strategy = "random",
-			       .memory = "sc", .datapath = "native" };
+			       .memory = "sc", .datapath = "native",
+			       .depth = STRATEGY_DEPTH_DEFAULT, .bound = STRATEGY_BOUND_DEFAULT };
 	for (unsigned i = 0; i < OPTIONS_ALL; i++)
 		if (lists(c->options, option_table[i].name))
 			longs[n++] = (struct option){ option_table[i].name,

@@ -23,6 +23,8 @@ struct options {
 	uint64_t seed, runs, index, until, to_event;
 	int64_t time_ns; /* of the wall clock */
 	unsigned jobs, shard, shards, lines, columns;
+	unsigned depth, bound; /* of strategies */
+	bool bound_delays;
 	bool quiet, tap, keep_going, help, globals;
 	bool seed_given;
 	const char *set_name[OPTIONS_SETS_MAX]; /* --set, in order; the strings are changed argv */

@@ -17,8 +17,8 @@ run_once(struct session *s, const struct options *o, enum stop *stop, struct err
 {
 	uint64_t index = o->index ? o->index : o->seed_given ? 1 : 0;
 	const struct strategy_ops *ops = strategy_find(o->strategy, err);
-	struct strategy *strategy =
-		ops ? strategy_create(ops, &(struct strategy_config){ o->seed }, err) : NULL;
+	struct strategy_config how = session_strategy(o);
+	struct strategy *strategy = ops ? strategy_create(ops, &how, err) : NULL;
 
 	if (!strategy)
 		return -1;

@@ -139,6 +139,15 @@ session_close(struct session *s)
 	s->w = NULL;
 }
 
+struct strategy_config
+session_strategy(const struct options *o)
+{
+	return (struct strategy_config){ .seed = o->seed,
+					 .depth = o->depth,
+					 .bound = o->bound,
+					 .delays = o->bound_delays };
+}
+
 enum verdict
 session_judge(struct world *w, enum stop stop, struct finding *f, void *context)
 {

@@ -60,6 +60,10 @@ session_open_failure(struct session *s, const struct failure *f, const struct op
 void
 session_close(struct session *s);
 
+/* What the options say to the strategy. */
+struct strategy_config
+session_strategy(const struct options *o);
+
 /* A judge_fn; @context is the session. */
 enum verdict
 session_judge(struct world *w, enum stop stop, struct finding *f, void *context);

@@ -56,7 +56,7 @@ judge_failing(struct session *s, const struct explorer_result *r, struct test_re
 }
 
 static void
-judge_holding(const struct explorer_result *r, struct test_result *t)
+judge_holding(const struct explorer_result *r, bool complete, struct test_result *t)
 {
 	const struct finding *f = r->found ? &r->found->finding : NULL;
 
@@ -71,6 +71,8 @@ judge_holding(const struct explorer_result *r, struct test_result *t)
 	else if (r->end == EXPLORER_TIME)
 		say(t, TEST_SKIPPED, "out of time, nothing found in %" PRIu64 " schedules",
 		    r->schedules);
+	else if (complete && r->end != EXPLORER_COMPLETE)
+		say(t, TEST_SKIPPED, "runs = \"complete\", but: %s", r->statement);
 	else
 		say(t, TEST_PASSED, "ok in %" PRIu64 " schedules%s", r->schedules,
 		    r->end == EXPLORER_COMPLETE ? ", complete" : "");
@@ -96,7 +98,7 @@ judge_result(struct session *s, const struct explorer_result *r, struct test_res
 		t->interrupted = 1;
 		say(t, TEST_SKIPPED, "interrupted");
 	} else if (s->variant->expect == VERDICT_OK) {
-		judge_holding(r, t);
+		judge_holding(r, s->variant->complete, t);
 	} else {
 		judge_failing(s, r, t);
 	}
@@ -139,8 +141,8 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 	struct run_info info = session_info(s, o, o->strategy);
 	struct error err;
 	const struct strategy_ops *ops = strategy_find(o->strategy, &err);
-	struct strategy *strategy =
-		ops ? strategy_create(ops, &(struct strategy_config){ o->seed }, &err) : NULL;
+	struct strategy_config how = session_strategy(o);
+	struct strategy *strategy = ops ? strategy_create(ops, &how, &err) : NULL;
 	struct explorer_config config = {
 		.strategy = strategy,
 		.judge = session_judge,

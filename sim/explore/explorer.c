@@ -256,7 +256,7 @@ run_schedule(struct exploration *x, uint64_t index)
 
 	world_restore(w);
 	if (!s->ops->begin(s, w, index)) {
-		end(x, EXPLORER_COMPLETE);
+		end(x, s->left_out ? EXPLORER_BOUNDED : EXPLORER_COMPLETE);
 		return;
 	}
 
@@ -264,6 +264,13 @@ run_schedule(struct exploration *x, uint64_t index)
 
 	if (s->ops->end)
 		s->ops->end(s, w, stop);
+	if (s->error.text[0]) {
+		end(x, EXPLORER_NONDETERMINISTIC);
+		error_set(&r->error, "schedule %" PRIu64 ": %s", index, s->error.text);
+		return;
+	}
+	if (s->repeated && stop != STOP_ERROR)
+		return;
 	r->schedules++;
 	r->steps += world_step(w);
 	if (stop == STOP_ERROR) {
@@ -339,6 +346,8 @@ explorer_run(struct world *w, const struct explorer_config *config, struct explo
 		x.began_ns = x.checked_ns = x.progress_ns = config->clock(config->clock_context);
 	loop(&x);
 	world_set_chooser(w, NULL);
+	if (config->strategy->ops->state)
+		config->strategy->ops->state(config->strategy, r->statement, sizeof(r->statement));
 	if (config->clock)
 		r->elapsed_ns = config->clock(config->clock_context) - x.began_ns;
 	while (x.patience) {

@@ -96,6 +96,7 @@ enum explorer_end {
 	EXPLORER_TIME, /* the time budget is used up */
 	EXPLORER_INTERRUPTED,
 	EXPLORER_COMPLETE, /* an exhaustive strategy had nothing left */
+	EXPLORER_BOUNDED, /* same, within its bound: the statement says which */
 	EXPLORER_NONDETERMINISTIC, /* a failure did not replay: see error */
 	EXPLORER_ERROR /* a run ended with STOP_ERROR, or the configuration is wrong: see error */
 };
@@ -108,6 +109,7 @@ struct explorer_result {
 	uint64_t count[VERDICT_COUNT];
 	int64_t elapsed_ns; /* 0 without a clock */
 	struct found *found; /* in the order of finding */
+	char statement[256]; /* what it proved or promises, by the strategy; may be "" */
 	struct error error;
 };
 

@@ -3,8 +3,8 @@
  * Strategies: who answers the choices of an exploration, one schedule after another.
  *
  * This is the seam.  A strategy is a chooser with a begin() before each schedule and an end() after
- * it; the explorer knows nothing else of it.  A new one (pct, pos, bounded, dpor, states) is a file
- * that defines a struct strategy_ops, and a line in the table of strategy.c.
+ * it; the explorer knows nothing else of it.  A new one (dpor, states) is a file that defines a
+ * struct strategy_ops, and a line in the table of strategy.c.
  *
  * Schedule number i of a strategy that is `indexed` depends on its configuration and i alone: that
  * is what lets shards partition an exploration without talking (shard I of N runs the i with i % N
@@ -28,7 +28,13 @@ struct strategy;
 
 struct strategy_config {
 	uint64_t seed;
+	unsigned depth; /* pct: of the bugs to find; 0: STRATEGY_DEPTH_DEFAULT */
+	unsigned bound; /* bounded: preemptions a schedule may have */
+	bool delays; /* bounded: delays instead */
 };
+
+#define STRATEGY_DEPTH_DEFAULT 3u
+#define STRATEGY_BOUND_DEFAULT 2u /* of the command line; most known bugs need no more */
 
 struct strategy_ops {
 	const char *name; /* of --strategy */
@@ -37,10 +43,15 @@ struct strategy_ops {
 	bool exhaustive; /* begin() returns false when every schedule was tried: "complete" */
 	/* Null and @err on failure. */
 	struct strategy *(*create)(const struct strategy_config *config, struct error *err);
-	/* Before schedule @index; the world is restored. False: there is nothing left to try. */
+	/*
+	 * Before schedule @index; the world is restored, and may be run and restored here.  False:
+	 * there is nothing left to try.
+	 */
 	bool (*begin)(struct strategy *s, struct world *w, uint64_t index);
 	/* After it ran; the world can be looked at. May be null. */
 	void (*end)(struct strategy *s, struct world *w, enum stop stop);
+	/* One line for people: what the schedules so far prove, or promise. May be null. */
+	void (*state)(const struct strategy *s, char *text, size_t size);
 	void (*destroy)(struct strategy *s);
 };
 
@@ -48,6 +59,9 @@ struct strategy_ops {
 struct strategy {
 	struct chooser chooser; /* first, so that the engine's pointer is ours */
 	const struct strategy_ops *ops;
+	bool left_out; /* begin() returned false, but a bound or a limit left schedules out */
+	bool repeated; /* by end(): this schedule was run before; it is not judged or counted */
+	struct error error; /* by end(), if not empty: the world answers to nothing we control */
 };
 
 /* All of them, ended by null, in the order for the help. */
@@ -60,6 +74,11 @@ extern const struct strategy_ops *const strategy_table[];
  * practically never lets one actor run far while another stands still.
  */
 extern const struct strategy_ops strategy_random;
+
+/* Their files begin with what they are. Schedule 0 of pct and pos is the plain run, too. */
+extern const struct strategy_ops strategy_pct;
+extern const struct strategy_ops strategy_pos;
+extern const struct strategy_ops strategy_bounded;
 
 /* By name; null and @err, which lists the names, if there is none. */
 const struct strategy_ops *

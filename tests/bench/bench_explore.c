@@ -52,7 +52,8 @@ round_random(long keep_failing)
 		exit(2);
 	}
 	world_snapshot(w);
-	config.strategy = strategy_create(&strategy_random, &(struct strategy_config){ 1 }, &err);
+	config.strategy =
+		strategy_create(&strategy_random, &(struct strategy_config){ .seed = 1 }, &err);
 	must(config.strategy);
 
 	double start = bench_seconds();

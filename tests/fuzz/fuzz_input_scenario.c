@@ -48,7 +48,7 @@ static void
 run_some(struct fuzz *f, struct world *w)
 {
 	struct strategy *strategy =
-		strategy_create(&strategy_random, &(struct strategy_config){ f->seed + f->round }, NULL);
+		strategy_create(&strategy_random, &(struct strategy_config){ .seed = f->seed + f->round }, NULL);
 
 	for (uint64_t i = 0; i < 3; i++) {
 		uint64_t digest = run(f, w, strategy, i);

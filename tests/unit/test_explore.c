@@ -133,7 +133,7 @@ random_strategy(uint64_t seed)
 {
 	struct error err;
 	struct strategy *s = strategy_create(strategy_find("random", &err),
-					     &(struct strategy_config){ seed }, &err);
+					     &(struct strategy_config){ .seed = seed }, &err);
 
 	assert_non_null(s);
 	return s;

@@ -57,7 +57,7 @@ digests(unsigned place, void (*setup)(struct world *w, void *arg), uint64_t out[
 	struct error err;
 	struct world *w = world_create(&config, &err);
 	struct strategy *s =
-		strategy_create(&strategy_random, &(struct strategy_config){ 7 }, &err);
+		strategy_create(&strategy_random, &(struct strategy_config){ .seed = 7 }, &err);
 
 	assert_non_null(w);
 	assert_non_null(s);
