@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "base/must.h"
@@ -76,6 +77,14 @@ observe(struct world *w, const struct event *e, int kind)
 }
 
 void
+event_digest_kinds(uint16_t digest_kind[EV_COUNT])
+{
+	for (int i = 0; i < EV_COUNT; i++)
+		digest_kind[i] =
+			(uint16_t)hash_bytes(event_info[i].name, strlen(event_info[i].name), 0);
+}
+
+void
 world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t c, int64_t d,
 	   int64_t e)
 {
@@ -90,16 +99,17 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 		.step = w->step,
 		.time_ns = w->now,
 		.actor = w->current ? w->current->id : 0,
-		.kind = (uint16_t)kind,
+		.kind = w->host->digest_kind[kind],
 		.arg = { a, b, c, d, e },
 	};
 	w->events++;
-	if (w->host->sink)
-		sink_put(w, ev);
-	if (w->observers[kind] || w->observers[EV_COUNT]) {
+	if (w->host->sink || w->observers[kind] || w->observers[EV_COUNT]) {
 		struct event copy =
 			*ev; /* an observer may emit: the buffer can be folded under it */
 
+		copy.kind = (uint16_t)kind;
+		if (w->host->sink)
+			sink_put(w, &copy);
 		observe(w, &copy, kind);
 		observe(w, &copy, EV_COUNT);
 	}

@@ -354,6 +354,7 @@ host_create(void)
 		return NULL;
 	h->buffer = calloc(EVENT_BUFFER_COUNT, sizeof(*h->buffer));
 	h->chooser = &chooser_first;
+	event_digest_kinds(h->digest_kind);
 	h->epoch = 1;
 	if (!h->buffer) {
 		host_free(h);

@@ -83,6 +83,7 @@ struct saved_stack {
 
 struct world_host {
 	struct event *buffer; /* EVENT_BUFFER_COUNT events, `buffered` of them in the world */
+	uint16_t digest_kind[EV_COUNT]; /* what stands in the buffer for a kind */
 	struct choice *choice;
 	size_t choice_capacity;
 	struct chooser *chooser;
@@ -196,6 +197,12 @@ actor_make_ready(struct actor *a);
 /* Leave the running actor, whose state says why; returns when it is picked again. */
 void
 actor_leave(struct world *w);
+/*
+ * What digests have for each kind: a hash of its name, so that a table with more kinds in it gives
+ * old runs their old digests.
+ */
+void
+event_digest_kinds(uint16_t digest_kind[EV_COUNT]);
 /* Leave the running actor for good: the run ends. */
 _Noreturn void
 actor_abandon(struct world *w, struct actor *self);
