@@ -50,7 +50,7 @@ return {
 				local how = k:write_page(0xca)
 				in_guest:release()
 				expect(how == "ram", "state-lost", "gfn=0xca",
-				       string.format("write %d went to the VMM as %s, where nothing answers: it is gone",
+				       string.format("write %d went to the VMM as %s, and nothing answers there",
 						     i, how))
 			end
 		end)

@@ -49,8 +49,8 @@ return {
 			vm:stop()
 			local ring = dev:queue(0):info()
 			expect(ring.inuse == 0, "state-lost", "dev=blk0 vq=0",
-			       string.format("position %d is taken with %d requests in flight: neither finished nor to be "
-					     .. "done again", ring.last_avail_idx, ring.inuse))
+			       string.format("position %d is taken with %d requests in flight: they are neither "
+					     .. "finished nor to be done again", ring.last_avail_idx, ring.inuse))
 			point()
 			vm:start()
 		end)
