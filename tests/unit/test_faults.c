@@ -49,8 +49,6 @@ static const struct exception exceptions[] = {
 	NEEDS_TSO(DEVICE_PUBLISH_SKIP_MB),
 	NEEDS_TSO(DEVICE_ENABLE_SKIP_MB),
 	NEEDS_TSO(DEVICE_SIGNALLED_EAGER),
-	TESTED(NOTIFICATION_DATA_IOEVENTFD, "test_virtio_pci.c",
-	       "a set-up that is refused: our devices do not need the position that it loses"),
 	TESTED(GUEST_RESET_NO_WAIT, "test_guest_driver.c",
 	       "the VMM resets within the exit, so nothing is lost: a breach of a should"),
 };
