@@ -227,11 +227,15 @@ count_hook(lua_State *L, lua_Debug *ar)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* Between protected calls, in set-up and actors, only memory can be what is wrong: that ends the run. */
 static int
 at_panic(lua_State *L)
 {
-	must(!"Lua raised an error outside of a protected call");
-	return 0;
+	struct script *s = script_of(L);
+
+	must(s->out_of_memory);
+	world_fail(s->w, "%s: the script uses more memory than it may (%zu MiB)", s->path,
+		   SCRIPT_BYTES_MAX >> 20);
 }
 
 static int

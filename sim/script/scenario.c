@@ -238,6 +238,18 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 
 /* --- judging ---------------------------------------------------------------------------------- */
 
+/* Looking up a name may need memory: that is done in the protected call, too. */
+static int
+call_check(lua_State *L)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, script_of(L)->scenario_ref);
+	if (lua_getfield(L, -1, "check") == LUA_TFUNCTION) {
+		lua_getfield(L, -2, "\1values");
+		lua_call(L, 1, 0);
+	}
+	return 0;
+}
+
 static void
 run_check(struct script *s, struct error *err)
 {
@@ -246,12 +258,9 @@ run_check(struct script *s, struct error *err)
 	s->checked = true;
 	s->check_verdict = VERDICT_OK;
 	s->checking = true;
-	lua_rawgeti(L, LUA_REGISTRYINDEX, s->scenario_ref);
-	lua_getfield(L, -1, "check");
-	if (lua_isfunction(L, -1)) {
-		lua_getfield(L, -2, "\1values");
-		script_try(L, 1, 0, err);
-	}
+	lua_settop(L, 0);
+	lua_pushcfunction(L, call_check);
+	script_try(L, 0, 0, err);
 	lua_settop(L, 0);
 	s->checking = false;
 }
