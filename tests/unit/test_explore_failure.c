@@ -40,8 +40,11 @@ example(struct failure *f)
 	failure_set(&f->memory, "sc");
 	failure_set(&f->datapath, "native");
 	f->mode = WORLD_RELAXED;
-	f->finding = (struct finding){ VERDICT_LOST_KICK, "INV-KICK", "vq=0",
-				       "the device sleeps while a buffer is available" };
+	f->finding = (struct finding){ .verdict = VERDICT_LOST_KICK,
+				       .oracle = "INV-KICK",
+				       .statement = "VIRTIO-2.7.10.1-R6",
+				       .subject = "vq=0",
+				       .message = "the device sleeps while a buffer is available" };
 	f->stop = STOP_QUIESCENT;
 	f->steps = 93;
 	schedule_add(&f->schedule, (struct pick){ 12, 1, 3, CHOICE_ACTOR });
@@ -104,6 +107,7 @@ known_text(void **state)
 		"mode: relaxed\n"
 		"verdict: lost-kick\n"
 		"oracle: INV-KICK\n"
+		"statement: VIRTIO-2.7.10.1-R6\n"
 		"subject: vq=0\n"
 		"message: the device sleeps while a buffer is available\n"
 		"stop: quiescent\n"

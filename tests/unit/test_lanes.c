@@ -88,8 +88,10 @@ lost_kick(struct event_log *log)
 	add(log, 10, 0, EV_VIOLATION, ORACLE, SUBJECT, 0);
 }
 
-static const struct finding finding = { VERDICT_LOST_KICK, "INV-KICK", "vq=0",
-					"the device sleeps while a buffer is available" };
+static const struct finding finding = { .verdict = VERDICT_LOST_KICK,
+					.oracle = "INV-KICK",
+					.subject = "vq=0",
+					.message = "the device sleeps while a buffer is available" };
 
 static void
 the_picture(void **state)
@@ -171,7 +173,10 @@ assert_bounds(const char *text, unsigned lines_max, unsigned columns_max)
 static void
 any_log_fits(void **state)
 {
-	static const struct finding rude = { VERDICT_HANG, "A\nB", "vq=\t0", "it\r\nhangs \x7f" };
+	static const struct finding rude = { .verdict = VERDICT_HANG,
+					     .oracle = "A\nB",
+					     .subject = "vq=\t0",
+					     .message = "it\r\nhangs \x7f" };
 	struct prng p;
 
 	prng_seed(&p, 5);

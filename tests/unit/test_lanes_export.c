@@ -141,7 +141,10 @@ example_failure(void)
 	failure_init(&f);
 	failure_set(&f.scenario, "a<b>&\"c\".lua");
 	failure_add_param(&f, "ring", "\"4\"");
-	f.finding = (struct finding){ VERDICT_LOST_KICK, "INV-KICK", "vq=0", "it \"hangs\"" };
+	f.finding = (struct finding){ .verdict = VERDICT_LOST_KICK,
+					.oracle = "INV-KICK",
+					.subject = "vq=0",
+					.message = "it \"hangs\"" };
 	return f;
 }
 
