@@ -55,6 +55,7 @@ stack_alloc(struct world *w, size_t bytes)
 			struct free_stack *f = world_alloc(w, sizeof(*f));
 
 			f->stack = slab + ARENA_PAGE + i * bytes;
+			switch_register(f->stack, bytes);
 			f->next = c->free;
 			c->free = f;
 		}
