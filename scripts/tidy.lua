@@ -2,7 +2,7 @@
 -- Style rules that are tests (make tidy): reads the source tree, prints file:line: rule, exits 1 on any.
 --
 --	rooms      a room includes only itself and rooms before it (list below, as in the Makefile)
---	layout     lines of at most 100 columns (Lua: 120, as luacheck has it), no trailing white space, files that end with a newline
+--	layout     lines of at most 100 columns (Lua: 120, as luacheck has it), no white space at the end
 --	functions  at most 70 lines
 --	headers    guard named after the path; SPDX line first in every file
 --	words      no unfinished business in comments, no banned functions (the replacement is named)
