@@ -32,7 +32,7 @@ struct option_info {
 #define AT(field) offsetof(struct options, field)
 
 static const struct option_info option_table[] = {
-	{ "strategy", "NAME", "who answers the choices: random, pct, pos, bounded", OPTION_TEXT,
+	{ "strategy", "NAME", "who answers the choices; default random", OPTION_TEXT,
 	  AT(strategy) },
 	{ "depth", "D", "pct: depth of the bugs to find, 1 to 5; default 3", OPTION_COUNT,
 	  AT(depth) },
@@ -271,6 +271,20 @@ options_print_roff(const char *text, FILE *to)
 	}
 }
 
+/* Below --strategy: what there is. */
+static void
+print_strategies(FILE *to, bool roff)
+{
+	for (size_t i = 0; strategy_table[i]; i++) {
+		fprintf(to, roff ? ".br\n%s: " : "    %-20s ", strategy_table[i]->name);
+		if (roff)
+			options_print_roff(strategy_table[i]->what, to);
+		else
+			fputs(strategy_table[i]->what, to);
+		fputc('\n', to);
+	}
+}
+
 void
 options_print(const char *list, FILE *to, bool roff)
 {
@@ -291,5 +305,7 @@ options_print(const char *list, FILE *to, bool roff)
 		} else {
 			fprintf(to, "  %-22s %s\n", left, info->what);
 		}
+		if (info->offset == AT(strategy))
+			print_strategies(to, roff);
 	}
 }

@@ -28,13 +28,14 @@ struct strategy;
 
 struct strategy_config {
 	uint64_t seed;
-	unsigned depth; /* pct: of the bugs to find; 0: STRATEGY_DEPTH_DEFAULT */
+	unsigned depth; /* pct: of the bugs to find, 1 … 5 */
 	unsigned bound; /* bounded: preemptions a schedule may have */
 	bool delays; /* bounded: delays instead */
 };
 
+/* Of the command line; most known bugs need no more. */
 #define STRATEGY_DEPTH_DEFAULT 3u
-#define STRATEGY_BOUND_DEFAULT 2u /* of the command line; most known bugs need no more */
+#define STRATEGY_BOUND_DEFAULT 2u
 
 struct strategy_ops {
 	const char *name; /* of --strategy */

@@ -163,11 +163,10 @@ pct_state(const struct strategy *s, char *text, size_t size)
 static struct strategy *
 pct_create(const struct strategy_config *config, struct error *err)
 {
-	unsigned depth = config->depth ? config->depth : STRATEGY_DEPTH_DEFAULT;
 	struct pct *p;
 
-	if (depth > DEPTH_MAX) {
-		error_set(err, "depth %u: must be from 1 to %u", depth, DEPTH_MAX);
+	if (!config->depth || config->depth > DEPTH_MAX) {
+		error_set(err, "depth %u: must be from 1 to %u", config->depth, DEPTH_MAX);
 		return NULL;
 	}
 	p = calloc(1, sizeof(*p));
@@ -177,7 +176,7 @@ pct_create(const struct strategy_config *config, struct error *err)
 	}
 	p->base.chooser.choose = pct_choose;
 	p->seed = config->seed;
-	p->depth = depth;
+	p->depth = config->depth;
 	return &p->base;
 }
 

@@ -26,6 +26,16 @@ says "bounded: exhausted: all "
 [ "$(sqlite3 ringside.db 'SELECT complete FROM run ORDER BY id DESC LIMIT 1')" = 1 ] ||
 	fail "exhausted is complete"
 
+# A variant that wants all schedules is not content with a bound.
+sed 's/runs = 2000/runs = "complete"/' "$s" >all.lua
+status 1 "$RINGSIDE" test --strategy bounded --bound 0 all.lua
+says "runs = \"complete\", but: exhausted within bound 0"
+status 0 "$RINGSIDE" test --strategy bounded --bound 9 all.lua
+says ", complete"
+
+status 0 "$RINGSIDE" explore --help
+says "random priorities"
+status 2 "$RINGSIDE" explore --strategy pct --depth 0 "$s"
 status 2 "$RINGSIDE" explore --strategy pct --depth 6 "$s"
 complains "depth 6: must be from 1 to 5"
 status 2 "$RINGSIDE" explore --strategy bounded --bound x "$s"

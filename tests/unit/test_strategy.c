@@ -167,6 +167,7 @@ strategy(const char *name, struct strategy_config c)
 	const struct strategy_ops *ops = strategy_find(name, &err);
 
 	assert_non_null(ops);
+	c.depth = c.depth ? c.depth : 3;
 
 	struct strategy *s = strategy_create(ops, &c, &err);
 
@@ -385,7 +386,8 @@ pct_depths(void **state)
 
 	assert_null(strategy_create(&strategy_pct, &(struct strategy_config){ .depth = 6 }, &err));
 	assert_string_equal(err.text, "depth 6: must be from 1 to 5");
-	for (unsigned depth = 0; depth <= 5; depth++) {
+	assert_null(strategy_create(&strategy_pct, &(struct strategy_config){ .depth = 0 }, &err));
+	for (unsigned depth = 1; depth <= 5; depth++) {
 		struct strategy *s = strategy("pct", (struct strategy_config){ .depth = depth });
 		struct world *w = make_wakeup(1);
 		char text[256], expect[32];
@@ -394,7 +396,7 @@ pct_depths(void **state)
 		assert_string_equal(text, "only the plain run");
 		failing(w, s, 10);
 		s->ops->state(s, text, sizeof(text));
-		snprintf(expect, sizeof(expect), "depth %u ", depth ? depth : 3);
+		snprintf(expect, sizeof(expect), "depth %u ", depth);
 		assert_non_null(strstr(text, expect));
 		world_destroy(w);
 		strategy_destroy(s);
@@ -444,6 +446,72 @@ who_polls_does_not_starve_others(void **state)
 		strategy_destroy(c.strategy);
 	}
 	world_destroy(w);
+}
+
+/* --- pos -------------------------------------------------------------------------------------- */
+
+#define PLACES_OF_ONE 10
+
+static void
+many_steps(struct actor *self, void *arg)
+{
+	while (rig->available < PLACES_OF_ONE - 1) {
+		rig->available++;
+		actor_point(actor_world(self));
+	}
+}
+
+static void
+one_step(struct actor *self, void *arg)
+{
+	rig->stage = rig->available;
+}
+
+static void
+one_callback(struct world *w, void *arg)
+{
+	rig->stage = rig->available;
+}
+
+static void
+setup_one_and_many(struct world *w, void *arg)
+{
+	rig = world_alloc(w, sizeof(*rig));
+	actor_create(w, "many", many_steps, NULL, 0);
+	if (arg)
+		actor_create(w, "one", one_step, NULL, 0);
+	else
+		world_after(w, 5, one_callback, NULL);
+}
+
+/*
+ * One step against the 9 of another actor: it keeps its priority until it is taken, so it comes
+ * after the first j of them if it is the least of j + 1 draws, 1 in j + 1; last of all in 1 of 10
+ * schedules.  Where each question is answered by its own draw, that is 1 in 2^9.
+ */
+static void
+pos_keeps_the_priority_of_who_lost(void **state)
+{
+	for (unsigned actor = 0; actor < 2; actor++) {
+		struct world *w = make(setup_one_and_many, actor ? &actor : NULL);
+		struct strategy *s = strategy("pos", (struct strategy_config){ .seed = 8 });
+		unsigned at[PLACES_OF_ONE] = { 0 };
+
+		for (unsigned i = 1; i <= RUNS; i++) {
+			world_restore(w);
+			s->ops->begin(s, w, i);
+			world_run(w);
+			at[rig->stage]++;
+		}
+		for (unsigned i = 0; i < PLACES_OF_ONE; i++) {
+			unsigned last = i + 1 == PLACES_OF_ONE;
+			double expect = RUNS / (last ? i + 1.0 : (i + 1.0) * (i + 2));
+
+			assert_true(fabs(at[i] - expect) < 5 * sqrt(expect));
+		}
+		strategy_destroy(s);
+		world_destroy(w);
+	}
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
@@ -749,34 +817,43 @@ static unsigned leaked; /* state that restoring does not put back */
 static void
 leaky(struct actor *self, void *arg)
 {
-	unsigned points = ++leaked % 2 ? 4 : 1;
+	struct world *w = actor_world(self);
+	unsigned points = ++leaked % 2 && arg ? 4 : 1;
 
 	while (points--)
-		actor_point(actor_world(self));
+		actor_point(w);
+	if (!arg)
+		world_choose(w, 2 + leaked % 2, CHOICE_OUTCOME);
 }
 
 static void
 setup_leaky(struct world *w, void *arg)
 {
 	rig = world_alloc(w, sizeof(*rig));
-	actor_create(w, "leaky", leaky, NULL, 0);
+	actor_create(w, "leaky", leaky, arg, 0);
 	actor_create(w, "leaky", bystander, NULL, 0);
 }
 
+/* Fewer questions than before, and another one. */
 static void
 bounded_notices_another_world(void **state)
 {
-	struct world *w = make(setup_leaky, NULL);
-	struct explorer_config c = { .judge = judge };
-	struct explorer_result r;
+	const char *what[] = { "was another one", "was not asked" };
 
-	leaked = 0;
-	c.strategy = strategy("bounded", (struct strategy_config){ .bound = 2 });
-	assert_int_equal(explorer_run(w, &c, &r), -1);
-	assert_int_equal(r.end, EXPLORER_NONDETERMINISTIC);
-	assert_non_null(strstr(r.error.text, "after the same answers"));
-	strategy_destroy(c.strategy);
-	world_destroy(w);
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w = make(setup_leaky, i ? &i : NULL);
+		struct explorer_config c = { .judge = judge };
+		struct explorer_result r;
+
+		leaked = 0;
+		c.strategy = strategy("bounded", (struct strategy_config){ .bound = 2 });
+		assert_int_equal(explorer_run(w, &c, &r), -1);
+		assert_int_equal(r.end, EXPLORER_NONDETERMINISTIC);
+		assert_non_null(strstr(r.error.text, "after the same answers"));
+		assert_non_null(strstr(r.error.text, what[i]));
+		strategy_destroy(c.strategy);
+		world_destroy(w);
+	}
 }
 
 int
@@ -787,6 +864,7 @@ main(void)
 		cmocka_unit_test(pct_keeps_its_promise),
 		cmocka_unit_test(pct_depths),
 		cmocka_unit_test(who_polls_does_not_starve_others),
+		cmocka_unit_test(pos_keeps_the_priority_of_who_lost),
 		cmocka_unit_test(same_every_time),
 		cmocka_unit_test(shards_partition),
 		cmocka_unit_test(bounded_visits_each_schedule_once),
