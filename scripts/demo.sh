@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What `make demo` shows: a real failure of 2015 replayed through the models, a lost notification
-# found, shrunk and replayed, both in one SQLite file, and a picture of the ring over the failing run.
+# found, shrunk and replayed, both in one SQLite file, and a picture of the ring over a failing run.
 # Everything it makes is in demo/.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The same scenario, parameters and schedule give the same run, bit for bit: under other addresses,
-# another locale, another optimisation level, another compiler.  Runs every scenario with a few seeds
+# another locale, another optimisation level, another compiler.  Runs every scenario with some seeds
 # in each build and environment and compares the digests.  SEEDS and FILTER narrow it down.
 set -u
 cd "$(dirname "$0")/.." || exit 2

@@ -28,7 +28,7 @@ struct diagnose {
 	struct error *err;
 };
 
-/* --- finding a hang --------------------------------------------------------------------------- */
+/* --- finding a hang ------------------------------------------------------------------------- */
 
 static bool
 is_hang(enum verdict v)
@@ -87,7 +87,7 @@ find_hang(struct diagnose *d)
 	return status;
 }
 
-/* --- looking ---------------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------------------------- */
 
 static unsigned
 count_blocked(const struct world *w, bool print)
@@ -161,7 +161,7 @@ print_queue(const struct debug_queue_status *s)
 	printf("queue: %s", text);
 }
 
-/* --- acting ----------------------------------------------------------------------------------- */
+/* --- acting --------------------------------------------------------------------------------- */
 
 struct act {
 	struct machine_device *dev;
@@ -176,8 +176,8 @@ act(struct machine *m, void *arg)
 {
 	struct act *a = arg;
 
-	a->ret = a->kind == ATTEMPT_CALL ? debug_call(a->dev, a->queue, a->level) :
-					   debug_kick(a->dev, a->queue, a->level);
+	a->ret = a->kind == ATTEMPT_CALL ? debug_call(a->dev, a->queue, a->level)
+					 : debug_kick(a->dev, a->queue, a->level);
 }
 
 static bool
@@ -192,8 +192,9 @@ hang_again(struct diagnose *d)
 {
 	struct divergence div;
 
-	return replay_run(d->s->w, &d->schedule, NULL, NULL, &div) ?
-		       error_set(d->err, "diverged: %s", div.text) : 0;
+	return replay_run(d->s->w, &d->schedule, NULL, NULL, &div)
+		       ? error_set(d->err, "diverged: %s", div.text)
+		       : 0;
 }
 
 static int
@@ -236,7 +237,7 @@ try_queue(struct diagnose *d, struct machine_device *dev, unsigned queue, struct
 	return 0;
 }
 
-/* --- the whole -------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------ */
 
 static int
 conclude(const struct queue_findings *q, unsigned count)
@@ -253,7 +254,7 @@ conclude(const struct queue_findings *q, unsigned count)
 	}
 	if (!found)
 		printf("lost: no notification: neither call nor kick at any level helps; look at "
-			"the state of "
+		       "the state of "
 		       "rings and devices above\n");
 	return EXIT_BROKEN;
 }

@@ -126,8 +126,10 @@ print_summary(const struct exploration *x, const struct explorer_result *r, enum
 static int
 record_summary(struct exploration *x, const struct explorer_result *r, enum verdict v)
 {
-	struct run_result result = { .verdict = verdict_name[v], .schedules = r->schedules,
-				     .complete = r->end == EXPLORER_COMPLETE, .steps = r->steps,
+	struct run_result result = { .verdict = verdict_name[v],
+				     .schedules = r->schedules,
+				     .complete = r->end == EXPLORER_COMPLETE,
+				     .steps = r->steps,
 				     .wall_ns = r->elapsed_ns,
 				     .digest = r->found ? r->found->schedule.digest : 0,
 				     .sim_time_ns = r->found ? r->found->time_ns : 0 };
@@ -142,7 +144,8 @@ static void
 on_progress(const struct explorer_progress *p, void *context)
 {
 	struct exploration *x = context;
-	struct run_progress point = { .elapsed_ns = p->elapsed_ns, .schedules = p->schedules,
+	struct run_progress point = { .elapsed_ns = p->elapsed_ns,
+				      .schedules = p->schedules,
 				      .failing = p->failing };
 	struct error ignored;
 
@@ -155,18 +158,26 @@ explore(struct exploration *x, struct strategy *strategy)
 {
 	const struct options *o = x->o;
 	struct explorer_config config = {
-		.strategy = strategy, .judge = session_judge, .judge_context = x->s,
-		.schedules_max = o->runs ? o->runs
+		.strategy = strategy,
+		.judge = session_judge,
+		.judge_context = x->s,
+		.schedules_max = o->runs				   ? o->runs
 				 : o->time_ns || strategy->ops->exhaustive ? 0
-				 : x->s->variant->runs,
-		.time_max_ns = o->time_ns, .shard = o->shard, .shards = o->shards,
-		.clock = runner_clock, .keep_going = o->keep_going,
-		.interrupted = &runner_interrupted, .progress = on_progress, .progress_context = x,
+									   : x->s->variant->runs,
+		.time_max_ns = o->time_ns,
+		.shard = o->shard,
+		.shards = o->shards,
+		.clock = runner_clock,
+		.keep_going = o->keep_going,
+		.interrupted = &runner_interrupted,
+		.progress = on_progress,
+		.progress_context = x,
 	};
 	struct explorer_result r;
 	int ret = explorer_run(x->s->w, &config, &r), status;
-	enum verdict v = r.found ? r.found->finding.verdict :
-			 end_status(&r) == EXIT_HELD ? VERDICT_OK : VERDICT_BUDGET;
+	enum verdict v = r.found		       ? r.found->finding.verdict
+			 : end_status(&r) == EXIT_HELD ? VERDICT_OK
+						       : VERDICT_BUDGET;
 
 	progress_clear(&x->progress);
 	status = end_status(&r);

@@ -75,7 +75,7 @@ const struct command command_table[] = {
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0, NULL }
 };
 
-/* --- help ------------------------------------------------------------------------------------- */
+/* --- help ----------------------------------------------------------------------------------- */
 
 static void
 usage(FILE *to)
@@ -83,13 +83,12 @@ usage(FILE *to)
 	fprintf(to, "usage: ringside COMMAND [options] …\n\n");
 	for (const struct command *c = command_table; c->name; c++)
 		fprintf(to, "  %-10s %s\n", c->name, c->what);
-	fprintf(to,
-		"\nringside COMMAND --help explains a command; ringside --version.\n"
-		"Exit status: 0 every property held, 1 a property was broken, 2 usage or input "
-		"error,\n"
-		"3 a replay diverged, 77 skipped, 124 no verdict within the budget or "
-		"interrupted,\n"
-		"134 bug in Ringside.\n");
+	fprintf(to, "\nringside COMMAND --help explains a command; ringside --version.\n"
+		    "Exit status: 0 every property held, 1 a property was broken, 2 usage or input "
+		    "error,\n"
+		    "3 a replay diverged, 77 skipped, 124 no verdict within the budget or "
+		    "interrupted,\n"
+		    "134 bug in Ringside.\n");
 }
 
 static void
@@ -107,7 +106,7 @@ int
 command_man(const struct options *o, struct error *err)
 {
 	printf(".TH RINGSIDE 1 \"\" \"ringside %s\"\n.SH NAME\nringside \\- deterministic "
-		"simulator of "
+	       "simulator of "
 	       "virtio machines\n.SH SYNOPSIS\n.B ringside\n.I COMMAND\n[options] ...\n.SH "
 	       "COMMANDS\n",
 	       ringside_version);
@@ -122,14 +121,14 @@ command_man(const struct options *o, struct error *err)
 		options_print(c->options, stdout, true);
 	}
 	printf(".SH EXIT STATUS\n0 every property held; 1 a property was broken; 2 usage, script, "
-		"machine "
+	       "machine "
 	       "or trace error;\n3 a replay diverged; 77 skipped; 124 no verdict within the "
 	       "budget, or "
 	       "interrupted; 134 bug in Ringside.\n");
 	return EXIT_HELD;
 }
 
-/* --- mistyped names --------------------------------------------------------------------------- */
+/* --- mistyped names ------------------------------------------------------------------------- */
 
 /* Levenshtein's distance, for words shorter than 32. */
 static unsigned

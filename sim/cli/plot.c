@@ -37,7 +37,7 @@ find_script(char *path, size_t size, struct error *err)
 			return 0;
 	}
 	return error_set(err, "plot: there is no analysis/plot.sh, here or where Ringside is "
-		"installed");
+			      "installed");
 }
 
 /* Database and run of "DB#ID", or the newest failing run of --db. */

@@ -10,7 +10,7 @@
 
 #define LAST_EVENTS 12
 
-/* --- stopping on the way ---------------------------------------------------------------------- */
+/* --- stopping on the way -------------------------------------------------------------------- */
 
 /* Answers by a schedule, without comparing: for a run that ends before its time. */
 struct player {
@@ -105,7 +105,7 @@ replay_to_event(struct failure *f, const struct options *o, struct error *err)
 	return status;
 }
 
-/* --- the whole run ---------------------------------------------------------------------------- */
+/* --- the whole run -------------------------------------------------------------------------- */
 
 static int
 compare(struct session *s, struct failure *f, enum stop stop, const struct options *o,

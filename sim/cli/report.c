@@ -33,9 +33,11 @@ failure_report_print(struct session *s, const struct options *o, const struct fa
 {
 	const struct finding *f = r->finding;
 	struct event_names names = event_names_of_world(s->w);
-	struct lanes_options lo = { .lines_max = o->lines, .columns_max = o->columns,
+	struct lanes_options lo = { .lines_max = o->lines,
+				    .columns_max = o->columns,
 				    .time = s->scenario.mode == WORLD_TIMED,
-				    .colour = isatty(fileno(to)), .finding = f };
+				    .colour = isatty(fileno(to)),
+				    .finding = f };
 	struct lanes lanes;
 	char *line = schedule_print(r->schedule);
 

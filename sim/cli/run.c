@@ -95,9 +95,12 @@ static int
 record_result(struct session *s, const struct options *o, struct record *r, const struct finding *f,
 	      const struct schedule *schedule, int64_t wall_ns, struct error *err)
 {
-	struct run_result result = { .verdict = verdict_name[f->verdict], .schedules = 1,
-				     .steps = world_step(s->w), .sim_time_ns = world_now(s->w),
-				     .digest = world_digest(s->w), .wall_ns = wall_ns };
+	struct run_result result = { .verdict = verdict_name[f->verdict],
+				     .schedules = 1,
+				     .steps = world_step(s->w),
+				     .sim_time_ns = world_now(s->w),
+				     .digest = world_digest(s->w),
+				     .wall_ns = wall_ns };
 	struct failure failure;
 	int ret = 0;
 

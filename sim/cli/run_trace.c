@@ -96,9 +96,15 @@ run_trace(const struct options *o, struct error *err)
 	struct recording recording = { 0 };
 	struct memslot_replay *p = NULL;
 	struct run_param param;
-	struct run_info info = { .scenario = o->args[0], .strategy = "run", .memory = "sc",
-				 .datapath = "", .variant = "", .expected = "",
-				 .version = runner_version(), .params = &param, .param_count = 1 };
+	struct run_info info = { .scenario = o->args[0],
+				 .strategy = "run",
+				 .memory = "sc",
+				 .datapath = "",
+				 .variant = "",
+				 .expected = "",
+				 .version = runner_version(),
+				 .params = &param,
+				 .param_count = 1 };
 	struct record *r = NULL;
 	int status = EXIT_USAGE;
 
@@ -118,15 +124,20 @@ run_trace(const struct options *o, struct error *err)
 	return status;
 }
 
-/* --- import ----------------------------------------------------------------------------------- */
+/* --- import --------------------------------------------------------------------------------- */
 
 static int
 record_import(struct record *r, const struct recording *recording, struct error *err)
 {
-	struct run_info info = { .scenario = recording->name, .strategy = "import", .memory = "",
-				 .datapath = "", .variant = recording->format, .expected = "",
+	struct run_info info = { .scenario = recording->name,
+				 .strategy = "import",
+				 .memory = "",
+				 .datapath = "",
+				 .variant = recording->format,
+				 .expected = "",
 				 .version = runner_version() };
-	struct run_result result = { .verdict = verdict_name[VERDICT_OK], .schedules = 1,
+	struct run_result result = { .verdict = verdict_name[VERDICT_OK],
+				     .schedules = 1,
 				     .steps = recording->count };
 
 	if (record_run_begin(r, &info, err) < 0 ||

@@ -81,7 +81,7 @@ session_failure(struct session *s, const struct options *o, const struct finding
 int
 runner_exit(enum verdict v);
 
-/* --- output ----------------------------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------------------------- */
 
 /* Print events that match a pattern, live; and hand them on. Zeroed: prints nothing. */
 struct event_tap {

@@ -38,7 +38,7 @@ struct tests {
 	bool interrupted;
 };
 
-/* --- the list --------------------------------------------------------------------------------- */
+/* --- the list ------------------------------------------------------------------------------- */
 
 static const char *
 own(struct tests *t, char *text)
@@ -80,7 +80,7 @@ list_cases(struct tests *t, const struct scenario_files *files, struct error *er
 	return t->count ? 0 : error_set(err, "there is no scenario there");
 }
 
-/* --- workers ---------------------------------------------------------------------------------- */
+/* --- workers -------------------------------------------------------------------------------- */
 
 static _Noreturn void
 work(struct tests *t)
@@ -175,7 +175,7 @@ wait_workers(struct tests *t)
 		r->status = crashes ? TEST_FAILED : TEST_SKIPPED;
 		snprintf(r->text, sizeof(r->text), "%s",
 			 crashes ? t->crashed ? "bug in Ringside: the process died (see above)"
-						 : "the script does not come back (see above)"
+					      : "the script does not come back (see above)"
 			 : runner_interrupted || t->interrupted ? "interrupted"
 								: "not run: no process was left");
 		crashes -= crashes > 0;

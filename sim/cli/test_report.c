@@ -81,7 +81,7 @@ test_report_flush(struct test_report *t)
 	fflush(stdout);
 }
 
-/* --- JUnit ------------------------------------------------------------------------------------ */
+/* --- JUnit ---------------------------------------------------------------------------------- */
 
 /* XML has no control characters, not even escaped. */
 static void

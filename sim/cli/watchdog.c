@@ -20,8 +20,9 @@ static unsigned seconds;
 static void
 on_second(int number)
 {
-	static const char text[] = "ringside: the scenario called a function of Lua's library that takes too long "
-				   "(a pattern with many repetitions, a range that is too large)\n";
+	static const char text[] =
+		"ringside: the scenario called a function of Lua's library that takes too long "
+		"(a pattern with many repetitions, a range that is too large)\n";
 	const struct world *w = world_current() ? world_current() : judged;
 	uint64_t step = w ? world_step(w) : 0;
 

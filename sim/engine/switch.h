@@ -37,14 +37,14 @@ void *
 switch_prepare(void *stack, size_t size, size_t skip, void (*entry)(void *arg), void *arg);
 
 /*
- * Tell valgrind that this is a stack, once, when its memory is taken: a switch is then no overrun to it.  Without
- * valgrind a few instructions that do nothing; without its header nothing.
+ * Tell valgrind that this is a stack, once, when its memory is taken: a switch is then no overrun
+ * to it.  Without valgrind a few instructions that do nothing; without its header nothing.
  */
 #ifdef __has_include
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #define switch_register(stack, size) \
-	((void)VALGRIND_STACK_REGISTER((char *)(stack), (char *)(stack) + (size) - 1))
+	((void)VALGRIND_STACK_REGISTER((char *)(stack), (char *)(stack) + (size)-1))
 #endif
 #endif
 #ifndef switch_register

@@ -363,7 +363,8 @@ host_create(void)
 	return h;
 }
 
-/* The hostile build puts each world elsewhere: where a pointer leaks into an order, digests differ. */
+/* The hostile build puts each world elsewhere: where a pointer leaks into an order, digests differ.
+ */
 static unsigned
 moved_places(void)
 {

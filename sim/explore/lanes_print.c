@@ -235,8 +235,7 @@ print_verdict(const struct lanes *l, FILE *out)
 		return 0;
 	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s%s", verdict_name[f->verdict],
 		 *f->subject ? " (" : "", f->subject, *f->subject ? ")" : "",
-		 *f->message ? ": " : "", f->message, *rule ? " [" : "", rule,
-		 *rule ? "]" : "");
+		 *f->message ? ": " : "", f->message, *rule ? " [" : "", rule, *rule ? "]" : "");
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';

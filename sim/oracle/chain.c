@@ -10,7 +10,7 @@
 
 #define REPORT(o, ...) shadow_report(w, r->device, r->queue, ORACLE_VIRTIO_##o, __VA_ARGS__)
 
-/* --- walking ---------------------------------------------------------------------------------- */
+/* --- walking -------------------------------------------------------------------------------- */
 
 void
 chain_begin(struct chain_iter *it, const struct world *w, const struct ring *r, uint16_t head)
@@ -82,7 +82,7 @@ chain_hash(const struct world *w, const struct ring *r, uint16_t head)
 	return hash;
 }
 
-/* --- judging ---------------------------------------------------------------------------------- */
+/* --- judging -------------------------------------------------------------------------------- */
 
 static void
 check_reference(struct world *w, struct ring *r, const struct chain_iter *it)

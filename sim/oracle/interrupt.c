@@ -19,7 +19,7 @@ struct notice {
 	bool open;
 	uint32_t actor;
 	int64_t queue;
-	bool isr_set;  /* with its bit, by that actor, since */
+	bool isr_set; /* with its bit, by that actor, since */
 	bool unmapped; /* there was no vector for it when it began */
 };
 
@@ -48,7 +48,7 @@ bit_assign(uint64_t *map, int64_t bit, bool on)
 	map[bit / 64] |= (uint64_t)on << (bit % 64);
 }
 
-/* --- notifications begin ---------------------------------------------------------------------- */
+/* --- notifications begin -------------------------------------------------------------------- */
 
 static void
 on_notify(struct world *w, const struct event *e, void *context)
@@ -106,7 +106,7 @@ on_raise(struct world *w, const struct event *e, void *context)
 	}
 }
 
-/* --- ISR and the line ------------------------------------------------------------------------- */
+/* --- ISR and the line ----------------------------------------------------------------------- */
 
 static void
 on_isr_set(struct world *w, const struct event *e, void *context)
@@ -161,7 +161,7 @@ on_intx_level(struct world *w, const struct event *e, void *context)
 	irq->queue.open = irq->config.open = false;
 }
 
-/* --- MSI-X ------------------------------------------------------------------------------------ */
+/* --- MSI-X ---------------------------------------------------------------------------------- */
 
 static void
 on_msix_control(struct world *w, const struct event *e, void *context)

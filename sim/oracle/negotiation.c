@@ -23,7 +23,7 @@
 	 BIT(VIRTIO_F_NOTIF_CONFIG_DATA) | BIT(VIRTIO_F_RING_RESET) | BIT(VIRTIO_F_ADMIN_VQ))
 
 struct prerequisite {
-	uint64_t of;	   /* any of these … */
+	uint64_t of; /* any of these … */
 	uint64_t all, any; /* … needs all of those, and one of these unless it is 0 */
 };
 
@@ -70,7 +70,7 @@ is_net(const struct shadow_device *d)
 	return d->vdev && d->vdev->type && d->vdev->type->device_id == VIRTIO_ID_NET;
 }
 
-/* --- FEATURES_OK ------------------------------------------------------------------------------ */
+/* --- FEATURES_OK ---------------------------------------------------------------------------- */
 
 static void
 check_offer(struct world *w, struct shadow_device *d)
@@ -159,7 +159,7 @@ on_set_status(struct world *w, const struct event *e, void *context)
 	d->last_offered = d->offered;
 }
 
-/* --- the windows ------------------------------------------------------------------------------ */
+/* --- the windows ---------------------------------------------------------------------------- */
 
 static void
 driver_feature_written(struct world *w, struct shadow_device *d, uint32_t value)

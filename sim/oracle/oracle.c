@@ -77,7 +77,7 @@ oracle_watch_raw(struct world *w, struct raw_pair *pair)
 	oracles_of(w)->pairs = p;
 }
 
-/* --- reporting -------------------------------------------------------------------------------- */
+/* --- reporting ------------------------------------------------------------------------------ */
 
 static struct violation *
 keep(struct world *w, enum oracle o, enum oracle statement, const char *subject)
@@ -192,7 +192,7 @@ oracle_violations(const struct world *w, uint64_t *count)
 	return os ? os->first : NULL;
 }
 
-/* --- judging ---------------------------------------------------------------------------------- */
+/* --- judging -------------------------------------------------------------------------------- */
 
 static const struct violation *
 first_must(const struct oracles *os)

@@ -54,9 +54,9 @@ enum oracle_level { ORACLE_MUST, ORACLE_SHOULD };
 struct oracle_info {
 	const char *name; /* stable: "lost-kick", "VIRTIO-2.7.10.1-R6" */
 	enum oracle_level level;
-	enum verdict verdict;  /* of a run in which it is broken */
+	enum verdict verdict; /* of a run in which it is broken */
 	const char *unchecked; /* null: it is checked; else why one run cannot decide it */
-	const char *text;      /* the statement in one line */
+	const char *text; /* the statement in one line */
 };
 
 extern const struct oracle_info oracle_info[ORACLE_COUNT];
@@ -66,12 +66,12 @@ enum oracle
 oracle_find(const char *name);
 
 struct violation {
-	enum oracle oracle;    /* who noticed */
+	enum oracle oracle; /* who noticed */
 	enum oracle statement; /* what was broken: often the same; lost-kick: VIRTIO-2.7.10.1-R6 */
-	enum verdict verdict;  /* the oracle's, or what the scenario said */
+	enum verdict verdict; /* the oracle's, or what the scenario said */
 	uint64_t step;
 	int64_t time_ns;
-	int64_t actor;	  /* world_name() number */
+	int64_t actor; /* world_name() number */
 	char subject[64]; /* "vq=0", "gfn=0xca" */
 	char message[320];
 	struct violation *next;

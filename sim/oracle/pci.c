@@ -16,7 +16,7 @@ on_readonly(struct world *w, const struct event *e, void *context)
 		      e->arg[2]);
 }
 
-/* --- generation ------------------------------------------------------------------------------- */
+/* --- generation ----------------------------------------------------------------------------- */
 
 static bool
 bytes_test(const uint64_t *map, int64_t offset, int64_t size)
@@ -68,7 +68,7 @@ generation_read(struct world *w, struct shadow_device *d, int64_t value)
 	d->generation = value;
 }
 
-/* --- doorbells -------------------------------------------------------------------------------- */
+/* --- doorbells ------------------------------------------------------------------------------ */
 
 /* What the notification capability says (4.1.4.4), once a driver asks where a doorbell is. */
 static void

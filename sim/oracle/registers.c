@@ -11,7 +11,7 @@
 #include "oracle/shadow.h"
 #include "virtio/pci_transport.h"
 
-/* --- vectors ---------------------------------------------------------------------------------- */
+/* --- vectors -------------------------------------------------------------------------------- */
 
 static void
 vector_written(struct world *w, struct shadow_device *d, int64_t queue, struct shadow_vector *v,
@@ -61,7 +61,7 @@ check_vector_known(struct world *w, struct shadow_device *d, int64_t queue,
 			      "%s, and vector %u was never read back", what, v->now);
 }
 
-/* --- what the driver writes ------------------------------------------------------------------- */
+/* --- what the driver writes ----------------------------------------------------------------- */
 
 static void
 check_programmed(struct world *w, struct shadow_device *d, int64_t queue,
@@ -180,7 +180,7 @@ on_common_write(struct world *w, const struct event *e, void *context)
 		queue_written(w, d, e, field);
 }
 
-/* --- what the driver reads -------------------------------------------------------------------- */
+/* --- what the driver reads ------------------------------------------------------------------ */
 
 static void
 enable_read(struct world *w, struct shadow_device *d, int64_t queue, const struct shadow_queue *q,
@@ -248,7 +248,7 @@ on_common_read(struct world *w, const struct event *e, void *context)
 		vector_read(w, d, e->arg[2], &q->vector, (uint16_t)e->arg[3]);
 }
 
-/* --- what becomes of a queue ------------------------------------------------------------------ */
+/* --- what becomes of a queue ---------------------------------------------------------------- */
 
 static void
 on_queue_enable(struct world *w, const struct event *e, void *context)

@@ -17,7 +17,7 @@
 
 #define REPORT(o, ...) shadow_report(w, r->device, r->queue, ORACLE_##o, __VA_ARGS__)
 
-/* --- fields ----------------------------------------------------------------------------------- */
+/* --- fields --------------------------------------------------------------------------------- */
 
 static uint16_t
 read16(const struct world *w, uint64_t gpa)
@@ -65,7 +65,7 @@ ring_avail_event(const struct world *w, const struct ring *r)
 				 sizeof(struct vring_used_elem) * r->size);
 }
 
-/* --- following the available ring ------------------------------------------------------------- */
+/* --- following the available ring ----------------------------------------------------------- */
 
 static uint16_t
 outstanding(const struct ring *r)
@@ -116,7 +116,7 @@ follow_avail(struct world *w, struct ring *r, bool driver)
 		expose_next(w, r);
 }
 
-/* --- following the used ring ------------------------------------------------------------------ */
+/* --- following the used ring ---------------------------------------------------------------- */
 
 static bool
 used_head(struct world *w, struct ring *r, struct vring_used_elem *elem)
@@ -228,7 +228,7 @@ follow_by_device(struct world *w, struct ring *r)
 	follow_used(w, r, true);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void
 on_write(struct world *w, uint64_t gpa, uint64_t len, void *context);
@@ -334,7 +334,7 @@ ring_free(struct world *w, struct ring *r)
 	world_free(w, r, sizeof(*r));
 }
 
-/* --- the driver ------------------------------------------------------------------------------- */
+/* --- the driver ----------------------------------------------------------------------------- */
 
 static void
 on_vq_create(struct world *w, const struct event *e, void *context)
@@ -400,7 +400,7 @@ on_vq_destroy(struct world *w, const struct event *e, void *context)
 		       world_name_text(w, g->name), outstanding(r));
 }
 
-/* --- the device ------------------------------------------------------------------------------- */
+/* --- the device ----------------------------------------------------------------------------- */
 
 static struct ring *
 ring_of(struct world *w, const struct event *e)
@@ -540,7 +540,7 @@ on_flush(struct world *w, const struct event *e, void *context)
 	follow_by_device(w, r);
 }
 
-/* --- writes ----------------------------------------------------------------------------------- */
+/* --- writes --------------------------------------------------------------------------------- */
 
 /* Whether [gpa, gpa + len) meets a buffer of the chain at @head that is @writable or not. */
 static bool

@@ -35,7 +35,7 @@ enum slot_state { SLOT_FREE, SLOT_AVAILABLE, SLOT_TAKEN, SLOT_FILLED };
 
 /* By head. */
 struct ring_slot {
-	uint8_t state;			   /* enum slot_state */
+	uint8_t state; /* enum slot_state */
 	bool indirect, prefix, write_flag; /* refers to a table; after buffers; with WRITE set */
 	uint16_t out, in, ndescs;
 	uint64_t in_bytes;
@@ -46,7 +46,7 @@ struct ring {
 	struct ring *next; /* of all */
 	struct shadow_device *device;
 	uint16_t queue;
-	bool again;  /* after a queue reset */
+	bool again; /* after a queue reset */
 	bool popped; /* anything yet */
 
 	uint16_t size; /* a power of two */
@@ -58,8 +58,8 @@ struct ring {
 	uint16_t next_head; /* IN_ORDER: where the next chain has to begin */
 	struct ring_slot *slot;
 	uint16_t *head_at; /* by available index modulo size */
-	uint16_t *owner;   /* by descriptor: head of its chain, or DESC_FREE */
-	uint16_t *link;	   /* by descriptor: the next of its chain, in order */
+	uint16_t *owner; /* by descriptor: head of its chain, or DESC_FREE */
+	uint16_t *link; /* by descriptor: the next of its chain, in order */
 
 	/* suppression.c: what stood there when the side looked last, and what was told. */
 	uint16_t prepared_idx, signalled_idx;
@@ -99,7 +99,7 @@ struct chain_iter {
 	const struct ring *r;
 	uint64_t table_gpa;
 	uint32_t entries; /* of the table */
-	uint32_t index;	  /* of @desc in it */
+	uint32_t index; /* of @desc in it */
 	uint32_t next;
 	unsigned direct, nested; /* descriptors seen in the ring's table, in the indirect one */
 	bool in_table;

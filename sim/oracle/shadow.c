@@ -46,7 +46,7 @@ shadow_field_of(const struct world *w, int64_t name)
 	return FIELD_OTHER;
 }
 
-/* --- devices and queues ----------------------------------------------------------------------- */
+/* --- devices and queues --------------------------------------------------------------------- */
 
 static struct shadow_device *
 device_make(struct world *w, int64_t name)
@@ -122,7 +122,7 @@ shadow_pci(const struct shadow_device *d)
 	return d->vdev && d->vdev->transport == &virtio_pci_ops ? virtio_pci_of(d->vdev) : NULL;
 }
 
-/* --- the guest's names for rings -------------------------------------------------------------- */
+/* --- the guest's names for rings ------------------------------------------------------------ */
 
 struct guest_ring *
 shadow_guest_ring(const struct world *w, int64_t name)
@@ -150,7 +150,7 @@ shadow_guest_live(struct world *w, int64_t name)
 	return q ? q->ring : NULL;
 }
 
-/* --- who acts --------------------------------------------------------------------------------- */
+/* --- who acts ------------------------------------------------------------------------------- */
 
 void
 shadow_role(struct world *w, uint32_t actor, uint8_t role)
@@ -185,7 +185,7 @@ shadow_maybe_gone(const struct world *w, const struct shadow_device *d)
 	return shadow_state(w)->unassigned_step > d->register_step;
 }
 
-/* --- reporting -------------------------------------------------------------------------------- */
+/* --- reporting ------------------------------------------------------------------------------ */
 
 void
 shadow_report(struct world *w, const struct shadow_device *d, int64_t queue, enum oracle o,
@@ -204,7 +204,7 @@ shadow_report(struct world *w, const struct shadow_device *d, int64_t queue, enu
 	oracle_report(w, o, subject, "%s", message);
 }
 
-/* --- attaching -------------------------------------------------------------------------------- */
+/* --- attaching ------------------------------------------------------------------------------ */
 
 static void
 on_unassigned_read(struct world *w, const struct event *e, void *context)

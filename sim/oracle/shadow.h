@@ -54,21 +54,21 @@ enum shadow_field {
 
 /* What the driver mapped an event to (4.1.5.1.2). */
 struct shadow_vector {
-	uint16_t now;	    /* as written last; VIRTIO_MSI_NO_VECTOR after a reset */
-	uint16_t before;    /* before that write: in force until the write has taken effect */
+	uint16_t now; /* as written last; VIRTIO_MSI_NO_VECTOR after a reset */
+	uint16_t before; /* before that write: in force until the write has taken effect */
 	bool written, read; /* since the reset; read back since */
 };
 
 struct shadow_queue {
 	bool desc_written, driver_written, device_written; /* since the last reset of it */
-	bool enable_asked;				   /* the driver wrote queue_enable := 1 */
-	bool enabled;					   /* and the device took it */
-	bool reset_asked, reset_done, reset_read;	   /* queue_reset := 1; over; 0 read back */
-	bool was_reset;					   /* and not enabled since */
+	bool enable_asked; /* the driver wrote queue_enable := 1 */
+	bool enabled; /* and the device took it */
+	bool reset_asked, reset_done, reset_read; /* queue_reset := 1; over; 0 read back */
+	bool was_reset; /* and not enabled since */
 	bool again; /* enabled for another time, after a queue reset */
 	struct shadow_vector vector;
 	struct ring *ring; /* while enabled */
-	struct ring *old;  /* the one before the last reset */
+	struct ring *old; /* the one before the last reset */
 };
 
 struct shadow_device {
@@ -78,27 +78,27 @@ struct shadow_device {
 	const struct virtio_device *vdev; /* null until it is found */
 
 	/* status.c */
-	uint8_t driver_bits;	 /* what the driver has written since the last reset */
-	uint8_t status;		 /* as it is, refused bits left out */
-	bool failed;		 /* FAILED was written: latched until reset */
+	uint8_t driver_bits; /* what the driver has written since the last reset */
+	uint8_t status; /* as it is, refused bits left out */
+	bool failed; /* FAILED was written: latched until reset */
 	bool needs_reset_untold; /* DEVICE_NEEDS_RESET, and no notification of it yet */
 	bool needs_reset, broken_ring;
-	bool reset_written;		    /* ever: the driver began with a reset */
-	bool reset_asked;		    /* 0 written, 0 not read yet */
+	bool reset_written; /* ever: the driver began with a reset */
+	bool reset_asked; /* 0 written, 0 not read yet */
 	bool resetting, reset_from_nonzero; /* the device is at it */
-	bool reset_over;		    /* and the device said that it is done */
-	bool live, was_live;		    /* DRIVER_OK since the last reset; and before it */
+	bool reset_over; /* and the device said that it is done */
+	bool live, was_live; /* DRIVER_OK since the last reset; and before it */
 	bool features_ok_written, features_ok_read, features_refused;
 	uint64_t register_step; /* of the last register read that the device answered */
 
 	/* negotiation.c */
-	uint64_t offered, wanted;	      /* at the last FEATURES_OK */
-	uint64_t accepted;		      /* 0 until FEATURES_OK stuck */
+	uint64_t offered, wanted; /* at the last FEATURES_OK */
+	uint64_t accepted; /* 0 until FEATURES_OK stuck */
 	uint64_t last_offered, last_accepted; /* of a set that once stuck */
 	uint32_t device_select, driver_select;
-	uint32_t window[2];			    /* device_feature as read */
+	uint32_t window[2]; /* device_feature as read */
 	bool window_read[2], invalid_set, deciding; /* FEATURES_OK was written just now */
-	uint32_t driver_window[2];		    /* driver_feature as written */
+	uint32_t driver_window[2]; /* driver_feature as written */
 
 	/* pci.c */
 	int64_t generation; /* as read last; -1: never */

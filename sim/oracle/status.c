@@ -20,7 +20,7 @@
 #define DROPPABLE \
 	(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_SUSPEND)
 
-/* --- the driver ------------------------------------------------------------------------------- */
+/* --- the driver ----------------------------------------------------------------------------- */
 
 /* The step of 3.1.1 that has to come before each bit. */
 static void
@@ -145,7 +145,7 @@ on_kick(struct world *w, const struct event *e, void *context)
 			      world_name_text(w, g->name));
 }
 
-/* --- the device ------------------------------------------------------------------------------- */
+/* --- the device ----------------------------------------------------------------------------- */
 
 static void
 on_set_status(struct world *w, const struct event *e, void *context)
@@ -261,7 +261,7 @@ on_guest_error(struct world *w, const struct event *e, void *context)
 	shadow_of(w, e->arg[0])->broken_ring = true;
 }
 
-/* --- when nothing runs any more --------------------------------------------------------------- */
+/* --- when nothing runs any more ------------------------------------------------------------- */
 
 void
 status_judge(struct world *w, struct shadow_device *d)

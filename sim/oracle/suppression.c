@@ -45,7 +45,7 @@ check_flags(struct world *w, struct ring *r)
 		REPORT(2_7_10_2_D1, "used.flags is %u", used);
 }
 
-/* --- kicks ------------------------------------------------------------------------------------ */
+/* --- kicks ---------------------------------------------------------------------------------- */
 
 static void
 on_add(struct world *w, const struct event *e, void *context)
@@ -98,7 +98,7 @@ on_kick_prepare(struct world *w, const struct event *e, void *context)
 		       idx, ring_avail_event(w, r));
 }
 
-/* --- interrupts ------------------------------------------------------------------------------- */
+/* --- interrupts ----------------------------------------------------------------------------- */
 
 static struct ring *
 ring_of(struct world *w, const struct event *e)

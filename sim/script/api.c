@@ -20,7 +20,7 @@ const struct api_group api_groups[] = {
 	{ NULL, NULL }
 };
 
-/* --- opening ---------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------- */
 
 /* Objects' text: "flag #2", or their name() where they have one. */
 static int
@@ -42,7 +42,7 @@ object_equal(lua_State *L)
 	void **a = lua_touserdata(L, 1), **b = lua_touserdata(L, 2);
 
 	lua_pushboolean(L, a && b && lua_getmetatable(L, 1) && lua_getmetatable(L, 2) &&
-			   lua_rawequal(L, -1, -2) && *a == *b);
+				   lua_rawequal(L, -1, -2) && *a == *b);
 	return 1;
 }
 
@@ -108,7 +108,7 @@ api_open(lua_State *L)
 	}
 }
 
-/* --- the reference ---------------------------------------------------------------------------- */
+/* --- the reference -------------------------------------------------------------------------- */
 
 unsigned
 api_print(FILE *to, const char *name)
@@ -163,7 +163,7 @@ api_print_globals(FILE *to)
 				fprintf(to, "%s\n", e->name);
 }
 
-/* --- objects ---------------------------------------------------------------------------------- */
+/* --- objects -------------------------------------------------------------------------------- */
 
 void
 api_push(lua_State *L, const char *kind, void *p)
@@ -191,7 +191,7 @@ api_test(lua_State *L, int index, const char *kind)
 	return p ? *p : NULL;
 }
 
-/* --- named arguments -------------------------------------------------------------------------- */
+/* --- named arguments ------------------------------------------------------------------------ */
 
 static int
 unknown_option(lua_State *L, const char *function, const char *name, const char *const *allowed)

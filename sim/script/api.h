@@ -53,7 +53,7 @@ api_print_options(FILE *to);
 void
 api_print_globals(FILE *to);
 
-/* --- objects ---------------------------------------------------------------------------------- */
+/* --- objects -------------------------------------------------------------------------------- */
 
 /* Push an object of @kind for @p; nil if @p is null. */
 void
@@ -66,7 +66,7 @@ api_check(lua_State *L, int index, const char *kind);
 void *
 api_test(lua_State *L, int index, const char *kind);
 
-/* --- named arguments -------------------------------------------------------------------------- */
+/* --- named arguments ------------------------------------------------------------------------ */
 
 /*
  * Functions that take a table of named arguments check it first: unknown names are errors that list
@@ -100,7 +100,7 @@ api_missing(lua_State *L, const char *function, const char *name);
 lua_Integer
 api_range(lua_State *L, int arg, lua_Integer min, lua_Integer max);
 
-/* --- the groups' lists, in the order of the reference ----------------------------------------- */
+/* --- the groups' lists, in the order of the reference --------------------------------------- */
 
 extern const struct api_entry api_engine[], api_sync[], api_memory[];
 extern const struct api_entry api_machine[], api_guest[], api_queue[], api_debug[], api_notify[];

@@ -17,7 +17,7 @@
 
 static const char *const vectors_word[] = { "each", "shared", "intx" };
 
-/* --- making them ------------------------------------------------------------------------------ */
+/* --- making them ---------------------------------------------------------------------------- */
 
 struct guest_virtio_config
 api_virtio_config(lua_State *L, int index, struct machine_device *d, const char *function)
@@ -39,10 +39,10 @@ api_virtio_config(lua_State *L, int index, struct machine_device *d, const char 
 static int
 make_blk(lua_State *L, struct machine_device *d)
 {
-	static const char *const allowed[] = { "name",	  "features",   "vectors",
-					       "notify_locked", "irq_count_max", "cpus",
-					       "queues",  "queue_size", "scan",
-					       NULL };
+	static const char *const allowed[] = {
+		"name", "features", "vectors",	  "notify_locked", "irq_count_max",
+		"cpus", "queues",   "queue_size", "scan",	   NULL
+	};
 	struct script_machine *sm = script_of(L)->machine;
 	struct guest_blk_config config = { 0 };
 	struct guest_blk *blk;
@@ -64,21 +64,11 @@ make_blk(lua_State *L, struct machine_device *d)
 static int
 make_net(lua_State *L, struct machine_device *d)
 {
-	static const char *const allowed[] = { "name",
-					       "features",
-					       "vectors",
-					       "notify_locked",
-					       "irq_count_max",
-					       "cpus",
-					       "pairs",
-					       "queue_size",
-					       "rx_buffer_bytes",
-					       "rx_fill",
-					       "tx_room",
-					       "budget",
-					       "napi_tx",
-					       "alloc_fail_every",
-					       NULL };
+	static const char *const allowed[] = {
+		"name",	   "features", "vectors",    "notify_locked",	 "irq_count_max",
+		"cpus",	   "pairs",    "queue_size", "rx_buffer_bytes",	 "rx_fill",
+		"tx_room", "budget",   "napi_tx",    "alloc_fail_every", NULL
+	};
 	struct script_machine *sm = script_of(L)->machine;
 	struct guest_net_config config = { 0 };
 	struct guest_net *net;
@@ -112,7 +102,7 @@ device_driver(lua_State *L)
 	return d->config.type == MACHINE_NET ? make_net(L, d) : make_blk(L, d);
 }
 
-/* --- virtio-blk ------------------------------------------------------------------------------- */
+/* --- virtio-blk ----------------------------------------------------------------------------- */
 
 static struct guest_blk *
 check_blk(lua_State *L)
@@ -320,7 +310,7 @@ request_data(lua_State *L)
 	return 1;
 }
 
-/* --- virtio-net ------------------------------------------------------------------------------- */
+/* --- virtio-net ----------------------------------------------------------------------------- */
 
 static struct guest_net *
 check_net(lua_State *L)
@@ -497,7 +487,8 @@ const struct api_entry api_guest[] = {
 	  "ndo_start_xmit(); waits while the queue is stopped", net_xmit },
 	{ "net", "recv", "([pair [, wait]]) -> string or nil",
 	  "the next packet; waits unless wait is false", net_recv },
-	{ "net", "break_device", "()", "virtio_break_device(): it was pulled out", net_break_device },
+	{ "net", "break_device", "()", "virtio_break_device(): it was pulled out",
+	  net_break_device },
 	{ "net", "remove", "()", "virtnet_remove()", net_remove },
 	{ "net", "freeze", "()", "virtnet_freeze()", net_freeze },
 	{ "net", "restore", "() -> true or nil, errno", "virtnet_restore()", net_restore },

@@ -45,7 +45,7 @@ check_irq(lua_State *L)
 	return q;
 }
 
-/* --- vCPUs ------------------------------------------------------------------------------------ */
+/* --- vCPUs ---------------------------------------------------------------------------------- */
 
 static int
 machine_vcpu(lua_State *L)
@@ -113,7 +113,7 @@ do_vcpu_resume(lua_State *L)
 	return 0;
 }
 
-/* --- irqfds ----------------------------------------------------------------------------------- */
+/* --- irqfds --------------------------------------------------------------------------------- */
 
 static int
 machine_irqfd(lua_State *L)
@@ -197,7 +197,7 @@ vq_affinity(lua_State *L)
 	return 0;
 }
 
-/* --- devices that are an interrupt ------------------------------------------------------------ */
+/* --- devices that are an interrupt ---------------------------------------------------------- */
 
 static enum irq_return
 take_events(struct vcpu *v, void *arg)

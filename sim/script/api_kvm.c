@@ -135,7 +135,7 @@ kvm_slots(lua_State *L)
 	return 1;
 }
 
-/* --- QEMU's side ------------------------------------------------------------------------------ */
+/* --- QEMU's side ---------------------------------------------------------------------------- */
 
 static struct script_kvm *
 check_listener(lua_State *L, const char *what)

@@ -9,7 +9,7 @@
 #include "script/machine_file.h"
 #include "script/machine_options.h"
 
-/* --- helpers for the other files -------------------------------------------------------------- */
+/* --- helpers for the other files ------------------------------------------------------------ */
 
 struct guest_cpu *
 api_cpu(lua_State *L, const char *what)
@@ -20,8 +20,10 @@ api_cpu(lua_State *L, const char *what)
 
 	script_must_not_check(L, what);
 	if (!sa || !sa->cpu)
-		luaL_error(L, "%s: only an actor that is a task of a guest's CPU may do this: "
-			   "vm:actor(name, fn, {cpu = 0})", what);
+		luaL_error(L,
+			   "%s: only an actor that is a task of a guest's CPU may do this: "
+			   "vm:actor(name, fn, {cpu = 0})",
+			   what);
 	return sa->cpu;
 }
 
@@ -72,7 +74,7 @@ api_unlock(lua_State *L, struct machine *m)
 		bql_unlock(m->loop);
 }
 
-/* --- making it -------------------------------------------------------------------------------- */
+/* --- making it ------------------------------------------------------------------------------ */
 
 static struct script_machine *
 check_machine(lua_State *L)
@@ -265,7 +267,7 @@ machine_do_start(lua_State *L)
 	return 0;
 }
 
-/* --- devices ---------------------------------------------------------------------------------- */
+/* --- devices -------------------------------------------------------------------------------- */
 
 static struct machine_device *
 check_device(lua_State *L)
@@ -508,7 +510,7 @@ device_drain_end(lua_State *L)
 	return 0;
 }
 
-/* --- the host's view of a queue --------------------------------------------------------------- */
+/* --- the host's view of a queue ------------------------------------------------------------- */
 
 static struct script_queue *
 check_queue(lua_State *L)

@@ -5,7 +5,7 @@
 #include "notify/eventfd.h"
 #include "script/machine_api.h"
 
-/* --- eventfds --------------------------------------------------------------------------------- */
+/* --- eventfds ------------------------------------------------------------------------------- */
 
 static int
 l_eventfd(lua_State *L)
@@ -87,7 +87,7 @@ do_eventfd_name(lua_State *L)
 	return 1;
 }
 
-/* --- PCI functions ---------------------------------------------------------------------------- */
+/* --- PCI functions -------------------------------------------------------------------------- */
 
 static struct pci_function *
 check_function(lua_State *L)

@@ -17,7 +17,7 @@
 #define CORE_QUEUES_MAX 64
 #define BUFFER_BYTES_MAX 65536
 
-/* --- queues ----------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------- */
 
 static struct script_vq *
 make_vq(struct world *w)
@@ -69,12 +69,11 @@ read_buffers(lua_State *L, const char *key, struct dp_buf *sg, unsigned have)
 			lua_Integer bytes = lua_tointeger(L, -1);
 
 			if (have == GUEST_SG_MAX || bytes < 1 || bytes > BUFFER_BYTES_MAX)
-				luaL_error(
-					L,
-					"submit: %s lists sizes of 1 to %d bytes, at most %d "
-					"buffers in "
-					"all",
-					key, BUFFER_BYTES_MAX, (int)GUEST_SG_MAX);
+				luaL_error(L,
+					   "submit: %s lists sizes of 1 to %d bytes, at most %d "
+					   "buffers in "
+					   "all",
+					   key, BUFFER_BYTES_MAX, (int)GUEST_SG_MAX);
 			sg[have] = (struct dp_buf){ gm_alloc(w, (uint64_t)bytes, 16),
 						    (uint32_t)bytes };
 			lua_pop(L, 1);
@@ -173,8 +172,8 @@ vq_enable_cb(lua_State *L)
 	struct script_vq *q = check_vq(L, "enable_cb");
 
 	api_cpu(L, "enable_cb");
-	lua_pushboolean(L, lua_toboolean(L, 2) ? guest_vq_enable_cb_delayed(q->vq) :
-						 guest_vq_enable_cb(q->vq));
+	lua_pushboolean(L, lua_toboolean(L, 2) ? guest_vq_enable_cb_delayed(q->vq)
+					       : guest_vq_enable_cb(q->vq));
 	return 1;
 }
 
@@ -251,7 +250,7 @@ vq_info(lua_State *L)
 	return 1;
 }
 
-/* --- the bare driver core --------------------------------------------------------------------- */
+/* --- the bare driver core ------------------------------------------------------------------- */
 
 struct script_core {
 	struct guest_virtio dev;
@@ -261,8 +260,8 @@ struct script_core {
 static int
 device_core(lua_State *L)
 {
-	static const char *const allowed[] = { "name", "features", "vectors", "notify_locked",
-					       "irq_count_max", NULL };
+	static const char *const allowed[] = { "name",		"features",	 "vectors",
+					       "notify_locked", "irq_count_max", NULL };
 	struct machine_device *d = api_check(L, 1, "device");
 	struct guest_virtio_config config;
 	struct script_core *c;
@@ -309,7 +308,8 @@ core_find_queues(lua_State *L)
 
 		snprintf(name, sizeof(name), "vq%u", i);
 		info[i] = (struct guest_vq_info){ .name = world_strdup(script_world(L), name),
-						  .callback = on_interrupt, .priv = c->vq[i],
+						  .callback = on_interrupt,
+						  .priv = c->vq[i],
 						  .size = size };
 	}
 	ret = guest_virtio_find_vqs(&c->dev, cpu, info, n);
@@ -391,7 +391,7 @@ core_info(lua_State *L)
 	return 1;
 }
 
-/* --- the smallest pair ------------------------------------------------------------------------ */
+/* --- the smallest pair ---------------------------------------------------------------------- */
 
 static int
 l_raw(lua_State *L)

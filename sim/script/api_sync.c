@@ -9,7 +9,7 @@
 
 #define NS_MAX (INT64_C(1) << 60)
 
-/* --- wait queues ------------------------------------------------------------------------------ */
+/* --- wait queues ---------------------------------------------------------------------------- */
 
 static int
 l_waitq(lua_State *L)
@@ -66,7 +66,7 @@ waitq_is_empty(lua_State *L)
 	return 1;
 }
 
-/* --- flags and semaphores --------------------------------------------------------------------- */
+/* --- flags and semaphores ------------------------------------------------------------------- */
 
 /*
  * Both are a number and who waits for it to be above 0; a flag's is 0 or 1 and waiting takes
@@ -190,7 +190,7 @@ semaphore_value(lua_State *L)
 	return 1;
 }
 
-/* --- timers ----------------------------------------------------------------------------------- */
+/* --- timers --------------------------------------------------------------------------------- */
 
 struct script_timer {
 	struct timer timer;

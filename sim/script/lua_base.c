@@ -18,12 +18,11 @@ static const char *const base_kept[] = { "assert",   "error",  "getmetatable", "
 					 "rawequal", "rawget", "rawlen",       "rawset",   "select",
 					 "tonumber", "type",   "xpcall",       "_VERSION", NULL };
 
-static const char *const math_kept[] = {
-	"abs", "ceil", "floor", "fmod", "huge", "max", "maxinteger", "min", "mininteger", "modf",
-	"sqrt", "tointeger", "type", "ult", NULL
-};
+static const char *const math_kept[] = { "abs",	 "ceil",       "floor", "fmod",	      "huge",
+					 "max",	 "maxinteger", "min",	"mininteger", "modf",
+					 "sqrt", "tointeger",  "type",	"ult",	      NULL };
 
-/* --- text of values --------------------------------------------------------------------------- */
+/* --- text of values ------------------------------------------------------------------------- */
 
 /* Number of a table, function or thread: in the order in which they were first asked for. */
 static lua_Integer
@@ -146,7 +145,7 @@ base_setmetatable(lua_State *L)
 	return 1;
 }
 
-/* --- opening ---------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------- */
 
 static bool
 listed(const char *const *list, const char *name)

@@ -6,7 +6,7 @@
 #include "base/must.h"
 #include "script/lua_world.h"
 
-/* --- keys ------------------------------------------------------------------------------------- */
+/* --- keys ----------------------------------------------------------------------------------- */
 
 /* One key; strings are kept alive by the table they are a key of. */
 struct key {
@@ -182,7 +182,7 @@ script_next(lua_State *L)
 	return 2;
 }
 
-/* --- table.sort() ----------------------------------------------------------------------------- */
+/* --- table.sort() --------------------------------------------------------------------------- */
 
 /*
  * Lua's own picks pivots by the clock. This is a merge sort: stable, and the same comparisons each

@@ -11,7 +11,7 @@
 /* How many callers an error names. */
 #define TRACEBACK_LEVELS 5
 
-/* --- memory ----------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------- */
 
 static void *
 script_realloc(void *context, void *block, size_t old, size_t size)
@@ -47,7 +47,7 @@ script_realloc(void *context, void *block, size_t old, size_t size)
 	return moved;
 }
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------- */
 
 /* Lua cuts long file names in messages; put the whole one back. */
 static void
@@ -83,8 +83,9 @@ push_context(lua_State *L, int level)
 		if (ar.currentline <= 0)
 			continue;
 		snprintf(line, sizeof(line), ":%d", ar.currentline);
-		luaL_addstring(&b, shown++ ? ", " :
-			       luaL_bufflen(&b) ? "; called from " : " (called from ");
+		luaL_addstring(&b, shown++	      ? ", "
+				   : luaL_bufflen(&b) ? "; called from "
+						      : " (called from ");
 		luaL_addstring(&b, ar.short_src);
 		luaL_addstring(&b, line);
 	}
@@ -190,7 +191,7 @@ script_must_not_check(lua_State *L, const char *what)
 		luaL_error(L, "%s: check() may look, not act", what);
 }
 
-/* --- bounds ----------------------------------------------------------------------------------- */
+/* --- bounds --------------------------------------------------------------------------------- */
 
 volatile uint32_t script_beat;
 
@@ -225,9 +226,10 @@ count_hook(lua_State *L, lua_Debug *ar)
 	world_fail(s->w, "%s", err.text);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------- */
 
-/* Between protected calls, in set-up and actors, only memory can be what is wrong: that ends the run. */
+/* Between protected calls, in set-up and actors, only memory can be what is wrong: that ends the
+ * run. */
 static int
 at_panic(lua_State *L)
 {

@@ -125,8 +125,8 @@ void
 script_world_error(struct world *w, struct error *err);
 
 /*
- * Goes up while Lua code runs, in any world of the process, and never back: tells somebody outside whether a
- * script goes on (cli/watchdog.h). Nothing of a run depends on it.
+ * Goes up while Lua code runs, in any world of the process, and never back: tells somebody outside
+ * whether a script goes on (cli/watchdog.h). Nothing of a run depends on it.
  */
 extern volatile uint32_t script_beat;
 
@@ -141,12 +141,12 @@ script_must_not_check(lua_State *L, const char *what);
 const char *
 script_tostring(lua_State *L, int index, size_t *size);
 
-/* --- lua_base.c: the sandbox ------------------------------------------------------------------ */
+/* --- lua_base.c: the sandbox ---------------------------------------------------------------- */
 
 void
 script_open_base(lua_State *L);
 
-/* --- lua_order.c: orders that depend on nothing hidden ---------------------------------------- */
+/* --- lua_order.c: orders that depend on nothing hidden -------------------------------------- */
 
 /* pairs(), next() and table.sort(). */
 int

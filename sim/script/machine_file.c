@@ -26,7 +26,7 @@ own(struct machine_file *f, const char *text)
 	return f->owned[f->owned_count++] = copy;
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 static int
 refuse(struct file_reader *r, const struct yaml_node *n, const struct option_spec *o)
@@ -104,8 +104,9 @@ read_option(struct file_reader *r, const struct yaml_node *n, const struct optio
 		value = option_find_word(o, n->text);
 		break;
 	case OPTION_BOOLEAN:
-		value = n->plain && !strcmp(n->text, "true") ? 1 :
-			n->plain && !strcmp(n->text, "false") ? 0 : -1;
+		value = n->plain && !strcmp(n->text, "true")	? 1
+			: n->plain && !strcmp(n->text, "false") ? 0
+								: -1;
 		break;
 	default:
 		if (!parse_integer(n, o->kind == OPTION_BYTES, &value))
@@ -114,7 +115,7 @@ read_option(struct file_reader *r, const struct yaml_node *n, const struct optio
 	return option_set_integer(o, options, value) ? 0 : refuse(r, n, o);
 }
 
-/* --- maps ------------------------------------------------------------------------------------- */
+/* --- maps ----------------------------------------------------------------------------------- */
 
 static int
 unknown_key(struct file_reader *r, const struct yaml_node *n, const struct option_spec *table,
@@ -234,9 +235,9 @@ read_file(struct file_reader *r)
 
 		if (!strcmp(c->key, "devices"))
 			devices = c; /* after the bridges, wherever they stand */
-		else if (!strcmp(c->key, "bridges") ? read_list(r, c, read_bridge) :
-			 o ? read_option(r, c, o, &r->f->machine) :
-			 unknown_key(r, c, machine_option_table, " devices bridges"))
+		else if (!strcmp(c->key, "bridges") ? read_list(r, c, read_bridge)
+			 : o			    ? read_option(r, c, o, &r->f->machine)
+			     : unknown_key(r, c, machine_option_table, " devices bridges"))
 			return -1;
 	}
 	return devices ? read_list(r, devices, read_device) : 0;

@@ -56,8 +56,8 @@ const struct option_spec device_option_table[] = {
 	  "the main loop raises interrupts" },
 	{ "activate_async", OPTION_BOOLEAN, DEVICE(config.activate_async), FLAG,
 	  "the serving thread takes the rings after DRIVER_OK has returned" },
-	{ "no_protocol_features", OPTION_BOOLEAN, DEVICE(config.vhost_user.no_protocol_features), FLAG,
-	  "vhost-user: a ring runs from its kick fd on, there is no SET_VRING_ENABLE" },
+	{ "no_protocol_features", OPTION_BOOLEAN, DEVICE(config.vhost_user.no_protocol_features),
+	  FLAG, "vhost-user: a ring runs from its kick fd on, there is no SET_VRING_ENABLE" },
 	{ "unplugged", OPTION_BOOLEAN, DEVICE(config.unplugged), FLAG,
 	  "not there until dev:plug()" },
 	{ "iothread", OPTION_TEXT, DEVICE(iothread), TEXT, "share the iothread of that name" },
@@ -85,7 +85,7 @@ const struct option_spec device_option_table[] = {
 	{ NULL, OPTION_TEXT, 0, 0, 0, 0, NULL, 0, NULL }
 };
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 bool
 option_set_integer(const struct option_spec *o, void *options, int64_t value)
@@ -158,7 +158,7 @@ option_allowed(const struct option_spec *o, char *text, size_t size)
 	}
 }
 
-/* --- from Lua --------------------------------------------------------------------------------- */
+/* --- from Lua ------------------------------------------------------------------------------- */
 
 static int
 refuse(lua_State *L, const char *function, const struct option_spec *o)

@@ -16,7 +16,7 @@
 #include "script/scenario_read.h"
 #include "script/source.h"
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names ---------------------------------------------------------------------------------- */
 
 const char *
 scenario_split(const char *text, size_t *path_len)
@@ -50,7 +50,7 @@ scenario_find_variant(const struct scenario *s, const char *name, struct error *
 	return NULL;
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 static const struct scenario_param *
 param_find(const struct scenario *s, const char *name)
@@ -143,7 +143,7 @@ scenario_values_free(struct scenario_values *v)
 	*v = (struct scenario_values){ 0 };
 }
 
-/* --- set-up ----------------------------------------------------------------------------------- */
+/* --- set-up --------------------------------------------------------------------------------- */
 
 struct set_up {
 	const struct scenario *s;
@@ -214,7 +214,8 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 {
 	struct machine_file *file = NULL;
 	struct set_up u = { s, variant, values, NULL };
-	struct world_config config = { .mode = s->mode, .steps_max = s->steps_max,
+	struct world_config config = { .mode = s->mode,
+				       .steps_max = s->steps_max,
 				       .time_max_ns = s->time_max_ns };
 	struct world *w;
 
@@ -236,7 +237,7 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 	return w;
 }
 
-/* --- judging ---------------------------------------------------------------------------------- */
+/* --- judging -------------------------------------------------------------------------------- */
 
 /* Looking up a name may need memory: that is done in the protected call, too. */
 static int

@@ -22,7 +22,7 @@ struct reader {
 	unsigned depth;
 };
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------- */
 
 /* End the set-up with "file:line:column: variants.fails.expect: …". */
 static _Noreturn void
@@ -63,7 +63,7 @@ leave(struct reader *r)
 	r->depth--;
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 static char *
 copy(const char *text)
@@ -194,7 +194,7 @@ value_text(struct reader *r)
 	return text;
 }
 
-/* --- parameters ------------------------------------------------------------------------------- */
+/* --- parameters ----------------------------------------------------------------------------- */
 
 static void
 read_words(struct reader *r, struct scenario_param *p)
@@ -226,8 +226,9 @@ read_param(struct reader *r, struct scenario_param *p)
 	if (type == LUA_TNIL)
 		bad(r, "must be given");
 	p->value = value_text(r);
-	p->type = type == LUA_TBOOLEAN ? PARAM_BOOLEAN :
-		  type == LUA_TSTRING ? PARAM_WORD : PARAM_INTEGER;
+	p->type = type == LUA_TBOOLEAN	? PARAM_BOOLEAN
+		  : type == LUA_TSTRING ? PARAM_WORD
+					: PARAM_INTEGER;
 	close_key(r);
 	if (p->type == PARAM_WORD)
 		read_words(r, p);
@@ -273,7 +274,7 @@ read_params(struct reader *r)
 	close_key(r);
 }
 
-/* --- variants --------------------------------------------------------------------------------- */
+/* --- variants ------------------------------------------------------------------------------- */
 
 static void
 read_expect(struct reader *r, struct scenario_variant *v)
@@ -415,7 +416,7 @@ read_variants(struct reader *r)
 	close_key(r);
 }
 
-/* --- the rest --------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------------------- */
 
 static void
 read_evidence(struct reader *r)
@@ -507,7 +508,7 @@ scenario_read(struct script *script, struct scenario *s)
 	read_functions(&r);
 }
 
-/* --- include() -------------------------------------------------------------------------------- */
+/* --- include() ------------------------------------------------------------------------------ */
 
 int
 script_include(lua_State *L)
@@ -539,7 +540,7 @@ script_include(lua_State *L)
 	return 1;
 }
 
-/* --- loading ---------------------------------------------------------------------------------- */
+/* --- loading -------------------------------------------------------------------------------- */
 
 static void
 load(struct world *w, void *arg)

@@ -47,7 +47,7 @@ source_read(const char *path, size_t max, char **text, size_t *size, struct erro
 	return error_set(err, "%s: is larger than %zu KiB", path, max >> 10);
 }
 
-/* --- tokens of Lua ---------------------------------------------------------------------------- */
+/* --- tokens of Lua -------------------------------------------------------------------------- */
 
 enum token { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_OTHER };
 

@@ -18,7 +18,7 @@ struct builder {
 	bool done;
 };
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------- */
 
 int
 yaml_error(const struct yaml_tree *t, const struct yaml_node *n, struct error *err, const char *fmt,
@@ -50,7 +50,7 @@ at_mark(struct builder *b, const yaml_mark_t *m, struct error *err, const char *
 	return error_at(err, b->t->path, (long)m->line + 1, (long)m->column + 1, "%s", text);
 }
 
-/* --- building --------------------------------------------------------------------------------- */
+/* --- building ------------------------------------------------------------------------------- */
 
 static void
 node_free(struct yaml_node *n)

@@ -5,7 +5,7 @@
 
 #include "base/must.h"
 
-/* --- the disk --------------------------------------------------------------------------------- */
+/* --- the disk ------------------------------------------------------------------------------- */
 
 const struct blk_sector *
 virtio_blk_sector(const struct virtio_blk *blk, uint64_t sector)
@@ -83,7 +83,7 @@ write_sectors(struct virtio_blk *blk, const struct virtio_blk_req *req)
 	}
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------------- */
 
 /* Bytes written into the guest, without the status byte. */
 static uint32_t
@@ -210,7 +210,7 @@ handle_output(struct virtio_queue *vq)
 	} while (suppress && virtio_ring_enable_notify(r));
 }
 
-/* --- the device ------------------------------------------------------------------------------- */
+/* --- the device ----------------------------------------------------------------------------- */
 
 const struct virtio_type_ops virtio_blk_type = {
 	.name = "virtio-blk",

@@ -98,8 +98,8 @@ struct virtio_blk {
 extern const struct virtio_type_ops virtio_blk_type;
 
 /* What a QEMU of today offers for it, as far as it is here. */
-#define VIRTIO_BLK_FEATURES                                                                \
-	(VIRTIO_BIT(VIRTIO_BLK_F_FLUSH) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) |        \
+#define VIRTIO_BLK_FEATURES \
+	(VIRTIO_BIT(VIRTIO_BLK_F_FLUSH) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) | \
 	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_VERSION_1))
 
 /*

@@ -6,8 +6,8 @@
 #include "base/must.h"
 
 /* What any type may offer if datapath and transport can: the rest is filtered out at creation. */
-#define TRANSPORT_FEATURES                                                            \
-	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_NOTIFICATION_DATA) |    \
+#define TRANSPORT_FEATURES \
+	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_NOTIFICATION_DATA) | \
 	 VIRTIO_BIT(VIRTIO_F_RING_RESET))
 
 void
@@ -35,7 +35,7 @@ virtio_device_init(struct virtio_device *vdev, struct world *w, const char *name
 		virtio_queue_init(&vdev->vqs[i], vdev, i, queue_size);
 }
 
-/* --- status ----------------------------------------------------------------------------------- */
+/* --- status --------------------------------------------------------------------------------- */
 
 static void
 backend_start(struct virtio_device *vdev)
@@ -176,7 +176,7 @@ virtio_error(struct virtio_device *vdev, const char *what)
 		vdev->transport->config_interrupt(vdev);
 }
 
-/* --- features --------------------------------------------------------------------------------- */
+/* --- features ------------------------------------------------------------------------------- */
 
 static uint32_t
 feature_slice(uint64_t features, uint32_t select)
@@ -207,7 +207,7 @@ virtio_features_write(struct virtio_device *vdev, uint32_t select, uint32_t valu
 	vdev->driver_features |= (uint64_t)value << (select ? 32 : 0);
 }
 
-/* --- configuration space ---------------------------------------------------------------------- */
+/* --- configuration space -------------------------------------------------------------------- */
 
 /* How many of @size bytes at @offset exist. */
 static size_t

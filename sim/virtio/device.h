@@ -33,7 +33,7 @@
 #define VIRTIO_QUEUES_MAX 1024u /* of one device, as QEMU's VIRTIO_QUEUE_MAX; 400 bytes each */
 #define VIRTIO_CONFIG_MAX 256u /* bytes of device-specific configuration */
 
-/* --- what a device is made of ----------------------------------------------------------------- */
+/* --- what a device is made of --------------------------------------------------------------- */
 
 /* To be run by the thread that runs a queue. Embedded in its owner; zeroed memory is idle. */
 struct virtio_work {
@@ -157,7 +157,7 @@ virtio_device_live(const struct virtio_device *vdev)
 	return vdev->status & VIRTIO_CONFIG_S_DRIVER_OK && !vdev->broken && !vdev->disabled;
 }
 
-/* --- for transports --------------------------------------------------------------------------- */
+/* --- for transports ------------------------------------------------------------------------- */
 
 /* The driver writes device status; 0 resets. May wait: the CPU that writes is in an exit. */
 void
@@ -181,7 +181,7 @@ virtio_config_write(struct virtio_device *vdev, size_t offset, const void *from,
 void
 virtio_set_disabled(struct virtio_device *vdev, bool disabled);
 
-/* --- for backends and device types ------------------------------------------------------------ */
+/* --- for backends and device types ---------------------------------------------------------- */
 
 /*
  * The device changes its configuration: @size bytes at @offset in steps of 32 bits with points

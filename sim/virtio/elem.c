@@ -50,8 +50,8 @@ elem_copy(struct world *w, const struct dp_buf *sg, const struct dp_buf *end, si
 		n -= offset;
 		if (n > size - done)
 			n = size - done;
-		if (to ? !gm_read(w, sg->addr + offset, (char *)to + done, n) :
-			 !gm_write(w, sg->addr + offset, (const char *)from + done, n))
+		if (to ? !gm_read(w, sg->addr + offset, (char *)to + done, n)
+		       : !gm_write(w, sg->addr + offset, (const char *)from + done, n))
 			break;
 		done += n;
 		offset = 0;

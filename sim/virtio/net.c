@@ -7,7 +7,10 @@
 #include "base/must.h"
 
 /* 5.1.3.1 */
-#define NEEDS(feature, needs) { VIRTIO_NET_F_##feature, VIRTIO_BIT(VIRTIO_NET_F_##needs), 0 }
+#define NEEDS(feature, needs) \
+	{ \
+		VIRTIO_NET_F_##feature, VIRTIO_BIT(VIRTIO_NET_F_##needs), 0 \
+	}
 static const struct virtio_feature_dep net_deps[] = {
 	NEEDS(GUEST_TSO4, GUEST_CSUM),
 	NEEDS(GUEST_TSO6, GUEST_CSUM),
@@ -42,11 +45,11 @@ static bool
 ours(const struct virtio_queue *vq)
 {
 	return virtio_device_live(vq->vdev) && vq->vdev->vm_running && vq->enabled &&
-	       !vq->resetting && (vq->owner == VIRTIO_OWNER_MAIN_LOOP ||
-				  vq->owner == VIRTIO_OWNER_IOTHREAD);
+	       !vq->resetting &&
+	       (vq->owner == VIRTIO_OWNER_MAIN_LOOP || vq->owner == VIRTIO_OWNER_IOTHREAD);
 }
 
-/* --- receive ---------------------------------------------------------------------------------- */
+/* --- receive -------------------------------------------------------------------------------- */
 
 /* virtio_net_has_buffers(): buffers for the next packet in p->chains, or notifications on and 0. */
 static int
@@ -84,7 +87,7 @@ receive_work(struct virtio_work *work)
 	receive(work->arg);
 }
 
-/* --- transmit --------------------------------------------------------------------------------- */
+/* --- transmit ------------------------------------------------------------------------------- */
 
 /* virtio_net_flush_tx(): packets sent, or -1 when one is parked. */
 static int
@@ -178,7 +181,7 @@ tx_complete(struct virtio_work *work)
 		schedule_tx(p);
 }
 
-/* --- the device ------------------------------------------------------------------------------- */
+/* --- the device ----------------------------------------------------------------------------- */
 
 static void
 handle_output(struct virtio_queue *vq)

@@ -130,10 +130,10 @@ struct virtio_net {
 extern const struct virtio_type_ops virtio_net_type;
 
 /* What a QEMU of today offers for it, without offloads: the wire has none. */
-#define VIRTIO_NET_FEATURES                                                             \
-	(VIRTIO_BIT(VIRTIO_NET_F_MAC) | VIRTIO_BIT(VIRTIO_NET_F_MRG_RXBUF) |            \
-	 VIRTIO_BIT(VIRTIO_NET_F_STATUS) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) |    \
-	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_VERSION_1) |         \
+#define VIRTIO_NET_FEATURES \
+	(VIRTIO_BIT(VIRTIO_NET_F_MAC) | VIRTIO_BIT(VIRTIO_NET_F_MRG_RXBUF) | \
+	 VIRTIO_BIT(VIRTIO_NET_F_STATUS) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) | \
+	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_VERSION_1) | \
 	 VIRTIO_BIT(VIRTIO_F_RING_RESET))
 
 /* Make @vdev a virtio-net with @pairs pairs; the rest as for virtio_device_init(). */
@@ -152,7 +152,7 @@ virtio_net_of(const struct virtio_device *vdev)
 void
 virtio_net_set_link(struct virtio_net *net, bool up);
 
-/* --- the wire's other end --------------------------------------------------------------------- */
+/* --- the wire's other end ------------------------------------------------------------------- */
 
 /* A packet for the guest, from anywhere. False: dropped, the pair's backlog is full. */
 bool
@@ -166,7 +166,7 @@ net_wire_wait(struct virtio_net *net);
 void
 net_packet_free(struct world *w, struct net_packet *p);
 
-/* --- for loops over rings that are not the VMM's ---------------------------------------------- */
+/* --- for loops over rings that are not the VMM's -------------------------------------------- */
 
 /* Bytes of the header before each packet. */
 uint32_t

@@ -5,7 +5,7 @@
 #include "base/must.h"
 #include "virtio/net.h"
 
-/* --- the wire's other end --------------------------------------------------------------------- */
+/* --- the wire's other end ------------------------------------------------------------------- */
 
 static struct net_packet *
 packet_create(struct world *w, uint32_t bytes)
@@ -70,7 +70,7 @@ net_wire_wait(struct virtio_net *net)
 	return net_wire_recv(net);
 }
 
-/* --- receive ---------------------------------------------------------------------------------- */
+/* --- receive -------------------------------------------------------------------------------- */
 
 uint32_t
 net_header_bytes(const struct virtio_net *net)
@@ -151,8 +151,7 @@ net_rx_put(struct net_queue_pair *p, struct virtio_ring *r, unsigned count)
 	uint32_t need = p->backlog->bytes + net_header_bytes(p->net), done = 0;
 	bool fits = count > 1 || p->chains[0]->in_bytes >= need;
 
-	emit(vdev->w, EV_VIRTIO_NET_RX, vdev->name, p->index, p->backlog->bytes,
-	     fits ? count : 0);
+	emit(vdev->w, EV_VIRTIO_NET_RX, vdev->name, p->index, p->backlog->bytes, fits ? count : 0);
 	if (!fits) {
 		p->rx_dropped++;
 		put_back(p, r, count);
@@ -172,7 +171,7 @@ net_rx_put(struct net_queue_pair *p, struct virtio_ring *r, unsigned count)
 	virtio_ring_signal(r);
 }
 
-/* --- transmit --------------------------------------------------------------------------------- */
+/* --- transmit ------------------------------------------------------------------------------- */
 
 bool
 net_tx_ready(struct net_queue_pair *p)

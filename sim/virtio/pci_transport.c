@@ -5,7 +5,7 @@
 
 #include "base/must.h"
 
-/* --- the registers of 4.1.4.3 ----------------------------------------------------------------- */
+/* --- the registers of 4.1.4.3 --------------------------------------------------------------- */
 
 struct field {
 	uint8_t offset, size;
@@ -14,30 +14,22 @@ struct field {
 };
 
 #define FIELD(f, ro) \
-	{ offsetof(struct virtio_pci_common_cfg, f), \
-	  sizeof(((struct virtio_pci_common_cfg *)0)->f), ro, #f }
+	{ \
+		offsetof(struct virtio_pci_common_cfg, f), \
+			sizeof(((struct virtio_pci_common_cfg *)0)->f), ro, #f \
+	}
 
 static const struct field fields[VIRTIO_PCI_FIELDS] = {
-	FIELD(device_feature_select, false),
-	FIELD(device_feature, true),
-	FIELD(driver_feature_select, false),
-	FIELD(driver_feature, false),
-	FIELD(config_msix_vector, false),
-	FIELD(num_queues, true),
-	FIELD(device_status, false),
-	FIELD(config_generation, true),
-	FIELD(queue_select, false),
-	FIELD(queue_size, false),
-	FIELD(queue_msix_vector, false),
-	FIELD(queue_enable, false),
-	FIELD(queue_notify_off, true),
-	FIELD(queue_desc, false),
-	FIELD(queue_driver, false),
-	FIELD(queue_device, false),
-	FIELD(queue_notif_config_data, true),
-	FIELD(queue_reset, false),
-	FIELD(admin_queue_index, true),
-	FIELD(admin_queue_num, true),
+	FIELD(device_feature_select, false),  FIELD(device_feature, true),
+	FIELD(driver_feature_select, false),  FIELD(driver_feature, false),
+	FIELD(config_msix_vector, false),     FIELD(num_queues, true),
+	FIELD(device_status, false),	      FIELD(config_generation, true),
+	FIELD(queue_select, false),	      FIELD(queue_size, false),
+	FIELD(queue_msix_vector, false),      FIELD(queue_enable, false),
+	FIELD(queue_notify_off, true),	      FIELD(queue_desc, false),
+	FIELD(queue_driver, false),	      FIELD(queue_device, false),
+	FIELD(queue_notif_config_data, true), FIELD(queue_reset, false),
+	FIELD(admin_queue_index, true),	      FIELD(admin_queue_num, true),
 };
 
 /* The field that holds [offset, offset + size), or -1; halves of a 64-bit one, too (4.1.3.1). */
@@ -227,7 +219,7 @@ virtio_pci_common_read(struct virtio_pci *p, uint32_t offset, uint32_t size)
 	return value;
 }
 
-/* --- notifications (4.1.5.2) ------------------------------------------------------------------ */
+/* --- notifications (4.1.5.2) ---------------------------------------------------------------- */
 
 void
 virtio_pci_notify_write(struct virtio_pci *p, uint32_t offset, uint32_t size, uint64_t value)
@@ -265,7 +257,7 @@ notify_offset(const struct virtio_queue *vq)
 	return (uint64_t)vq->index * virtio_pci_of(vq->vdev)->notify_multiplier;
 }
 
-/* --- regions ---------------------------------------------------------------------------------- */
+/* --- regions -------------------------------------------------------------------------------- */
 
 static void
 on_common_write(void *arg, struct vcpu *v, uint64_t offset, uint32_t length, uint64_t value)
@@ -326,7 +318,7 @@ on_command(void *arg, uint16_t from, uint16_t to)
 	intx_update(p->intx);
 }
 
-/* --- what the device asks of us --------------------------------------------------------------- */
+/* --- what the device asks of us ------------------------------------------------------------- */
 
 static void
 pci_interrupt(struct virtio_queue *vq, enum virtio_owner by)
@@ -351,8 +343,8 @@ pci_config_interrupt(struct virtio_device *vdev)
 {
 	emit(vdev->w, EV_VIRTIO_NOTIFY_CONFIG, vdev->name, vdev->config_vector,
 	     vdev->config_generation);
-	guest_notifier_raise(guest_notifier_of(virtio_pci_of(vdev)->notifiers,
-					       GUEST_NOTIFIER_CONFIG));
+	guest_notifier_raise(
+		guest_notifier_of(virtio_pci_of(vdev)->notifiers, GUEST_NOTIFIER_CONFIG));
 }
 
 /* virtio_pci_ioeventfd_assign(): any length, unless queues share an address. */
@@ -438,7 +430,7 @@ const struct virtio_transport_ops virtio_pci_ops = {
 	.queue_reset = pci_queue_reset,
 };
 
-/* --- creation --------------------------------------------------------------------------------- */
+/* --- creation ------------------------------------------------------------------------------- */
 
 /* struct virtio_pci_cap, and behind it what the notification capability has (4.1.4, 4.1.4.4). */
 static void
@@ -446,8 +438,7 @@ add_capability(struct virtio_pci *p, uint8_t cfg_type, uint32_t offset, uint32_t
 {
 	bool notify = cfg_type == VIRTIO_PCI_CAP_NOTIFY_CFG;
 	uint8_t size = notify ? 20 : 16;
-	uint8_t *cap = p->function->config +
-		       pci_add_capability(p->function, PCI_CAP_ID_VNDR, size);
+	uint8_t *cap = p->function->config + pci_add_capability(p->function, PCI_CAP_ID_VNDR, size);
 
 	cap[2] = size;
 	cap[3] = cfg_type;
@@ -472,8 +463,8 @@ static void
 create_parts(struct virtio_pci *p)
 {
 	struct memview *view = p->function->bus->view;
-	uint32_t notify_bytes = (uint32_t)round_up_pow2(
-		(uint64_t)p->notify_multiplier * p->vdev->queue_count);
+	uint32_t notify_bytes =
+		(uint32_t)round_up_pow2((uint64_t)p->notify_multiplier * p->vdev->queue_count);
 
 	pci_bar_init(p->function, VIRTIO_PCI_BAR_MODERN,
 		     round_up_pow2(VIRTIO_PCI_NOTIFY_OFFSET + notify_bytes), false, true, true);

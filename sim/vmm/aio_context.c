@@ -18,7 +18,7 @@ aio_set_poll(struct aio_context *ctx, unsigned turns)
 	ctx->poll_turns = turns;
 }
 
-/* --- handlers --------------------------------------------------------------------------------- */
+/* --- handlers ------------------------------------------------------------------------------- */
 
 static bool
 on_readable(struct eventfd_wait *wait, struct eventfd *fd)
@@ -62,7 +62,7 @@ aio_detach(struct aio_handler *h)
 	h->ctx = NULL;
 }
 
-/* --- bottom halves ---------------------------------------------------------------------------- */
+/* --- bottom halves -------------------------------------------------------------------------- */
 
 void
 aio_bh_schedule(struct aio_context *ctx, struct virtio_work *work)
@@ -136,7 +136,7 @@ aio_run_there(struct aio_context *ctx, void (*fn)(void *arg), void *arg)
 		waitq_wait(ctx->w, &o.wait);
 }
 
-/* --- a turn ----------------------------------------------------------------------------------- */
+/* --- a turn --------------------------------------------------------------------------------- */
 
 static bool
 anything(const struct aio_context *ctx)

@@ -18,7 +18,7 @@ queue_of(const struct virtio_queue *vq)
 	return &of(vq->vdev)->queue[vq->index];
 }
 
-/* --- handlers --------------------------------------------------------------------------------- */
+/* --- handlers ------------------------------------------------------------------------------- */
 
 /* Before the rings are taken this finds nothing to run, and the kick is gone. */
 static void
@@ -89,19 +89,18 @@ detach(void *arg)
 	aio_detach(&q->handler);
 }
 
-/* --- taking and leaving rings ----------------------------------------------------------------- */
+/* --- taking and leaving rings --------------------------------------------------------------- */
 
 /* Queues that take part: enabled, and not on their way out. */
-#define for_each_queue(dp, q)                                                                \
-	for (struct dataplane_queue *q = (dp)->queue;                                        \
-	     q < (dp)->queue + (dp)->vdev->queue_count; q++)                                 \
+#define for_each_queue(dp, q) \
+	for (struct dataplane_queue *q = (dp)->queue; q < (dp)->queue + (dp)->vdev->queue_count; \
+	     q++) \
 		if (q->vq->enabled && !q->vq->resetting)
 
 static void
 take_all(struct dataplane *dp)
 {
-	for_each_queue (dp, q)
-		virtio_queue_take(q->vq, dp->owner);
+	for_each_queue(dp, q) virtio_queue_take(q->vq, dp->owner);
 	dp->active = true;
 }
 
@@ -113,8 +112,7 @@ activate(struct aio_handler *h)
 	if (!eventfd_test_and_clear(h->fd) || dp->active)
 		return;
 	take_all(dp);
-	for_each_queue (dp, q)
-		virtio_host_notifier_self_kick(q->vq);
+	for_each_queue(dp, q) virtio_host_notifier_self_kick(q->vq);
 }
 
 static bool
@@ -151,7 +149,8 @@ drain_and_give(struct dataplane *dp)
 	enum fault no_drain = dp->vdev->resetting ? FAULT_RESET_NO_DRAIN : FAULT_STOP_NO_DRAIN;
 	bool wait = !fault_on(dp->vdev->w, no_drain);
 
-	for_each_queue (dp, q) {
+	for_each_queue(dp, q)
+	{
 		if (wait)
 			drain(q->vq);
 		if (dp->active && q->vq->owner == dp->owner)
@@ -171,13 +170,14 @@ guest_notifiers(struct dataplane *dp, bool on)
 		call_relay_stop(dp->relay);
 }
 
-/* --- start and stop --------------------------------------------------------------------------- */
+/* --- start and stop ------------------------------------------------------------------------- */
 
 /* Without ioeventfds nobody else would look at what is there already. */
 static void
 look_at_all(struct dataplane *dp)
 {
-	for_each_queue (dp, q) {
+	for_each_queue(dp, q)
+	{
 		if (!q->vq->ring.notification)
 			virtio_ring_enable_notify(&q->vq->ring);
 		if (!fault_on(dp->vdev->w, FAULT_START_NO_SELF_KICK))
@@ -199,15 +199,15 @@ start(struct virtio_device *vdev)
 		return;
 	}
 	vdev->transport->transaction_begin(vdev);
-	for_each_queue (dp, q) {
+	for_each_queue(dp, q)
+	{
 		virtio_host_notifier_set(q->vq, true);
 		if (main_loop)
 			attach(q);
 	}
 	vdev->transport->transaction_commit(vdev);
 	/* The iothread may run from the first of these on. */
-	for_each_queue (dp, q)
-		attach(q);
+	for_each_queue(dp, q) attach(q);
 	if (dp->activate_async) {
 		aio_attach(dp->ctx, &dp->activate);
 		eventfd_set(dp->activate.fd);
@@ -319,7 +319,7 @@ const struct virtio_backend_ops dataplane_iothread_ops = {
 	.drain = drain,
 };
 
-/* --- drained sections ------------------------------------------------------------------------- */
+/* --- drained sections ----------------------------------------------------------------------- */
 
 static void
 detach_all(void *arg)
@@ -340,8 +340,7 @@ dataplane_drain_begin(struct dataplane *dp)
 		detach_all(dp);
 	else
 		aio_run_there(dp->ctx, detach_all, dp);
-	for_each_queue (dp, q)
-		drain(q->vq);
+	for_each_queue(dp, q) drain(q->vq);
 }
 
 void
@@ -353,11 +352,10 @@ dataplane_drain_end(struct dataplane *dp)
 	emit(dp->vdev->w, EV_DRAIN_END, dp->vdev->name);
 	if (!dp->vdev->started)
 		return;
-	for_each_queue (dp, q)
-		attach(q);
+	for_each_queue(dp, q) attach(q);
 }
 
-/* --- creation --------------------------------------------------------------------------------- */
+/* --- creation ------------------------------------------------------------------------------- */
 
 struct dataplane *
 dataplane_create(struct virtio_device *vdev, struct main_loop *loop, struct aio_context *ctx,

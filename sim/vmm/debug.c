@@ -9,7 +9,7 @@
 #include "vhost/vhost_vq.h"
 
 const char *const debug_level_name[DEBUG_LEVELS + 1] = { /* ORDER DEBUG_LEVEL */
-	"ring", "eventfd", "doorbell", "msi", NULL
+							 "ring", "eventfd", "doorbell", "msi", NULL
 };
 
 static bool
@@ -27,7 +27,7 @@ held_ring(struct virtio_queue *vq)
 	return v ? &v->ring : &vq->ring;
 }
 
-/* --- kick ------------------------------------------------------------------------------------- */
+/* --- kick ----------------------------------------------------------------------------------- */
 
 struct look {
 	struct virtio_work work;
@@ -107,7 +107,7 @@ debug_kick(struct machine_device *d, unsigned queue, enum debug_level level)
 	}
 }
 
-/* --- call ------------------------------------------------------------------------------------- */
+/* --- call ----------------------------------------------------------------------------------- */
 
 /* As its holder would; a ring that nobody holds, as the VMM would. */
 static int
@@ -157,7 +157,7 @@ debug_call(struct machine_device *d, unsigned queue, enum debug_level level)
 	}
 }
 
-/* --- dump ------------------------------------------------------------------------------------- */
+/* --- dump ----------------------------------------------------------------------------------- */
 
 bool
 debug_queue_status(struct machine_device *d, unsigned queue, struct debug_queue_status *s)
@@ -202,7 +202,8 @@ size_t
 debug_queue_text(const struct debug_queue_status *s, char *text, size_t size)
 {
 	const struct dp_state *r = &s->ring;
-	int n = snprintf(text, size,
+	int n = snprintf(
+		text, size,
 		"name=%s\nqueue_index=%u\ninuse=%u\nvring_num=%u\nvring_num_default=%u\n"
 		"vring_desc=0x%" PRIx64 "\nvring_avail=0x%" PRIx64 "\nvring_used=0x%" PRIx64 "\n"
 		"last_avail_idx=%u\nshadow_avail_idx=%u\navail_idx=%u\nused_idx=%u\n"
@@ -213,20 +214,20 @@ debug_queue_text(const struct debug_queue_status *s, char *text, size_t size)
 		"doorbell=0x%" PRIx64 "\ndoorbell_decoded=%d\n"
 		"kicks=%" PRIu64 "\npops=%" PRIu64 "\npushes=%" PRIu64 "\ninterrupts=%" PRIu64 "\n",
 		s->name, s->queue_index, s->inuse, s->vring_num, s->vring_num_default,
-		s->vring_desc, s->vring_avail, s->vring_used,
-		r->last_avail_idx, r->shadow_avail_idx, r->avail_idx, r->used_idx,
-		r->signalled_used, r->signalled_used_valid, r->used_event, r->avail_event,
-		r->avail_flags, r->used_flags, r->avail_wrap_counter, r->used_wrap_counter,
-		s->enabled, s->resetting, virtio_owner_name[s->owner], s->vector,
-		s->host_notifier_enabled, s->ioeventfd_assigned, s->doorbell, s->doorbell_decoded,
-		s->kicks, s->pops, s->pushes, s->interrupts);
+		s->vring_desc, s->vring_avail, s->vring_used, r->last_avail_idx,
+		r->shadow_avail_idx, r->avail_idx, r->used_idx, r->signalled_used,
+		r->signalled_used_valid, r->used_event, r->avail_event, r->avail_flags,
+		r->used_flags, r->avail_wrap_counter, r->used_wrap_counter, s->enabled,
+		s->resetting, virtio_owner_name[s->owner], s->vector, s->host_notifier_enabled,
+		s->ioeventfd_assigned, s->doorbell, s->doorbell_decoded, s->kicks, s->pops,
+		s->pushes, s->interrupts);
 
 	if (!size || n < 0)
 		return 0;
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
-/* --- after a run ------------------------------------------------------------------------------ */
+/* --- after a run ---------------------------------------------------------------------------- */
 
 struct late {
 	struct machine *m;

@@ -17,11 +17,12 @@
 #define INTX_GSI(slot) (16 + (slot) % 4)
 
 const char *const machine_type_name[MACHINE_TYPES] = { /* ORDER MACHINE_TYPE */
-	"virtio-blk", "virtio-net"
+						       "virtio-blk", "virtio-net"
 };
 
 const char *const machine_backend_name[MACHINE_BACKENDS] = { /* ORDER MACHINE_BACKEND */
-	"main-loop", "iothread", "vhost", "vhost-user"
+							     "main-loop", "iothread", "vhost",
+							     "vhost-user"
 };
 
 static void
@@ -73,9 +74,12 @@ machine_create(struct world *w, const struct machine_config *config)
 	m->loop = main_loop_create(w);
 	memview_set_lock(m->view, lock, unlock, m->loop);
 	m->last_device = &m->devices;
-	m->root = (struct machine_space){ NULL, MACHINE_RAM_MAX, MACHINE_RAM_MAX + ROOT_SPACE_BYTES,
+	m->root = (struct machine_space){ NULL,
+					  MACHINE_RAM_MAX,
+					  MACHINE_RAM_MAX + ROOT_SPACE_BYTES,
 					  MACHINE_MMIO64_BASE,
-					  MACHINE_MMIO64_BASE + ROOT_SPACE_BYTES, NULL };
+					  MACHINE_MMIO64_BASE + ROOT_SPACE_BYTES,
+					  NULL };
 	m->running = true;
 	world_set_room(w, ROOM_MACHINE, m);
 	return m;
@@ -87,7 +91,7 @@ machine_of(const struct world *w)
 	return world_room(w, ROOM_MACHINE);
 }
 
-/* --- addresses -------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------ */
 
 static struct machine_space *
 space_of(struct machine *m, const struct pci_function *bridge)
@@ -148,11 +152,11 @@ place(struct machine_device *d)
 		const struct pci_bar *bar = &d->pci->function->bar[i];
 
 		if (bar->size_bytes)
-			d->bar_address[i] =
-				bar->prefetch ? take_address(m, &s->mmio64_next, s->mmio64_end,
-							     bar->size_bytes)
-					      : take_address(m, &s->mmio_next, s->mmio_end,
-							     bar->size_bytes);
+			d->bar_address[i] = bar->prefetch
+						    ? take_address(m, &s->mmio64_next,
+								   s->mmio64_end, bar->size_bytes)
+						    : take_address(m, &s->mmio_next, s->mmio_end,
+								   bar->size_bytes);
 	}
 }
 
@@ -167,7 +171,7 @@ machine_program(struct machine_device *d, struct vcpu *v)
 	pci_set_command(f, v, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
 }
 
-/* --- backends --------------------------------------------------------------------------------- */
+/* --- backends ------------------------------------------------------------------------------- */
 
 static void
 vhost_calls(void *arg, bool assign)
@@ -278,7 +282,7 @@ machine_dataplane(const struct machine_device *d)
 									   : NULL;
 }
 
-/* --- devices ---------------------------------------------------------------------------------- */
+/* --- devices -------------------------------------------------------------------------------- */
 
 static void
 check_config(struct machine *m, const struct machine_device_config *c)
@@ -405,7 +409,7 @@ machine_unplug(struct machine_device *d)
 	bql_unlock(d->machine->loop);
 }
 
-/* --- stopping the machine --------------------------------------------------------------------- */
+/* --- stopping the machine ------------------------------------------------------------------- */
 
 static void
 set_running(struct machine *m, bool running)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the fuzzers of input share: good examples are read, damaged in many ways, and given to a parser.
- * The parser must come back within FUZZ_INPUT_SECONDS, and what it refuses has an error of one line of
- * printable text.  What it takes is looked at by the fuzzer.
+ * What the fuzzers of input share: good examples are read, damaged in many ways, and given to a
+ * parser. The parser must come back within FUZZ_INPUT_SECONDS, and what it refuses has an error of
+ * one line of printable text.  What it takes is looked at by the fuzzer.
  *
  * Examples are named from the top folder of the project, where make starts the fuzzers.
  */
@@ -25,7 +25,7 @@ struct input {
 	size_t size;
 };
 
-/* --- examples ---------------------------------------------------------------------------------- */
+/* --- examples ------------------------------------------------------------------------------- */
 
 static inline struct input
 input_read(const char *path)
@@ -34,7 +34,8 @@ input_read(const char *path)
 	FILE *file = fopen(path, "rb");
 
 	if (!file || !in.data) {
-		fprintf(stderr, "%s: cannot be read; start this in the top folder of the project\n", path);
+		fprintf(stderr, "%s: cannot be read; start this in the top folder of the project\n",
+			path);
 		exit(2);
 	}
 	in.size = fread(in.data, 1, FUZZ_INPUT_MAX, file);
@@ -48,7 +49,7 @@ input_text(const char *text)
 	return (struct input){ (char *)text, strlen(text) };
 }
 
-/* --- watching ---------------------------------------------------------------------------------- */
+/* --- watching ------------------------------------------------------------------------------- */
 
 static struct fuzz *input_watched;
 
@@ -100,9 +101,10 @@ input_check_error(struct fuzz *f, const struct error *err)
 		fuzz_check(f, (unsigned char)*c >= ' ' && *c != 127);
 }
 
-/* --- damage ------------------------------------------------------------------------------------ */
+/* --- damage --------------------------------------------------------------------------------- */
 
-/* Put @n bytes of @with in the place of @gone bytes at @at. What would be too long is left alone. */
+/* Put @n bytes of @with in the place of @gone bytes at @at. What would be too long is left alone.
+ */
 static inline void
 input_splice(struct input *in, size_t at, size_t gone, const char *with, size_t n)
 {
@@ -138,11 +140,23 @@ input_span(struct fuzz *f, const struct input *in, size_t *at)
 static inline void
 input_number(struct fuzz *f, struct input *in)
 {
-	static const char *const numbers[] = {
-		"0", "-1", "1", "65535", "65536", "4294967295", "4294967296", "9223372036854775807",
-		"-9223372036854775808", "18446744073709551615", "18446744073709551616", "1e999", "nan",
-		"0x", "0xffffffffffffffff", "99999999999999999999999999999999999999999999999999", "1/0"
-	};
+	static const char *const numbers[] = { "0",
+					       "-1",
+					       "1",
+					       "65535",
+					       "65536",
+					       "4294967295",
+					       "4294967296",
+					       "9223372036854775807",
+					       "-9223372036854775808",
+					       "18446744073709551615",
+					       "18446744073709551616",
+					       "1e999",
+					       "nan",
+					       "0x",
+					       "0xffffffffffffffff",
+					       "99999999999999999999999999999999999999999999999999",
+					       "1/0" };
 	const char *with = numbers[fuzz_below(f, sizeof(numbers) / sizeof(numbers[0]))];
 	size_t at = input_below(f, in->size + 1), end;
 
@@ -167,8 +181,8 @@ input_long(struct fuzz *f, struct input *in)
 }
 
 static inline void
-input_damage_once(struct fuzz *f, struct input *in, const struct input *other, const char *const *words,
-		  unsigned word_count)
+input_damage_once(struct fuzz *f, struct input *in, const struct input *other,
+		  const char *const *words, unsigned word_count)
 {
 	size_t at, n = input_span(f, in, &at), from;
 	const char *word = words[fuzz_below(f, word_count)];
@@ -227,7 +241,7 @@ input_damage(struct fuzz *f, const struct input *examples, unsigned count, const
 	return in;
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------------------------- */
 
 /* A name in a folder of its own, for parsers that open files. */
 static inline const char *
@@ -237,7 +251,8 @@ input_path(const char *name)
 	const char *tmp = getenv("TMPDIR");
 
 	if (!folder[0]) {
-		if (!tmp || strlen(tmp) > 40) /* a disk would be asked to write thousands of times */
+		if (!tmp ||
+		    strlen(tmp) > 40) /* a disk would be asked to write thousands of times */
 			tmp = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
 		snprintf(folder, sizeof(folder), "%s/fuzz-XXXXXX", tmp);
 		if (!mkdtemp(folder)) {

@@ -6,14 +6,23 @@
 #include "record/reader.h"
 #include "record/record.h"
 
-static const char *const words[] = {
-	"SQLite format 3", "RSDB", "CREATE TABLE ", "CREATE VIEW run AS SELECT * FROM run", "INTEGER PRIMARY KEY",
-	"WITHOUT ROWID", "hang", "\x0d", "\x05", "\x02", "\x0a", "\xff\xff\xff\xff", "\x81\x80\x80", "NOT NULL"
-};
-static const char *const names[] = {
-	"good.db", "good.db-wal", "good.db-shm", "bad.db", "bad.db-wal", "bad.db-shm", "bad.db-journal",
-	"out.db", "out.db-wal", "out.db-shm"
-};
+static const char *const words[] = { "SQLite format 3",
+				     "RSDB",
+				     "CREATE TABLE ",
+				     "CREATE VIEW run AS SELECT * FROM run",
+				     "INTEGER PRIMARY KEY",
+				     "WITHOUT ROWID",
+				     "hang",
+				     "\x0d",
+				     "\x05",
+				     "\x02",
+				     "\x0a",
+				     "\xff\xff\xff\xff",
+				     "\x81\x80\x80",
+				     "NOT NULL" };
+static const char *const names[] = { "good.db",	   "good.db-wal", "good.db-shm",    "bad.db",
+				     "bad.db-wal", "bad.db-shm",  "bad.db-journal", "out.db",
+				     "out.db-wal", "out.db-shm" };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 static struct input examples[1];
 
@@ -21,19 +30,35 @@ static int
 record_one(struct record *r, uint64_t events, struct error *err)
 {
 	static const struct run_param params[] = { { "rounds", "1" }, { "recheck", "false" } };
-	struct run_info info = { .scenario = "lost-wakeup.lua", .variant = "fails", .strategy = "random",
-				 .memory = "sc", .datapath = "native", .expected = "hang", .version = "0 fuzz",
-				 .seed = 1, .params = params, .param_count = 2 };
-	struct run_violation v = { "hang", "INV", "must", 6, 7, "waiter", "actor=waiter", "for ever", "rs1" };
-	struct run_failure failure = { .verdict = "hang", .oracle = "hang", .subject = "actor=waiter",
-				       .message = "for ever", .schedule = "rs1", .file = "ringside-failure: 1\n",
+	struct run_info info = { .scenario = "lost-wakeup.lua",
+				 .variant = "fails",
+				 .strategy = "random",
+				 .memory = "sc",
+				 .datapath = "native",
+				 .expected = "hang",
+				 .version = "0 fuzz",
+				 .seed = 1,
+				 .params = params,
+				 .param_count = 2 };
+	struct run_violation v = { "hang",   "INV",	     "must",	 6,    7,
+				   "waiter", "actor=waiter", "for ever", "rs1" };
+	struct run_failure failure = { .verdict = "hang",
+				       .oracle = "hang",
+				       .subject = "actor=waiter",
+				       .message = "for ever",
+				       .schedule = "rs1",
+				       .file = "ringside-failure: 1\n",
 				       .times = 1 };
-	struct run_result result = { .verdict = "hang", .schedules = 1, .steps = 6, .digest = 0xfa5209ebbd17ffe5 };
+	struct run_result result = {
+		.verdict = "hang", .schedules = 1, .steps = 6, .digest = 0xfa5209ebbd17ffe5
+	};
 
 	if (record_run_begin(r, &info, err) < 0)
 		return -1;
 	for (uint64_t i = 0; i < events; i++)
-		record_sink(r, &(struct event){ .step = i, .kind = (uint16_t)(1 + i % (EV_COUNT - 1)) }, 1);
+		record_sink(
+			r, &(struct event){ .step = i, .kind = (uint16_t)(1 + i % (EV_COUNT - 1)) },
+			1);
 	if (record_violation(r, &v, err) || record_failure(r, &failure, err) ||
 	    record_metric(r, "rounds", 1, "", err) || record_outcome(r, "hang", 1, err)) {
 		record_run_end(r, &result, NULL);

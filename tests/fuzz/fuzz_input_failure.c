@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Damaged failure files.  What is taken is written as text that reads back and is written the same. */
+/* Damaged failure files.  What is taken is written as text that reads back and is written the same.
+ */
 #include "explore/failure.h"
 #include "fuzz_input.h"
 
-static const char *const words[] = {
-	"ringside-failure: 1\n", "end: ringside-failure\n", "> ", "\r\n", "\n ", "\n", "param: ", "param: a=b\n",
-	"schedule: ", "trail: ", "verdict: ok\n", "mode: timed\n", "\\", "\\s", "steps: ", "# ", "unknown: 1\n"
-};
+static const char *const words[] = { "ringside-failure: 1\n",
+				     "end: ringside-failure\n",
+				     "> ",
+				     "\r\n",
+				     "\n ",
+				     "\n",
+				     "param: ",
+				     "param: a=b\n",
+				     "schedule: ",
+				     "trail: ",
+				     "verdict: ok\n",
+				     "mode: timed\n",
+				     "\\",
+				     "\\s",
+				     "steps: ",
+				     "# ",
+				     "unknown: 1\n" };
 static struct input examples[2];
 
 static char *

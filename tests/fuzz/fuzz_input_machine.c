@@ -3,18 +3,53 @@
 #include "fuzz_input.h"
 #include "script/machine_file.h"
 
-static const char *const words[] = {
-	"- ", "  - name: a\n", "\n", "\n  ", ": ", "&x ", "*x", "<<: *x\n", "!!int ", "!<tag:x> ", "---\n", "...\n",
-	"%YAML 9.9\n", "? ", "| \n", ">-\n", "[", "]", "{", "}", ", ", "\"", "'", "\t", "# ", "ram: 4KiB\n",
-	"16EiB", "bridges:\n", "devices:\n", "parent: br0\n", "type: virtio-blk\n", "queues: ", "name: disk0\n",
-	"\xff\xfe", "\xef\xbb\xbf", "\x85", "\\x00", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "true", "~"
-};
+static const char *const words[] = { "- ",
+				     "  - name: a\n",
+				     "\n",
+				     "\n  ",
+				     ": ",
+				     "&x ",
+				     "*x",
+				     "<<: *x\n",
+				     "!!int ",
+				     "!<tag:x> ",
+				     "---\n",
+				     "...\n",
+				     "%YAML 9.9\n",
+				     "? ",
+				     "| \n",
+				     ">-\n",
+				     "[",
+				     "]",
+				     "{",
+				     "}",
+				     ", ",
+				     "\"",
+				     "'",
+				     "\t",
+				     "# ",
+				     "ram: 4KiB\n",
+				     "16EiB",
+				     "bridges:\n",
+				     "devices:\n",
+				     "parent: br0\n",
+				     "type: virtio-blk\n",
+				     "queues: ",
+				     "name: disk0\n",
+				     "\xff\xfe",
+				     "\xef\xbb\xbf",
+				     "\x85",
+				     "\\x00",
+				     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+				     "true",
+				     "~" };
 static struct input examples[1];
 
 static void
 look(struct fuzz *f, const struct machine_file *m)
 {
-	fuzz_check(f, m->bridges <= MACHINE_FILE_BRIDGES_MAX && m->devices <= MACHINE_FILE_DEVICES_MAX);
+	fuzz_check(f, m->bridges <= MACHINE_FILE_BRIDGES_MAX &&
+			      m->devices <= MACHINE_FILE_DEVICES_MAX);
 	for (unsigned i = 0; i < m->bridges; i++)
 		fuzz_check(f, m->bridge[i].name && *m->bridge[i].name);
 	for (unsigned i = 0; i < m->devices; i++) {

@@ -1,26 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Damaged scenarios: loaded, set up, and run under a few schedules.  Whatever the script does, the program
- * goes on and says what was wrong; and the same schedule gives the same digest.
+ * Damaged scenarios: loaded, set up, and run under a few schedules.  Whatever the script does, the
+ * program goes on and says what was wrong; and the same schedule gives the same digest.
  */
 #include "engine/world.h"
 #include "explore/strategy.h"
 #include "fuzz_input.h"
 #include "script/scenario.h"
 
-static const char *const words[] = {
-	"nil", "{}", "function() end", "end", "return ", "local ", "while true do end ", "error{} ", "error(nil) ",
-	"pcall(", "(", ")", "{", "}", "\"", "--[[", "]]", "goto x ", "::x::", "..", "...", " = ", "setmetatable({}, {",
-	"__index = function(t, k) return t[k] end", "__tostring = 1", "__name = 1", "__pairs = print", "coroutine.wrap(",
-	"string.rep('x', 1 << 40)", "table.concat(", "sleep(1) ",
-	"sleep(-1) ", "point() ", "yield() ", "violate('hang', 'a', 'b') ", "actor('a', function() ", "machine{} ",
-	"_ENV = nil ", "math.huge", "0/0", "1 << 63", "math.mininteger", "print(_G) ", "choice(", "note(", "metric('m', ",
-	"for i = 1, 1e9 do point() end ", "expect = \"ok\"", "runs = 1e18", "select(-1) ", "utf8.char(-1) "
-};
+static const char *const words[] = { "nil",
+				     "{}",
+				     "function() end",
+				     "end",
+				     "return ",
+				     "local ",
+				     "while true do end ",
+				     "error{} ",
+				     "error(nil) ",
+				     "pcall(",
+				     "(",
+				     ")",
+				     "{",
+				     "}",
+				     "\"",
+				     "--[[",
+				     "]]",
+				     "goto x ",
+				     "::x::",
+				     "..",
+				     "...",
+				     " = ",
+				     "setmetatable({}, {",
+				     "__index = function(t, k) return t[k] end",
+				     "__tostring = 1",
+				     "__name = 1",
+				     "__pairs = print",
+				     "coroutine.wrap(",
+				     "string.rep('x', 1 << 40)",
+				     "table.concat(",
+				     "sleep(1) ",
+				     "sleep(-1) ",
+				     "point() ",
+				     "yield() ",
+				     "violate('hang', 'a', 'b') ",
+				     "actor('a', function() ",
+				     "machine{} ",
+				     "_ENV = nil ",
+				     "math.huge",
+				     "0/0",
+				     "1 << 63",
+				     "math.mininteger",
+				     "print(_G) ",
+				     "choice(",
+				     "note(",
+				     "metric('m', ",
+				     "for i = 1, 1e9 do point() end ",
+				     "expect = \"ok\"",
+				     "runs = 1e18",
+				     "select(-1) ",
+				     "utf8.char(-1) " };
 static const char *const files[] = {
-	"tests/cli/data/lost-wakeup.lua", "scenarios/kick/smallest.lua", "scenarios/kick/vhost-worker-wake.lua",
-	"scenarios/irq/call-while-masked.lua", "scenarios/irq/vhost-init-masked.lua",
-	"scenarios/kvm/slot-window.lua", "scenarios/suppress/stale-used-event.lua"
+	"tests/cli/data/lost-wakeup.lua",	  "scenarios/kick/smallest.lua",
+	"scenarios/kick/vhost-worker-wake.lua",	  "scenarios/irq/call-while-masked.lua",
+	"scenarios/irq/vhost-init-masked.lua",	  "scenarios/kvm/slot-window.lua",
+	"scenarios/suppress/stale-used-event.lua"
 };
 #define FILES (sizeof(files) / sizeof(files[0]))
 
@@ -47,8 +90,8 @@ run(struct fuzz *f, struct world *w, struct strategy *strategy, uint64_t index)
 static void
 run_some(struct fuzz *f, struct world *w)
 {
-	struct strategy *strategy =
-		strategy_create(&strategy_random, &(struct strategy_config){ .seed = f->seed + f->round }, NULL);
+	struct strategy *strategy = strategy_create(
+		&strategy_random, &(struct strategy_config){ .seed = f->seed + f->round }, NULL);
 
 	for (uint64_t i = 0; i < 3; i++) {
 		uint64_t digest = run(f, w, strategy, i);

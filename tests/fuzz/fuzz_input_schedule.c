@@ -3,7 +3,8 @@
 #include "explore/schedule.h"
 #include "fuzz_input.h"
 
-static const char *const words[] = { "rs1:", ":", ",", "-", "a1/2", "t2/4", "./", "0a1/2", "\n > ", "1:", "/" };
+static const char *const words[] = { "rs1:", ":",     ",",     "-",  "a1/2", "t2/4",
+				     "./",   "0a1/2", "\n > ", "1:", "/" };
 
 static bool
 same(const struct schedule *a, const struct schedule *b)
@@ -25,7 +26,8 @@ round_trip(struct fuzz *f, const struct schedule *s)
 	char *line = schedule_print(s);
 
 	for (size_t i = 0; i < s->count; i++) {
-		fuzz_check(f, s->picks[i].at < s->choices && (!i || s->picks[i].at > s->picks[i - 1].at));
+		fuzz_check(f, s->picks[i].at < s->choices &&
+				      (!i || s->picks[i].at > s->picks[i - 1].at));
 		fuzz_check(f, s->picks[i].pick && s->picks[i].pick < s->picks[i].n);
 	}
 	fuzz_check(f, !schedule_parse(&again, line, strlen(line), &err));

@@ -1,16 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Damaged recordings: imported, and replayed under an order of slot removal.  Whatever the recording says,
- * reading the log before a slot is deleted loses nothing.
+ * Damaged recordings: imported, and replayed under an order of slot removal.  Whatever the
+ * recording says, reading the log before a slot is deleted loses nothing.
  */
 #include "engine/world.h"
 #include "fuzz_input.h"
 #include "trace/trace.h"
 
-static const char *const words[] = {
-	"Jan 29 18:48:23 ", "kernel: [15908.524721] ", "qemu-system-x86_64: ", "\n", "\r\n", "gfn=0x", "id=", "base_gfn=",
-	"npages=", "+++ ", "memslot dirty bitmap of '", "' was destroyed", "0xfffffffffffff", "[", "]", "-", "\x1b[31m"
-};
+static const char *const words[] = { "Jan 29 18:48:23 ",
+				     "kernel: [15908.524721] ",
+				     "qemu-system-x86_64: ",
+				     "\n",
+				     "\r\n",
+				     "gfn=0x",
+				     "id=",
+				     "base_gfn=",
+				     "npages=",
+				     "+++ ",
+				     "memslot dirty bitmap of '",
+				     "' was destroyed",
+				     "0xfffffffffffff",
+				     "[",
+				     "]",
+				     "-",
+				     "\x1b[31m" };
 static struct input examples[1];
 
 static void
@@ -43,7 +56,8 @@ replay(struct fuzz *f, const struct recording *r)
 		input_check_error(f, &err);
 	} else {
 		memslot_replay_report(p, null);
-		fuzz_check(f, config.removal != SLOT_REMOVAL_SYNC_FIRST || !memslot_replay_result(p)->lost);
+		fuzz_check(f, config.removal != SLOT_REMOVAL_SYNC_FIRST ||
+				      !memslot_replay_result(p)->lost);
 	}
 	fclose(null);
 	memslot_replay_destroy(p);
@@ -58,7 +72,8 @@ round_one(struct fuzz *f)
 
 	input_watch(f);
 	in = input_damage(f, examples, 1, INPUT_WORDS(words));
-	if (trace_open_text("damaged", in.data, in.size, fuzz_below(f, 8) ? "syslog" : NULL, &r, &err)) {
+	if (trace_open_text("damaged", in.data, in.size, fuzz_below(f, 8) ? "syslog" : NULL, &r,
+			    &err)) {
 		input_check_error(f, &err);
 		fuzz_check(f, !r.count && !r.record);
 	} else {

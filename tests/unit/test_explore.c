@@ -150,7 +150,7 @@ explore(struct world *w, uint64_t seed, struct explorer_config c, struct explore
 	strategy_destroy(c.strategy);
 }
 
-/* --- tests ------------------------------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------------------------- */
 
 static void
 found_in_few_schedules(void **state)
@@ -451,7 +451,11 @@ divergence_is_named(void **state)
 static void
 a_failure_from_end_to_end(void **state)
 {
-	char path[] = "/tmp/test_explore." "XX" "XX" "XX", *page = NULL;
+	char path[] = "/tmp/test_explore."
+		      "XX"
+		      "XX"
+		      "XX",
+	     *page = NULL;
 	struct world *w = make(losing);
 	struct failure saved, loaded;
 	struct explorer_result r;
@@ -501,7 +505,7 @@ a_failure_from_end_to_end(void **state)
 	world_destroy(w);
 }
 
-/* --- the strategy ----------------------------------------------------------------------------- */
+/* --- the strategy --------------------------------------------------------------------------- */
 
 static uint64_t digest_of[200];
 static uint64_t digest_index;
@@ -525,8 +529,9 @@ shards_partition(void **state)
 
 	digest_index = 0;
 	explore(w, 9,
-		(struct explorer_config){ .judge = judge_note, .judge_context = &step,
-					  .schedules_max = 200 }, &r, 0);
+		(struct explorer_config){
+			.judge = judge_note, .judge_context = &step, .schedules_max = 200 },
+		&r, 0);
 	assert_int_equal(digest_index, 200);
 	memcpy(whole, digest_of, sizeof(whole));
 	memset(digest_of, 0, sizeof(digest_of));
@@ -550,8 +555,11 @@ shards_partition(void **state)
 	step = 1;
 	memset(digest_of, 0, sizeof(digest_of));
 	explore(w, 9,
-		(struct explorer_config){ .judge = judge_note, .judge_context = &step, .first = 101,
-					  .schedules_max = 200 }, &r, 0);
+		(struct explorer_config){ .judge = judge_note,
+					  .judge_context = &step,
+					  .first = 101,
+					  .schedules_max = 200 },
+		&r, 0);
 	assert_memory_equal(whole + 101, digest_of + 101, 99 * sizeof(*whole));
 
 	/* Schedule 0 is the plain run; seeds differ. */
@@ -560,8 +568,9 @@ shards_partition(void **state)
 	assert_true(world_digest(w) == whole[0]);
 	digest_index = 0;
 	explore(w, 10,
-		(struct explorer_config){ .judge = judge_note, .judge_context = &step,
-					  .schedules_max = 200 }, &r, 0);
+		(struct explorer_config){
+			.judge = judge_note, .judge_context = &step, .schedules_max = 200 },
+		&r, 0);
 	assert_true(memcmp(whole, digest_of, sizeof(whole)) != 0);
 
 	explore(w, 9, (struct explorer_config){ .schedules_max = 1, .shard = 3, .shards = 3 }, &r,
@@ -580,7 +589,7 @@ unknown_strategy(void **state)
 	assert_non_null(strstr(err.text, "random"));
 }
 
-/* --- budgets and going on --------------------------------------------------------------------- */
+/* --- budgets and going on ------------------------------------------------------------------- */
 
 static int64_t
 fake_clock(void *context)
@@ -603,8 +612,10 @@ time_budget(void **state)
 	struct world *w = make((struct program){ .buffers = 1 });
 	struct explorer_result r;
 	int64_t now = 5;
-	struct explorer_config c = { .time_max_ns = 40000000, .clock = fake_clock,
-				     .clock_context = &now, .progress = progress,
+	struct explorer_config c = { .time_max_ns = 40000000,
+				     .clock = fake_clock,
+				     .clock_context = &now,
+				     .progress = progress,
 				     .progress_ns = 1000000 };
 
 	progress_calls = 0;
@@ -667,8 +678,10 @@ collects_distinct_failures(void **state)
 	assert_int_equal(times, r.failing);
 	explorer_result_free(&r);
 
-	explore(w, 0, (struct explorer_config){ .schedules_max = 3000, .keep_going = true,
-						.found_max = 1 }, &r, 0);
+	explore(w, 0,
+		(struct explorer_config){
+			.schedules_max = 3000, .keep_going = true, .found_max = 1 },
+		&r, 0);
 	assert_int_equal(r.end, EXPLORER_FOUND);
 	explorer_result_free(&r);
 	explore(w, 0, (struct explorer_config){ .keep_going = true }, &r, -1);
@@ -676,7 +689,7 @@ collects_distinct_failures(void **state)
 	world_destroy(w);
 }
 
-/* --- nondeterminism and errors ---------------------------------------------------------------- */
+/* --- nondeterminism and errors -------------------------------------------------------------- */
 
 static int64_t leaked; /* state that restoring does not put back */
 
@@ -721,16 +734,20 @@ nondeterminism_is_caught(void **state)
 	assert_int_equal(world_setup(w, leaky_setup, NULL, &err), 0);
 	world_snapshot(w);
 	leaked = 0;
-	explore(w, 0, (struct explorer_config){ .judge = judge_leaked, .judge_context = &limit,
-						.schedules_max = 100 }, &r, -1);
+	explore(w, 0,
+		(struct explorer_config){
+			.judge = judge_leaked, .judge_context = &limit, .schedules_max = 100 },
+		&r, -1);
 	assert_int_equal(r.end, EXPLORER_NONDETERMINISTIC);
 	assert_non_null(strstr(r.error.text, "not the same when run again"));
 	assert_null(r.found);
 	world_destroy(w);
 
 	w = make(losing);
-	explore(w, 0, (struct explorer_config){ .judge = judge_moody, .judge_context = &calls,
-						.schedules_max = 100 }, &r, -1);
+	explore(w, 0,
+		(struct explorer_config){
+			.judge = judge_moody, .judge_context = &calls, .schedules_max = 100 },
+		&r, -1);
 	assert_int_equal(r.end, EXPLORER_NONDETERMINISTIC);
 	assert_non_null(strstr(r.error.text, "was judged hang"));
 	world_destroy(w);

@@ -328,7 +328,10 @@ garbage(void **state)
 static void
 files(void **state)
 {
-	char path[] = "/tmp/test_explore_failure." "XX" "XX" "XX";
+	char path[] = "/tmp/test_explore_failure."
+		      "XX"
+		      "XX"
+		      "XX";
 	int fd = mkstemp(path);
 	struct failure f, g;
 	struct error err;

@@ -47,7 +47,7 @@ struct bench {
 
 static struct bench *bench; /* in the arena of the test's world */
 
-/* --- the device ------------------------------------------------------------------------------- */
+/* --- the device ----------------------------------------------------------------------------- */
 
 static void
 echo(struct virtio_queue *vq)
@@ -121,7 +121,7 @@ static const struct virtio_backend_ops inline_backend = {
 	"inline", start, stop, queue_start, virtio_queue_give, run, drain,
 };
 
-/* --- the machine ------------------------------------------------------------------------------ */
+/* --- the machine ---------------------------------------------------------------------------- */
 
 static void
 callback(struct guest_cpu *cpu, struct guest_vq *vq)
@@ -292,7 +292,7 @@ explore(const struct options *o, unsigned runs, void (*check)(struct bench *b))
 	return hung;
 }
 
-/* --- what the tasks do ------------------------------------------------------------------------ */
+/* --- what the tasks do ---------------------------------------------------------------------- */
 
 static int
 bring_up(struct bench *b, struct guest_cpu *cpu, unsigned queues)
@@ -429,7 +429,7 @@ devices_that_cannot_be_driven(void **state)
 	assert_int_equal(explore(&o, 5, NULL), 0);
 }
 
-/* --- queue reset ------------------------------------------------------------------------------ */
+/* --- queue reset ---------------------------------------------------------------------------- */
 
 static unsigned recycled;
 
@@ -509,7 +509,7 @@ queue_reset_is_waited_for(void **state)
 	assert_int_equal(early, 50);
 }
 
-/* --- reset and removal ------------------------------------------------------------------------ */
+/* --- reset and removal ---------------------------------------------------------------------- */
 
 static void
 count_unwatched(struct bench *b)
@@ -536,7 +536,7 @@ removal_resets(void **state)
 	assert_int_equal(left_running, 50);
 }
 
-/* --- configuration ---------------------------------------------------------------------------- */
+/* --- configuration -------------------------------------------------------------------------- */
 
 static void
 watch_config(struct bench *b, struct guest_cpu *cpu)
@@ -569,7 +569,7 @@ config_reads_are_whole(void **state)
 	assert_int_equal(explore(&o, 2000, NULL), 0);
 }
 
-/* --- notifications ---------------------------------------------------------------------------- */
+/* --- notifications -------------------------------------------------------------------------- */
 
 static unsigned went_back;
 
@@ -610,7 +610,7 @@ notification_data_order(void **state)
 	assert_int_equal(went_back, 0);
 }
 
-/* --- affinity --------------------------------------------------------------------------------- */
+/* --- affinity ------------------------------------------------------------------------------- */
 
 static void
 move_interrupt(struct bench *b, struct guest_cpu *cpu)
@@ -640,7 +640,7 @@ affinity(void **state)
 	assert_true(explore(&o, 3000, NULL) > 0);
 }
 
-/* --- faults of the core ----------------------------------------------------------------------- */
+/* --- faults of the core --------------------------------------------------------------------- */
 
 static void
 late_handlers(struct bench *b, struct guest_cpu *cpu)

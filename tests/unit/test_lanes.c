@@ -51,8 +51,11 @@ static void
 add(struct event_log *log, uint64_t step, uint32_t actor, enum event_kind kind, int64_t a,
     int64_t b, int64_t c)
 {
-	struct event e = { .step = step, .time_ns = (int64_t)step * 10, .actor = actor,
-			   .kind = (uint16_t)kind, .arg = { a, b, c, 0, 0 } };
+	struct event e = { .step = step,
+			   .time_ns = (int64_t)step * 10,
+			   .actor = actor,
+			   .kind = (uint16_t)kind,
+			   .arg = { a, b, c, 0, 0 } };
 
 	event_log_add(log, &e, 1);
 }
@@ -91,7 +94,8 @@ lost_kick(struct event_log *log)
 static const struct finding finding = { .verdict = VERDICT_LOST_KICK,
 					.oracle = "INV-KICK",
 					.subject = "vq=0",
-					.message = "the device sleeps while a buffer is available" };
+					.message =
+						"the device sleeps while a buffer is available" };
 
 static void
 the_picture(void **state)
@@ -303,14 +307,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_picture),
-		cmocka_unit_test(elided_runs_are_counted),
-		cmocka_unit_test(any_log_fits),
-		cmocka_unit_test(crowds_show_who_matters),
-		cmocka_unit_test(logs_are_bounded),
-		cmocka_unit_test(live_worlds_name_things),
-		cmocka_unit_test(wordings_match_events),
-		cmocka_unit_test(fields_of_formats),
+		cmocka_unit_test(the_picture),		 cmocka_unit_test(elided_runs_are_counted),
+		cmocka_unit_test(any_log_fits),		 cmocka_unit_test(crowds_show_who_matters),
+		cmocka_unit_test(logs_are_bounded),	 cmocka_unit_test(live_worlds_name_things),
+		cmocka_unit_test(wordings_match_events), cmocka_unit_test(fields_of_formats),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

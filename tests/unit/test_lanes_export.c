@@ -15,7 +15,7 @@
 #include "trace/export_json.h"
 #include "trace/export_perfetto.h"
 
-/* --- a JSON reader that only says yes or no --------------------------------------------------- */
+/* --- a JSON reader that only says yes or no ------------------------------------------------- */
 
 static const char *
 json_blank(const char *p)
@@ -102,7 +102,7 @@ count(const char *text, const char *what)
 	return n;
 }
 
-/* --- runs ------------------------------------------------------------------------------------- */
+/* --- runs ----------------------------------------------------------------------------------- */
 
 static const char *
 odd_text(const void *context, int64_t number)
@@ -127,7 +127,10 @@ static void
 add(struct event_log *log, uint64_t step, int64_t ns, uint32_t actor, enum event_kind kind,
     int64_t a, int64_t b)
 {
-	struct event e = { .step = step, .time_ns = ns, .actor = actor, .kind = (uint16_t)kind,
+	struct event e = { .step = step,
+			   .time_ns = ns,
+			   .actor = actor,
+			   .kind = (uint16_t)kind,
 			   .arg = { a, b, INT64_MIN, -1, 0 } };
 
 	event_log_add(log, &e, 1);
@@ -142,9 +145,9 @@ example_failure(void)
 	failure_set(&f.scenario, "a<b>&\"c\".lua");
 	failure_add_param(&f, "ring", "\"4\"");
 	f.finding = (struct finding){ .verdict = VERDICT_LOST_KICK,
-					.oracle = "INV-KICK",
-					.subject = "vq=0",
-					.message = "it \"hangs\"" };
+				      .oracle = "INV-KICK",
+				      .subject = "vq=0",
+				      .message = "it \"hangs\"" };
 	return f;
 }
 
@@ -153,8 +156,7 @@ enum format { JSON, PERFETTO, HTML };
 static char *text_out;
 static size_t text_size;
 
-static char *
-export(const struct event_log *log, enum format format, const struct failure *f)
+static char *export(const struct event_log *log, enum format format, const struct failure *f)
 {
 	FILE *out = open_memstream(&text_out, &text_size);
 	struct lanes l;

@@ -95,7 +95,7 @@ late_reader(struct actor *self, void *arg)
 	assert_int_equal(value, 5);
 }
 
-/* --- attached wake-ups ------------------------------------------------------------------------ */
+/* --- attached wake-ups ---------------------------------------------------------------------- */
 
 static bool
 take_it(struct eventfd_wait *self, struct eventfd *e)
@@ -203,7 +203,7 @@ test_blocking_write(void **state)
 	world_destroy(w);
 }
 
-/* --- two readers of one eventfd --------------------------------------------------------------- */
+/* --- two readers of one eventfd ------------------------------------------------------------- */
 
 static void
 reader(struct actor *self, void *arg)
@@ -257,12 +257,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counter),
-		cmocka_unit_test(test_semaphore),
-		cmocka_unit_test(test_overflow),
-		cmocka_unit_test(test_priority),
-		cmocka_unit_test(test_blocking_write),
-		cmocka_unit_test(test_two_waiters),
+		cmocka_unit_test(test_counter),	       cmocka_unit_test(test_semaphore),
+		cmocka_unit_test(test_overflow),       cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_blocking_write), cmocka_unit_test(test_two_waiters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@
 
 static struct eventfd *kick[3];
 
-/* --- KVM_IOEVENTFD ---------------------------------------------------------------------------- */
+/* --- KVM_IOEVENTFD -------------------------------------------------------------------------- */
 
 static void
 make_kicks(struct world *w)
@@ -26,8 +26,11 @@ static struct ioeventfd
 entry(uint32_t length, int64_t value, int fd)
 {
 	return (struct ioeventfd){
-		.address = DOORBELL, .length = length, .match = value >= 0,
-		.value = value >= 0 ? (uint64_t)value : 0, .fd = kick[fd],
+		.address = DOORBELL,
+		.length = length,
+		.match = value >= 0,
+		.value = value >= 0 ? (uint64_t)value : 0,
+		.fd = kick[fd],
 	};
 }
 
@@ -52,7 +55,10 @@ assign_rules(struct actor *self, void *arg)
 {
 	struct ioeventfd wraps = { .address = UINT64_MAX - 1, .length = 4, .fd = kick[0] };
 	struct ioeventfd port = {
-		.space = IO_PIO, .address = DOORBELL, .length = 2, .fd = kick[0],
+		.space = IO_PIO,
+		.address = DOORBELL,
+		.length = 2,
+		.fd = kick[0],
 	};
 
 	assert_int_equal(assign(3, -1, 0), -EINVAL);
@@ -180,7 +186,7 @@ test_enomem(void **state)
 	world_destroy(w);
 }
 
-/* --- a doorbell behind a bridge --------------------------------------------------------------- */
+/* --- a doorbell behind a bridge ------------------------------------------------------------- */
 
 struct doorbell {
 	struct pci_function *bridge, *dev;

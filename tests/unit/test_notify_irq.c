@@ -47,7 +47,7 @@ let_run(void)
 		actor_yield(bench->w);
 }
 
-/* --- irqfd and routes ------------------------------------------------------------------------- */
+/* --- irqfd and routes ----------------------------------------------------------------------- */
 
 static void
 irqfd_body(struct actor *self, void *arg)
@@ -165,7 +165,7 @@ test_assign_race(void **state)
 	world_destroy(w);
 }
 
-/* --- IOAPIC ----------------------------------------------------------------------------------- */
+/* --- IOAPIC --------------------------------------------------------------------------------- */
 
 static void
 lines_body(struct actor *self, void *arg)
@@ -326,7 +326,7 @@ test_oneshot(void **state)
 	world_destroy(w);
 }
 
-/* --- INTx ------------------------------------------------------------------------------------- */
+/* --- INTx ----------------------------------------------------------------------------------- */
 
 static void
 intx_handler(struct vcpu *v, unsigned vector, void *arg)
@@ -426,7 +426,7 @@ test_intx_race(void **state)
 	world_destroy(w);
 }
 
-/* --- genirq ----------------------------------------------------------------------------------- */
+/* --- genirq --------------------------------------------------------------------------------- */
 
 struct line {
 	struct irqdesc *d;
@@ -673,18 +673,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_irqfd),
-		cmocka_unit_test(test_pending_at_assign),
-		cmocka_unit_test(test_assign_race),
-		cmocka_unit_test(test_ioapic),
-		cmocka_unit_test(test_resample),
-		cmocka_unit_test(test_oneshot),
-		cmocka_unit_test(test_intx),
-		cmocka_unit_test(test_intx_race),
-		cmocka_unit_test(test_genirq),
-		cmocka_unit_test(test_nobody_cared),
-		cmocka_unit_test(test_polled),
-		cmocka_unit_test(test_two_cpus),
+		cmocka_unit_test(test_irqfd),	    cmocka_unit_test(test_pending_at_assign),
+		cmocka_unit_test(test_assign_race), cmocka_unit_test(test_ioapic),
+		cmocka_unit_test(test_resample),    cmocka_unit_test(test_oneshot),
+		cmocka_unit_test(test_intx),	    cmocka_unit_test(test_intx_race),
+		cmocka_unit_test(test_genirq),	    cmocka_unit_test(test_nobody_cared),
+		cmocka_unit_test(test_polled),	    cmocka_unit_test(test_two_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,7 @@ read_pba(unsigned offset, uint32_t length)
 			    length);
 }
 
-/* --- the table -------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------ */
 
 static void
 table_body(struct actor *self, void *arg)
@@ -217,7 +217,7 @@ test_torn(void **state)
 	}
 }
 
-/* --- guest notifiers -------------------------------------------------------------------------- */
+/* --- guest notifiers ------------------------------------------------------------------------ */
 
 static void
 designs_body(struct actor *self, void *arg)
@@ -373,7 +373,7 @@ test_async_mask(void **state)
 	world_destroy(run_body(async_body));
 }
 
-/* --- without irqfd, INTx, ISR ----------------------------------------------------------------- */
+/* --- without irqfd, INTx, ISR --------------------------------------------------------------- */
 
 static void
 userspace_body(struct actor *self, void *arg)
@@ -548,7 +548,7 @@ test_late_vector(void **state)
 		world_destroy(run_body(late_vector_body));
 }
 
-/* --- reading pending bits at an offset -------------------------------------------------------- */
+/* --- reading pending bits at an offset ------------------------------------------------------ */
 
 static void
 pba_end_body(struct actor *self, void *arg)
@@ -587,7 +587,7 @@ test_pba_end(void **state)
 	}
 }
 
-/* --- the registry ----------------------------------------------------------------------------- */
+/* --- the registry --------------------------------------------------------------------------- */
 
 static void
 registry_body(struct actor *self, void *arg)
@@ -656,18 +656,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_table_faults),
-		cmocka_unit_test(test_torn),
-		cmocka_unit_test(test_designs),
-		cmocka_unit_test(test_mask_race),
-		cmocka_unit_test(test_async_mask),
-		cmocka_unit_test(test_userspace),
-		cmocka_unit_test(test_start_masked),
-		cmocka_unit_test(test_init_masked),
-		cmocka_unit_test(test_dataplane_isr),
-		cmocka_unit_test(test_late_vector),
-		cmocka_unit_test(test_pba_end),
+		cmocka_unit_test(test_table),	    cmocka_unit_test(test_table_faults),
+		cmocka_unit_test(test_torn),	    cmocka_unit_test(test_designs),
+		cmocka_unit_test(test_mask_race),   cmocka_unit_test(test_async_mask),
+		cmocka_unit_test(test_userspace),   cmocka_unit_test(test_start_masked),
+		cmocka_unit_test(test_init_masked), cmocka_unit_test(test_dataplane_isr),
+		cmocka_unit_test(test_late_vector), cmocka_unit_test(test_pba_end),
 		cmocka_unit_test(test_registry),
 	};
 

@@ -4,7 +4,7 @@
  */
 #include "test_notify.h"
 
-/* --- registers -------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------ */
 
 static void
 test_priorities(void **state)
@@ -46,7 +46,7 @@ test_posting_registers(void **state)
 	assert_int_equal(lapic_next(&l), 0xf0);
 }
 
-/* --- delivery in each state ------------------------------------------------------------------- */
+/* --- delivery in each state ----------------------------------------------------------------- */
 
 static struct waitq *never;
 
@@ -141,7 +141,7 @@ test_self_wake(void **state)
 	world_destroy(w);
 }
 
-/* --- a vCPU whose own APIC virtualisation is off while devices post --------------------------- */
+/* --- a vCPU whose own APIC virtualisation is off while devices post ------------------------- */
 
 static void
 inhibited(struct world *w)
@@ -168,7 +168,7 @@ test_pir_sync(void **state)
 	world_destroy(w);
 }
 
-/* --- no handler ------------------------------------------------------------------------------- */
+/* --- no handler ----------------------------------------------------------------------------- */
 
 static void
 unexpected(struct actor *self, void *arg)
@@ -195,7 +195,7 @@ test_spurious(void **state)
 	world_destroy(w);
 }
 
-/* --- exclusion -------------------------------------------------------------------------------- */
+/* --- exclusion ------------------------------------------------------------------------------ */
 
 struct shared {
 	int inside; /* somebody is in a section that must be alone on vCPU 0 */
@@ -330,7 +330,7 @@ test_preempt(void **state)
 	world_destroy(w);
 }
 
-/* --- pause ------------------------------------------------------------------------------------ */
+/* --- pause ---------------------------------------------------------------------------------- */
 
 static bool paused;
 
@@ -436,7 +436,7 @@ test_self_pause(void **state)
 	world_destroy(w);
 }
 
-/* --- an actor that is no task yet ------------------------------------------------------------- */
+/* --- an actor that is no task yet ----------------------------------------------------------- */
 
 static void
 joins(struct actor *self, void *arg)
@@ -470,7 +470,7 @@ test_bind_while_busy(void **state)
 	world_destroy(w);
 }
 
-/* --- APIC state over a snapshot --------------------------------------------------------------- */
+/* --- APIC state over a snapshot ------------------------------------------------------------- */
 
 static void
 restorer(struct actor *self, void *arg)

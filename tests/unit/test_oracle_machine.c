@@ -69,7 +69,7 @@ on_flush(struct world *w, const struct event *e, void *context)
 	*(uint64_t *)context += (uint64_t)e->arg[2]; /* outside the world: summed over schedules */
 }
 
-/* --- machines --------------------------------------------------------------------------------- */
+/* --- machines ------------------------------------------------------------------------------- */
 
 struct job {
 	struct rig rig;
@@ -230,7 +230,7 @@ test_machine_faults(void **state)
 	}
 }
 
-/* --- the smallest pair ------------------------------------------------------------------------ */
+/* --- the smallest pair ---------------------------------------------------------------------- */
 
 static void
 pair_setup(struct world *w, void *arg)
@@ -275,7 +275,7 @@ test_pair(void **state)
 	check_pair(flags, DP_QUIRK_DRIVER_ENABLE_NO_RECHECK, 0, ORACLE_VIRTIO_2_7_7_2_D2);
 }
 
-/* --- getting nowhere -------------------------------------------------------------------------- */
+/* --- getting nowhere ------------------------------------------------------------------------ */
 
 static void
 spin(struct actor *self, void *arg)

@@ -55,7 +55,7 @@ struct fake {
 	bool device_done;
 };
 
-/* --- registers -------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------ */
 
 static inline void
 wr(struct fake *f, const char *field, int queue, uint64_t value)
@@ -235,7 +235,7 @@ queue_again(struct fake *f, int n)
 	rd(f, "queue_reset", n, 0);
 }
 
-/* --- ring memory ------------------------------------------------------------------------------ */
+/* --- ring memory ---------------------------------------------------------------------------- */
 
 static inline void
 put16(struct fake *f, uint64_t gpa, uint16_t value)
@@ -379,7 +379,7 @@ raise(struct fake *f, int n, int vec)
 	     n, vec);
 }
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------- */
 
 static inline void
 fake_actor(struct actor *self, void *arg)

@@ -18,7 +18,7 @@ off(struct fake *f, enum oracle o)
 	oracle_enable(f->w, o, false);
 }
 
-/* --- status ----------------------------------------------------------------------------------- */
+/* --- status --------------------------------------------------------------------------------- */
 
 static void
 r_2_1_1_R1(struct fake *f)
@@ -215,7 +215,7 @@ r_3_3_1_R2(struct fake *f)
 	emit(f->w, EV_VQ_DESTROY, f->q[0].name);
 }
 
-/* --- negotiation ------------------------------------------------------------------------------ */
+/* --- negotiation ---------------------------------------------------------------------------- */
 
 static void
 negotiate(struct fake *f, uint64_t offered, uint64_t wanted)
@@ -293,7 +293,7 @@ d_6_2_D3(struct fake *f)
 	negotiate(f, FAKE_FEATURES | VIRTIO_BIT(VIRTIO_F_SR_IOV), FAKE_FEATURES);
 }
 
-/* --- queue reset ------------------------------------------------------------------------------ */
+/* --- queue reset ---------------------------------------------------------------------------- */
 
 static void
 reset_queue(struct fake *f)
@@ -419,7 +419,7 @@ r_4_1_4_3_2_R7(struct fake *f)
 	wr(f, "queue_enable", 0, 1);
 }
 
-/* --- split ring ------------------------------------------------------------------------------- */
+/* --- split ring ----------------------------------------------------------------------------- */
 
 static void
 expose(struct fake *f, uint16_t head)
@@ -699,7 +699,7 @@ inv_epoch(struct fake *f)
 	emit(f->w, EV_VIRTIO_BLK_COMPLETE, f->dev, 0, 4, 0, 0);
 }
 
-/* --- suppression ------------------------------------------------------------------------------ */
+/* --- suppression ---------------------------------------------------------------------------- */
 
 static void
 avail_flags(struct fake *f, uint16_t v)
@@ -793,7 +793,7 @@ d_2_7_10_2_D2(struct fake *f)
 	pop(f, 0, 0);
 }
 
-/* --- doorbells, registers, interrupts --------------------------------------------------------- */
+/* --- doorbells, registers, interrupts ------------------------------------------------------- */
 
 static void
 r_2_9_R1(struct fake *f)
@@ -1078,7 +1078,7 @@ pci_pba(struct fake *f)
 	emit(f->w, EV_MSIX_PENDING, f->dev, 1, 0);
 }
 
-/* --- the end of a run ------------------------------------------------------------------------- */
+/* --- the end of a run ----------------------------------------------------------------------- */
 
 static void
 hang(struct fake *f)
@@ -1305,7 +1305,7 @@ test_all_tripped(void **state)
 	assert_int_equal(missing, 0);
 }
 
-/* --- everything that is legal ----------------------------------------------------------------- */
+/* --- everything that is legal --------------------------------------------------------------- */
 
 static void
 pass(struct fake *f, int n, uint16_t head)

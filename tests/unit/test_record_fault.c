@@ -14,7 +14,7 @@ struct bad_file {
 static sqlite3_vfs *real_vfs;
 static sqlite3_io_methods bad_methods;
 static long countdown = -1; /* writes until the first failure; below 0 never */
-static bool for_ever;	    /* fail from then on */
+static bool for_ever; /* fail from then on */
 static int failure_code;
 static long failures;
 

@@ -163,7 +163,7 @@ assert_none(struct rig *r)
 	assert_int_equal(drv->get(r->driver, &got, &len), 0);
 }
 
-/* --- bytes ------------------------------------------------------------------------------- */
+/* --- bytes ---------------------------------------------------------------------------------- */
 
 static void
 bytes_in_memory(void **state)
@@ -326,7 +326,7 @@ detach_unused(void **state)
 	rig_free(r);
 }
 
-/* --- notifications ----------------------------------------------------------------------- */
+/* --- notifications -------------------------------------------------------------------------- */
 
 static void
 suppression_by_flags(void **state)
@@ -485,7 +485,7 @@ signalled_used_grows_old(void **state)
 	rig_free(r);
 }
 
-/* --- IN_ORDER ---------------------------------------------------------------------------- */
+/* --- IN_ORDER ------------------------------------------------------------------------------- */
 
 static void
 in_order_batch(void **state)
@@ -532,7 +532,7 @@ in_order_batch(void **state)
 	rig_free(r);
 }
 
-/* --- hand-over and quirks ----------------------------------------------------------------- */
+/* --- hand-over and quirks ------------------------------------------------------------------- */
 
 /* The device's owner changes twice; the second one is a stranger who moved used idx far. */
 static bool
@@ -740,7 +740,7 @@ quirk_idx_before_elem(void **state)
 	}
 }
 
-/* --- rubbish from the driver -------------------------------------------------------------- */
+/* --- rubbish from the driver ---------------------------------------------------------------- */
 
 #define D(...) ((struct vring_desc){ __VA_ARGS__ })
 #define F_N VRING_DESC_F_NEXT
@@ -861,7 +861,7 @@ driver_reuses_before_used(void **state)
 	rig_free(r);
 }
 
-/* --- rubbish from the device -------------------------------------------------------------- */
+/* --- rubbish from the device ---------------------------------------------------------------- */
 
 static void
 assert_device_broke(struct rig *r, const char *error)
@@ -922,7 +922,7 @@ device_breaks_used(void **state)
 	assert_device_broke(r, "used id is not the head of an outstanding chain");
 }
 
-/* --- arguments, layout -------------------------------------------------------------------- */
+/* --- arguments, layout ---------------------------------------------------------------------- */
 
 static void
 bad_arguments(void **state)

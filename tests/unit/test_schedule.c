@@ -214,8 +214,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_text),	  cmocka_unit_test(round_trips),
-		cmocka_unit_test(exact_errors),	  cmocka_unit_test(errors_in_files),
+		cmocka_unit_test(known_text),	cmocka_unit_test(round_trips),
+		cmocka_unit_test(exact_errors), cmocka_unit_test(errors_in_files),
 		cmocka_unit_test(garbage),
 	};
 

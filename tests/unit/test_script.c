@@ -17,7 +17,7 @@
 #include "oracle/oracle.h"
 #include "script/lua_world.h"
 
-/* --- running a text as if it were setup() ----------------------------------------------------- */
+/* --- running a text as if it were setup() --------------------------------------------------- */
 
 struct text {
 	const char *source;
@@ -97,7 +97,7 @@ set_up_says(const char *source, const char *text)
 	world_destroy(w);
 }
 
-/* --- waiting ---------------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------------------- */
 
 /* Two actors that wait for each other at each step, from inside whatever Lua can put between. */
 static const char ping_pong[] =
@@ -168,7 +168,7 @@ timers_call_lua(void **state)
 	set_up_says("local t = timer(function() sleep(1) end, true) t:arm(1)", "");
 }
 
-/* --- orders ----------------------------------------------------------------------------------- */
+/* --- orders --------------------------------------------------------------------------------- */
 
 /*
  * pairs() against an order that is obvious: keys collected, and sorted by comparison of each with
@@ -209,9 +209,8 @@ keys_come_in_order(void **state)
 		"  must(n == count and next(t) == nil)\n"
 		"end",
 		"");
-	runs_to_the_end(
-		"local t = { 1, 2, 3 } local seen = 0\n"
-		"for k in pairs(t) do seen = seen + 1 t[k + 1] = nil end must(seen == 2)");
+	runs_to_the_end("local t = { 1, 2, 3 } local seen = 0\n"
+			"for k in pairs(t) do seen = seen + 1 t[k + 1] = nil end must(seen == 2)");
 }
 
 static void
@@ -224,25 +223,23 @@ big_numbers_have_an_order(void **state)
 		"local s = '' for _, v in pairs(t) do s = s .. v end must(s == '7542316', s)");
 }
 
-/* --- bounds ----------------------------------------------------------------------------------- */
+/* --- bounds --------------------------------------------------------------------------------- */
 
 static void
 depth_is_bounded(void **state)
 {
-	set_up_says(
-		"local function deep(n) return (('a'):gsub('.', function() return deep(n + 1) "
-		"end)) end deep(1)",
-		"C stack overflow");
+	set_up_says("local function deep(n) return (('a'):gsub('.', function() return deep(n + 1) "
+		    "end)) end deep(1)",
+		    "C stack overflow");
 	set_up_says("local function f() return f() .. 'x' end f()", "stack overflow");
 	set_up_says(
 		"local t = {} for i = 1, 300 do t = setmetatable({}, { __index = t }) end return "
 		"t.x",
 		"");
-	set_up_says(
-		"local s = {} s = setmetatable(s, { __tostring = function() return tostring(s) "
-		"end })"
-		" tostring(s)",
-		"C stack overflow");
+	set_up_says("local s = {} s = setmetatable(s, { __tostring = function() return tostring(s) "
+		    "end })"
+		    " tostring(s)",
+		    "C stack overflow");
 	/* The same on an actor's stack. */
 	struct error err;
 	struct world *w = make(
@@ -312,7 +309,7 @@ every_allocation_may_fail(void **state)
 	assert_true(failures[1] > 20);
 }
 
-/* --- worlds ----------------------------------------------------------------------------------- */
+/* --- worlds --------------------------------------------------------------------------------- */
 
 static const char noisy[] =
 	"local t = {} for i = 1, 50 do t['k' .. i] = i end\n"

@@ -16,7 +16,7 @@
 #include "script/source.h"
 #include "script/yaml_tree.h"
 
-/* --- places ----------------------------------------------------------------------------------- */
+/* --- places --------------------------------------------------------------------------------- */
 
 static void
 find(const char *text, long line, long column, unsigned count, ...)
@@ -47,7 +47,7 @@ places_are_found(void **state)
 	find("return { a = 'b = 3', c = [[b = 4]], d = \"\\\"b = 5\", b = 1 }", 1, 53, 1, "b");
 	find("return { f = function() b = 1 local t = { b = 2 } end, b = 3 }", 1, 56, 1, "b");
 	find("return { f = function() if x then b = 1 end while y do b = 2 end repeat b = 3 until "
-		"z end,"
+	     "z end,"
 	     " b = 4 }",
 	     1, 92, 1, "b");
 	find("return { a = b == 1, b = 2 }", 1, 22, 1, "b");
@@ -85,7 +85,7 @@ any_bytes_have_places(void **state)
 	}
 }
 
-/* --- YAML ------------------------------------------------------------------------------------- */
+/* --- YAML ----------------------------------------------------------------------------------- */
 
 static const char machine_yaml[] =
 	"ram: 32MiB\nvcpus: 2\nbridges:\n  - {name: br0}\n  - name: br1\n    parent: br0\n"
@@ -147,7 +147,7 @@ broken_yaml_is_refused(void **state)
 	assert_true(refused > 1000);
 }
 
-/* --- parameters ------------------------------------------------------------------------------- */
+/* --- parameters ----------------------------------------------------------------------------- */
 
 static void
 parameters_are_checked(void **state)
@@ -206,12 +206,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(places_are_found),
-		cmocka_unit_test(any_bytes_have_places),
-		cmocka_unit_test(machines_are_read),
-		cmocka_unit_test(broken_yaml_is_refused),
-		cmocka_unit_test(parameters_are_checked),
-		cmocka_unit_test(names_are_split),
+		cmocka_unit_test(places_are_found),	  cmocka_unit_test(any_bytes_have_places),
+		cmocka_unit_test(machines_are_read),	  cmocka_unit_test(broken_yaml_is_refused),
+		cmocka_unit_test(parameters_are_checked), cmocka_unit_test(names_are_split),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The n-th allocation of a scenario fails, for n = 1, 2, … until the scenario does not notice: once, and for ever.
- * While it is loaded and set up, while it runs, while it is judged: always an error of one line, or the run
- * that it would have been.
+ * The n-th allocation of a scenario fails, for n = 1, 2, … until the scenario does not notice:
+ * once, and for ever. While it is loaded and set up, while it runs, while it is judged: always an
+ * error of one line, or the run that it would have been.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,8 @@
 #include "script/lua_world.h"
 #include "script/scenario.h"
 
-static const char *const files[] = { "tests/cli/data/lost-wakeup.lua", "scenarios/kick/smallest.lua",
+static const char *const files[] = { "tests/cli/data/lost-wakeup.lua",
+				     "scenarios/kick/smallest.lua",
 				     "scenarios/irq/call-while-masked.lua" };
 
 static void
@@ -29,14 +30,15 @@ check_error(const struct error *err)
 		assert_true((unsigned char)*c >= ' ');
 }
 
-/* Step through small numbers, then by larger strides: each place of the code is met, not each allocation. */
+/* Step through small numbers, then by larger strides: each place of the code is met, not each
+ * allocation. */
 static uint64_t
 next(uint64_t n)
 {
 	return n + 1 + n / 60;
 }
 
-/* --- set-up ------------------------------------------------------------------------------------ */
+/* --- set-up --------------------------------------------------------------------------------- */
 
 /* What scenario_set_up() does, in a world whose arena is at hand. */
 static void
@@ -100,7 +102,7 @@ test_set_up(void **state)
 	}
 }
 
-/* --- run and judgement -------------------------------------------------------------------------- */
+/* --- run and judgement ---------------------------------------------------------------------- */
 
 struct outcome {
 	enum stop stop;

@@ -240,7 +240,7 @@ deletions_assumed(void **state)
 	log_dirty(&l, 0x50, 1, 0, 0x100);
 	log_dirty(&l, 0x200, 2, 0x200, 0x10);
 	log_dirty(&l, 0x300, 3, 0x300, 0x10);
-	log_dirty(&l, 0x90, 4, 0x80, 0x100);  /* overlaps slot 1 */
+	log_dirty(&l, 0x90, 4, 0x80, 0x100); /* overlaps slot 1 */
 	log_dirty(&l, 0x400, 2, 0x400, 0x10); /* slot 2 was elsewhere */
 	log_sync(&l);
 	log_dirty(&l, 0x300, 3, 0x300, 0x10);

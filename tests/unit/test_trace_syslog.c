@@ -100,10 +100,9 @@ times_between_neighbours(void **state)
 static void
 no_kernel_clock(void **state)
 {
-	static const char text[] =
-		"Feb 29 01:00:00 h kernel: "
-		"+++ gfn=0x5 is marked dirty, id=0, base_gfn=0x0, npages=9\n"
-		"Feb 29 01:00:07 h qemu: == migration_bitmap_sync ==\r\n";
+	static const char text[] = "Feb 29 01:00:00 h kernel: "
+				   "+++ gfn=0x5 is marked dirty, id=0, base_gfn=0x0, npages=9\n"
+				   "Feb 29 01:00:07 h qemu: == migration_bitmap_sync ==\r\n";
 	struct recording r;
 	struct error err;
 

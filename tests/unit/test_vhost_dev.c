@@ -31,12 +31,13 @@ static void
 test_requests(void **state)
 {
 	rig_assert_holds(&(struct rig_config){ .driver = driver_flushes }, counts_wrong);
-	rig_assert_holds(&(struct rig_config){ .driver = driver_flushes, .blk.delay_ns = 1000,
+	rig_assert_holds(&(struct rig_config){ .driver = driver_flushes,
+					       .blk.delay_ns = 1000,
 					       .no_event_idx = true },
 			 counts_wrong);
-	rig_assert_holds(&(struct rig_config){ .driver = driver_flushes,
-					       .design = GUEST_NOTIFIER_SWAP },
-			 counts_wrong);
+	rig_assert_holds(
+		&(struct rig_config){ .driver = driver_flushes, .design = GUEST_NOTIFIER_SWAP },
+		counts_wrong);
 	rig_assert_holds(&(struct rig_config){ .driver = driver_flushes, .no_irqfd = true },
 			 counts_wrong);
 }
@@ -117,8 +118,11 @@ driver_tx(struct rig *r)
 static void
 test_vmm_handler(void **state)
 {
-	struct rig_config config = { .net = true, .no_event_idx = true, .driver = driver_tx,
-				     .vmm = rig_stop_start, .user = true };
+	struct rig_config config = { .net = true,
+				     .no_event_idx = true,
+				     .driver = driver_tx,
+				     .vmm = rig_stop_start,
+				     .user = true };
 
 	rig_assert_fault(config, FAULT_VMM_HANDLER_WHILE_VHOST, FAULT_NONE, NULL);
 }
@@ -160,8 +164,8 @@ inline_drain(struct virtio_queue *vq)
 }
 
 static const struct virtio_backend_ops inline_ops = {
-	"inline", inline_start, inline_stop, inline_queue_start, virtio_queue_give, inline_run,
-	inline_drain,
+	"inline",	   inline_start, inline_stop,  inline_queue_start,
+	virtio_queue_give, inline_run,	 inline_drain,
 };
 
 /* Under traffic to the VMM, and back. */
@@ -238,7 +242,8 @@ test_queue_reset(void **state)
 {
 	rig_assert_holds(&(struct rig_config){ .driver = driver_queue_reset, .blk.delay_ns = 500 },
 			 NULL);
-	rig_assert_holds(&(struct rig_config){ .driver = driver_queue_reset, .blk.delay_ns = 500,
+	rig_assert_holds(&(struct rig_config){ .driver = driver_queue_reset,
+					       .blk.delay_ns = 500,
 					       .user = true },
 			 NULL);
 }
@@ -295,7 +300,8 @@ driver_unmasks_late(struct rig *r)
 static void
 test_start_masked(void **state)
 {
-	struct rig_config config = { .driver = driver_flushes, .design = GUEST_NOTIFIER_SWAP,
+	struct rig_config config = { .driver = driver_flushes,
+				     .design = GUEST_NOTIFIER_SWAP,
 				     .no_irqfd = true };
 
 	rig_assert_fault(config, FAULT_VHOST_START_MASKED, FAULT_NONE, NULL);

@@ -91,8 +91,9 @@ driver_gives_one_light(struct rig *r)
 static void
 test_livelock(void **state)
 {
-	struct rig_config config = { .net = true, .driver = driver_gives_one, .vmm = vmm_sends,
-				     .steps_max = 4000 };
+	struct rig_config config = {
+		.net = true, .driver = driver_gives_one, .vmm = vmm_sends, .steps_max = 4000
+	};
 
 	rig_assert_fault(config, FAULT_DEVICE_EMPTY_IS_NONEMPTY, FAULT_NONE, not_stalled);
 	config.driver = driver_gives_one_light;
@@ -150,7 +151,8 @@ not_in_order(struct rig *r)
 static void
 test_transmit(void **state)
 {
-	struct rig_config config = { .net = true, .driver = driver_sends,
+	struct rig_config config = { .net = true,
+				     .driver = driver_sends,
 				     .net_config = { .keep_sent = true } };
 
 	rig_assert_holds(&config, not_in_order);
@@ -191,7 +193,8 @@ driver_sends_bytes(struct rig *r)
 static void
 test_weight(void **state)
 {
-	struct rig_config config = { .net = true, .driver = driver_sends_light,
+	struct rig_config config = { .net = true,
+				     .driver = driver_sends_light,
 				     .net_config = { .keep_sent = true } };
 
 	rig_assert_holds(&config, not_by_weight);

@@ -34,7 +34,7 @@
 
 #define VECTOR 0x41 /* of queue 0; queue 1 has the next one */
 #define QUEUES 2
-#define STATUS_OK                                                                          \
+#define STATUS_OK \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
 
 struct rig;
@@ -276,8 +276,9 @@ rig_queue_setup(struct rig *r, uint16_t i)
 				false);
 	msix_driver_mask(r->pci->msix, NULL, i, r->config->start_masked && !i);
 	if (r->config->no_irqfd)
-		actor_set_daemon(actor_create(r->w, "main-loop", relay_main,
-					      virtio_pci_notifier(vq), 0), true);
+		actor_set_daemon(
+			actor_create(r->w, "main-loop", relay_main, virtio_pci_notifier(vq), 0),
+			true);
 }
 
 static void
@@ -339,8 +340,12 @@ rig_setup(struct world *w, void *arg)
 {
 	struct rig *r = rig = world_alloc(w, sizeof(*r));
 	const struct rig_config *c = r->config = arg;
-	struct virtio_pci_config pc = { .vectors = 3, .notify_multiplier = 4, .design = c->design,
-					.intx_gsi = 11, .ioeventfd = true, .irqfd = !c->no_irqfd };
+	struct virtio_pci_config pc = { .vectors = 3,
+					.notify_multiplier = 4,
+					.design = c->design,
+					.intx_gsi = 11,
+					.ioeventfd = true,
+					.irqfd = !c->no_irqfd };
 	struct vcpu *v = vcpu_create(w, 0);
 	struct memview *view = memview_create(w, iobus_create(w));
 

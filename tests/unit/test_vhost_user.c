@@ -31,8 +31,9 @@ test_requests(void **state)
 	rig_assert_holds(&config, unread);
 	config.user_config.no_protocol_features = true;
 	rig_assert_holds(&config, NULL);
-	config = (struct rig_config){ .user = true, .driver = driver_flushes, .vmm = rig_stop_start,
-				      .blk.delay_ns = 1000 };
+	config = (struct rig_config){
+		.user = true, .driver = driver_flushes, .vmm = rig_stop_start, .blk.delay_ns = 1000
+	};
 	rig_assert_holds(&config, NULL);
 	config.design = GUEST_NOTIFIER_SWAP;
 	rig_assert_holds(&config, NULL);
@@ -58,7 +59,8 @@ test_enable_race(void **state)
 static void
 test_kick_discarded_at_restart(void **state)
 {
-	struct rig_config config = { .user = true, .driver = driver_flushes,
+	struct rig_config config = { .user = true,
+				     .driver = driver_flushes,
 				     .vmm = rig_stop_start };
 
 	rig_assert_fault(config, FAULT_VHOST_USER_KICK_DISCARDED, FAULT_NONE, NULL);
@@ -67,7 +69,8 @@ test_kick_discarded_at_restart(void **state)
 static void
 test_call_after_kick(void **state)
 {
-	struct rig_config config = { .user = true, .driver = driver_flushes,
+	struct rig_config config = { .user = true,
+				     .driver = driver_flushes,
 				     .user_config.no_protocol_features = true };
 
 	rig_assert_fault(config, FAULT_VHOST_USER_CALL_AFTER_KICK, FAULT_NONE, NULL);
@@ -100,7 +103,8 @@ injected(struct rig *r)
 static void
 test_mask_async(void **state)
 {
-	struct rig_config config = { .user = true, .driver = driver_masks,
+	struct rig_config config = { .user = true,
+				     .driver = driver_masks,
 				     .design = GUEST_NOTIFIER_SWAP };
 
 	rig_assert_fault(config, FAULT_VHOST_USER_MASK_ASYNC, FAULT_NONE, injected);

@@ -20,7 +20,7 @@
 #include "memory/guest_memory.h"
 #include "virtio/device.h"
 
-#define STATUS_READY                                                                     \
+#define STATUS_READY \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | \
 	 VIRTIO_CONFIG_S_DRIVER_OK)
 
@@ -48,7 +48,7 @@ bench_observe(struct world *w, const struct event *e, void *context)
 	b->last[e->kind] = *e;
 }
 
-/* --- a transport that counts ------------------------------------------------------------------ */
+/* --- a transport that counts ---------------------------------------------------------------- */
 
 static void
 t_interrupt(struct virtio_queue *vq, enum virtio_owner by)
@@ -90,11 +90,11 @@ t_queue_reset(struct virtio_queue *vq)
 }
 
 static const struct virtio_transport_ops bench_transport = {
-	"counting", t_interrupt, t_config_interrupt, t_ioeventfd, t_nothing,
-	t_nothing, t_guest_notifiers, t_doorbell, t_reset, t_queue_reset,
+	"counting", t_interrupt,       t_config_interrupt, t_ioeventfd, t_nothing,
+	t_nothing,  t_guest_notifiers, t_doorbell,	   t_reset,	t_queue_reset,
 };
 
-/* --- a backend in the running actor ----------------------------------------------------------- */
+/* --- a backend in the running actor --------------------------------------------------------- */
 
 static void
 bench_run_works(void)
@@ -157,7 +157,7 @@ static const struct virtio_backend_ops bench_backend = {
 	"bench", b_start, b_stop, b_queue_start, b_queue_stop, b_run, b_drain,
 };
 
-/* --- the driver's half ------------------------------------------------------------------------ */
+/* --- the driver's half ---------------------------------------------------------------------- */
 
 static void *
 h_map(void *ctx, uint64_t gpa, uint64_t len)
@@ -230,7 +230,7 @@ bench_get(uint16_t index, uint64_t *token, uint32_t *len)
 	return datapath_native.driver->get(b->driver[index], token, len) > 0;
 }
 
-/* --- running a test --------------------------------------------------------------------------- */
+/* --- running a test ------------------------------------------------------------------------- */
 
 struct bench_test {
 	void (*setup)(void); /* makes b->vdev */

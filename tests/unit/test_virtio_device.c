@@ -22,9 +22,9 @@ make_blk(void)
 static void
 make_slow_blk(void)
 {
-	b->type = virtio_blk_create(&b->vdev, b->w, "blk0", datapath_native.device,
-				    EVENT_IDX | RESET, 1, 8,
-				    &(struct blk_config){ .delay_ns = 100 });
+	b->type =
+		virtio_blk_create(&b->vdev, b->w, "blk0", datapath_native.device, EVENT_IDX | RESET,
+				  1, 8, &(struct blk_config){ .delay_ns = 100 });
 }
 
 /* A read of one sector, as token 7 of queue 0; where its data will be. */
@@ -42,7 +42,7 @@ submit_read(void)
 	return gpa + 64;
 }
 
-/* --- features --------------------------------------------------------------------------------- */
+/* --- features ------------------------------------------------------------------------------- */
 
 static void
 dependencies(void **state)
@@ -59,8 +59,9 @@ dependencies(void **state)
 	assert_int_equal(virtio_features_missing(net, V1 | mq | ctrl), -1);
 	/* Needs one of two, and something of each. */
 	assert_int_equal(virtio_features_missing(net, tunnel | ctrl), VIRTIO_NET_F_HASH_TUNNEL);
-	assert_int_equal(virtio_features_missing(
-		net, tunnel | ctrl | VIRTIO_BIT(VIRTIO_NET_F_HASH_REPORT)), -1);
+	assert_int_equal(
+		virtio_features_missing(net, tunnel | ctrl | VIRTIO_BIT(VIRTIO_NET_F_HASH_REPORT)),
+		-1);
 	/* Taking one away strands the next. */
 	assert_true(virtio_features_close(net, ecn | tso6 | csum) == (ecn | tso6 | csum));
 	assert_true(virtio_features_close(net, ecn | tso6) == 0);
@@ -110,7 +111,7 @@ negotiation(void **state)
 	bench_run(make_blk, negotiation_body, FAULT_NONE);
 }
 
-/* --- status ----------------------------------------------------------------------------------- */
+/* --- status --------------------------------------------------------------------------------- */
 
 static void
 needs_reset_body(void)
@@ -177,7 +178,7 @@ reset_drains(void **state)
 	bench_run(make_slow_blk, reset_drains_body, FAULT_RESET_NO_DRAIN);
 }
 
-/* --- configuration ---------------------------------------------------------------------------- */
+/* --- configuration -------------------------------------------------------------------------- */
 
 static void
 config_body(void)
@@ -215,11 +216,10 @@ config(void **state)
 {
 	bench_run(make_blk, config_body, FAULT_NONE);
 	bench_run(make_blk, config_body, FAULT_CONFIG_SAME_GENERATION);
-	assert_int_equal(bench_run(make_blk, config_beyond_body, FAULT_NONE),
-			 STOP_ERROR);
+	assert_int_equal(bench_run(make_blk, config_beyond_body, FAULT_NONE), STOP_ERROR);
 }
 
-/* --- queues ----------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------- */
 
 static void
 handover_body(void)

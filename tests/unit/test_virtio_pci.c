@@ -65,7 +65,8 @@ setup(struct world *w, void *arg)
 	const struct rig *wanted = arg;
 	struct iobus *bus = iobus_create(w);
 	struct virtio_pci_config c = { .notify_multiplier = wanted->multiplier,
-				       .ioeventfd = wanted->ioeventfd, .intx_gsi = 16 };
+				       .ioeventfd = wanted->ioeventfd,
+				       .intx_gsi = 16 };
 
 	r = world_alloc(w, sizeof(*r));
 	*r = *wanted;
@@ -204,15 +205,15 @@ no_reset_body(void)
 static void
 registers(void **state)
 {
-	assert_true(run(&(struct rig){ .features = V1 | RESET, .multiplier = 4,
-				       .body = registers_body }));
-	assert_true(run(&(struct rig){ .features = V1 | RESET, .multiplier = 4,
-				       .body = queues_body }));
-	assert_true(run(&(struct rig){ .features = V1 | RESET, .multiplier = 4,
-				       .body = no_reset_body }));
+	assert_true(run(
+		&(struct rig){ .features = V1 | RESET, .multiplier = 4, .body = registers_body }));
+	assert_true(
+		run(&(struct rig){ .features = V1 | RESET, .multiplier = 4, .body = queues_body }));
+	assert_true(run(
+		&(struct rig){ .features = V1 | RESET, .multiplier = 4, .body = no_reset_body }));
 }
 
-/* --- notifications ---------------------------------------------------------------------------- */
+/* --- notifications -------------------------------------------------------------------------- */
 
 /* Which queue the write reached, or -1; bad: whether it was noted as wrong. */
 static int
@@ -303,14 +304,15 @@ notifications(void **state)
 	assert_false(run(&c));
 	c.fault = FAULT_NOTIFICATION_DATA_IOEVENTFD;
 	assert_true(run(&c));
-	c = (struct rig){ .features = V1, .multiplier = 4, .ioeventfd = true,
-			  .body = ioeventfd_body };
+	c = (struct rig){
+		.features = V1, .multiplier = 4, .ioeventfd = true, .body = ioeventfd_body
+	};
 	assert_true(run(&c));
 	c.multiplier = 0;
 	assert_true(run(&c));
 }
 
-/* --- ISR, bus mastering, decode --------------------------------------------------------------- */
+/* --- ISR, bus mastering, decode ------------------------------------------------------------- */
 
 static void
 isr_body(void)
@@ -359,8 +361,8 @@ capabilities_body(void)
 static void
 capabilities(void **state)
 {
-	assert_true(run(&(struct rig){ .features = V1, .multiplier = 2048,
-				       .body = capabilities_body }));
+	assert_true(run(
+		&(struct rig){ .features = V1, .multiplier = 2048, .body = capabilities_body }));
 }
 
 int

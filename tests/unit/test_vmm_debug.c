@@ -96,7 +96,8 @@ struct expectation {
 static bool
 recovers(const struct expectation *x)
 {
-	struct rig r = { .config = { .device = { .name = "blk0", .backend = x->backend,
+	struct rig r = { .config = { .device = { .name = "blk0",
+						 .backend = x->backend,
 						 .design = x->design },
 				     .setup = setup } };
 	struct hang h = { &r, x->act, x->level };
@@ -158,7 +159,7 @@ says_what_was_lost(void **state)
 				 x[i].recovers ? "should have helped" : "should not have helped");
 }
 
-/* --- a guest that does not hang is not disturbed ---------------------------------------------- */
+/* --- a guest that does not hang is not disturbed -------------------------------------------- */
 
 static void
 pokes(struct actor *self, void *arg)
@@ -202,7 +203,7 @@ disturbs_nobody(void **state)
 	}
 }
 
-/* --- dumps and refusals ----------------------------------------------------------------------- */
+/* --- dumps and refusals --------------------------------------------------------------------- */
 
 static void
 dump_setup(struct world *w, void *arg)

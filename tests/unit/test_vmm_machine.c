@@ -131,7 +131,9 @@ static struct rig_config
 config(enum machine_backend backend, const struct plan *p)
 {
 	return (struct rig_config){
-		.device = { .name = "blk0", .type = MACHINE_BLK, .backend = backend,
+		.device = { .name = "blk0",
+			    .type = MACHINE_BLK,
+			    .backend = backend,
 			    .blk = { .delay_ns = 1000 } },
 		.mode = WORLD_RELAXED,
 		.setup = setup,
@@ -140,7 +142,7 @@ config(enum machine_backend backend, const struct plan *p)
 	};
 }
 
-/* --- nothing is lost, whatever the VMM does --------------------------------------------------- */
+/* --- nothing is lost, whatever the VMM does ------------------------------------------------- */
 
 static void
 each_act_on_each_backend(void **state)
@@ -188,7 +190,7 @@ each_shape(void **state)
 	rig_assert_clean(rig_explore(&c[0], RUNS));
 }
 
-/* --- and each fault loses --------------------------------------------------------------------- */
+/* --- and each fault loses ------------------------------------------------------------------- */
 
 static void
 assert_lost(struct rig_config *c, enum fault fault)
@@ -222,12 +224,12 @@ faults_lose(void **state)
 	assert_lost(&c, FAULT_STOP_NO_DRAIN);
 }
 
-/* --- building one ----------------------------------------------------------------------------- */
+/* --- building one --------------------------------------------------------------------------- */
 
 static void
 build(struct world *w, void *arg)
 {
-	void (*fn)(struct machine *m) = *(void (**)(struct machine *))arg;
+	void (*fn)(struct machine * m) = *(void (**)(struct machine *))arg;
 
 	fn(machine_create(w, &(struct machine_config){ .vcpus = 2 }));
 }
@@ -257,7 +259,9 @@ bridges(struct machine *m)
 		d[i] = machine_add_device(m, &(struct machine_device_config){
 						     .name = name[i],
 						     .type = MACHINE_NET,
-						     .bridge = i == 2 ? b1 : i ? b0 : NULL,
+						     .bridge = i == 2 ? b1
+							       : i    ? b0
+								      : NULL,
 					     });
 		assert_true(pci_bar_decoded(d[i]->pci->function, VIRTIO_PCI_BAR_MODERN, &base));
 		assert_true(base == d[i]->bar_address[VIRTIO_PCI_BAR_MODERN]);
@@ -289,10 +293,10 @@ plugging(struct machine *m)
 	assert_false(pci_bar_decoded(d->pci->function, VIRTIO_PCI_BAR_MODERN, &base));
 }
 
-#define BAD(fn, ...)                                                                           \
-	static void fn(struct machine *m)                                                      \
-	{                                                                                      \
-		machine_add_device(m, &(struct machine_device_config){ __VA_ARGS__ });         \
+#define BAD(fn, ...) \
+	static void fn(struct machine *m) \
+	{ \
+		machine_add_device(m, &(struct machine_device_config){ __VA_ARGS__ }); \
 	}
 BAD(no_name, .queues = 1)
 BAD(odd_queue_size, .name = "d", .queue_size = 6)

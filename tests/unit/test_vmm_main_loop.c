@@ -86,7 +86,7 @@ note(int what)
 	b->order[b->ordered++] = what;
 }
 
-/* --- the lock --------------------------------------------------------------------------------- */
+/* --- the lock ------------------------------------------------------------------------------- */
 
 static void
 critical(struct actor *self, void *arg)
@@ -124,7 +124,7 @@ lock_excludes(void **state)
 	explore(three_holders, one_at_a_time);
 }
 
-/* --- bottom halves ---------------------------------------------------------------------------- */
+/* --- bottom halves -------------------------------------------------------------------------- */
 
 static void
 work_runs(struct virtio_work *work)
@@ -249,7 +249,7 @@ nested_poll(void **state)
 	explore(a_drainer, was_seen_once);
 }
 
-/* --- handlers --------------------------------------------------------------------------------- */
+/* --- handlers ------------------------------------------------------------------------------- */
 
 static void
 on_readable(struct aio_handler *h)
@@ -319,7 +319,7 @@ handlers(void **state)
 	explore(a_detached_handler, saw_none_after);
 }
 
-/* --- polling ---------------------------------------------------------------------------------- */
+/* --- polling -------------------------------------------------------------------------------- */
 
 static bool
 poll(struct aio_handler *h)
@@ -379,8 +379,11 @@ a_polled_handler(void)
 {
 	b->t = iothread_create(b->w, "iothread", 2);
 	b->notify = true;
-	b->handler = (struct aio_handler){ .fd = b->fd, .fn = on_kick, .poll = poll,
-					   .poll_ready = poll_ready, .poll_begin = poll_begin,
+	b->handler = (struct aio_handler){ .fd = b->fd,
+					   .fn = on_kick,
+					   .poll = poll,
+					   .poll_ready = poll_ready,
+					   .poll_begin = poll_begin,
 					   .poll_end = poll_end };
 	aio_attach(&b->t->ctx, &b->handler);
 	actor_create(b->w, "driver", adds, NULL, 0);
