@@ -40,8 +40,8 @@ LDLIBS = $(LINK_$(CONFIG)) $(PKG_LIBS) -lm -ldl -lpthread
 
 RING := $(wildcard sim/virtio/ring_*.c)
 # Lowest first: a room includes only rooms before it in this list (scripts/tidy checks that).
-ROOMS ?= base engine memory explore notify kvm virtio datapath guest vhost vmm migration oracle record \
-	trace script
+ROOMS ?= base engine memory explore notify kvm virtio datapath guest vhost vmm migration oracle \
+	record trace script
 LIB_SRC := $(wildcard $(ROOMS:%=sim/%/*.c))
 CLI_SRC := $(wildcard sim/cli/*.c)
 ASM_SRC := $(wildcard $(ROOMS:%=sim/%/*.S))
