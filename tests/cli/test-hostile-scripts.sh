@@ -69,6 +69,11 @@ everywhere "endless loop" 'while true do pcall(function() while true do end end)
 everywhere "attempt to" 'string = nil; return ("x"):rep(2) .. string.rep'
 everywhere "x.lua" '_ENV = nil; return print'
 
+scenario_of 'violate("hang", "a", "b")' >x.lua
+errs "in an actor or in check()"
+scenario_of "" "" 'violate("hang", "a", "b")' >x.lua
+errs "in an actor or in check()"
+
 # What nobody counts: the watchdog.
 for code in 'return table.move({}, 1, 1 << 60, 2)'; do
 	scenario_of "actor('a', function() $code end)" >x.lua

@@ -83,6 +83,7 @@ input_watch(struct fuzz *f)
 	if (!input_watched) {
 		signal(SIGALRM, input_on_alarm);
 		signal(SIGABRT, input_on_abort);
+		signal(SIGFPE, input_on_abort);
 #ifndef __SANITIZE_ADDRESS__
 		signal(SIGSEGV, input_on_abort);
 #endif
