@@ -95,7 +95,7 @@ lists(const char *list, const char *word)
 	return !strcmp(word, "help");
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 static int
 parse_number(const char *name, const char *text, uint64_t max, uint64_t *value, struct error *err)
@@ -116,8 +116,11 @@ parse_time(const char *text, int64_t *ns, struct error *err)
 	static const struct {
 		const char *unit;
 		int64_t ns;
-	} units[] = { { "ms", 1000000 }, { "s", 1000000000 }, { "", 1000000000 },
-		      { "m", INT64_C(60000000000) }, { "h", INT64_C(3600000000000) } };
+	} units[] = { { "ms", 1000000 },
+		      { "s", 1000000000 },
+		      { "", 1000000000 },
+		      { "m", INT64_C(60000000000) },
+		      { "h", INT64_C(3600000000000) } };
 	char *end;
 	double number;
 
@@ -210,7 +213,7 @@ parse_value(struct options *o, const struct option_info *i, char *text, struct e
 	return -1;
 }
 
-/* --- parsing ---------------------------------------------------------------------------------- */
+/* --- parsing -------------------------------------------------------------------------------- */
 
 int
 options_parse(struct options *o, const struct command *c, int argc, char **argv, struct error *err)
@@ -219,14 +222,19 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv,
 	unsigned n = 0;
 	int k;
 
-	*o = (struct options){ .db = "ringside.db", .seed = 1, .jobs = 1, .strategy = "random",
-			       .memory = "sc", .datapath = "native",
-			       .depth = STRATEGY_DEPTH_DEFAULT, .bound = STRATEGY_BOUND_DEFAULT };
+	*o = (struct options){ .db = "ringside.db",
+			       .seed = 1,
+			       .jobs = 1,
+			       .strategy = "random",
+			       .memory = "sc",
+			       .datapath = "native",
+			       .depth = STRATEGY_DEPTH_DEFAULT,
+			       .bound = STRATEGY_BOUND_DEFAULT };
 	for (unsigned i = 0; i < OPTIONS_ALL; i++)
 		if (lists(c->options, option_table[i].name))
 			longs[n++] = (struct option){ option_table[i].name,
-						      option_table[i].arg ? required_argument :
-									    no_argument,
+						      option_table[i].arg ? required_argument
+									  : no_argument,
 						      NULL, (int)i + 256 };
 	optind = 0;
 	opterr = 0;

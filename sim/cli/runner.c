@@ -244,9 +244,11 @@ session_record_failure(struct record *r, const struct failure *f, const struct f
 				  .times = found ? found->times : 1,
 				  .signature = found ? found->signature : 0 };
 	char *line = schedule_print(&f->schedule), *text = NULL;
-	struct run_violation v = { finding->oracle,  finding->oracle,  "must",
-				   f->steps,	     f->time_ns,       "",
-				   finding->subject, finding->message, line };
+	const char *statement = *finding->statement ? finding->statement : finding->oracle;
+	struct run_violation v = { .oracle = finding->oracle, .statement = statement,
+				   .severity = "must", .step = f->steps, .time_ns = f->time_ns,
+				   .actor = "", .subject = finding->subject,
+				   .message = finding->message, .schedule = line };
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 	int ret = out ? failure_write(f, out, err) : error_set(err, "out of memory");
