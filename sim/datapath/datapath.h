@@ -67,7 +67,7 @@ struct dp_host {
 /*
  * Deliberate defects of the native rings, each what some real ring code once did; native_quirks()
  * makes the bits from the faults that are on.  Evidence and exact meaning stand beside the code
- * that has the defect (virtio/ring_split_*.c) and in engine/faults.def (ORDER RING_FAULT).  Ring
+ * that has the defect (virtio/ring_*.c) and in engine/faults.def (ORDER RING_FAULT).  Ring
  * code that has no such place ignores them.
  */
 enum dp_quirk {
@@ -103,22 +103,35 @@ enum dp_quirk {
 	DP_QUIRK_DEVICE_EVENT_OOB = 1 << 14,
 	/* enable_notify(): "not all consumed" for "new came" */
 	DP_QUIRK_DEVICE_EMPTY_IS_NONEMPTY = 1 << 15,
+	/* packed: id and len read before the flags */
+	DP_QUIRK_DRIVER_PACKED_CONTENT_FIRST = 1 << 16,
+	/* packed: enable_cb_delayed() looks where the event is, not at what is used next */
+	DP_QUIRK_DRIVER_PACKED_DELAYED_SLOT = 1 << 17,
+	/* packed: addr, len and id read before the flags */
+	DP_QUIRK_DEVICE_PACKED_CONTENT_FIRST = 1 << 18,
+	/* packed: signalled_used is compared with an offset of another lap */
+	DP_QUIRK_DEVICE_PACKED_SIGNALLED_WRAP = 1 << 19,
 };
 
 /* A ring's state in the words of QEMU's x-query-virtio-queue-status; what a side cannot know is 0.
  */
 struct dp_state {
+	/* Packed: a device's are offsets in the ring; a driver counts buffers, so that differences
+	 * mean what they do for a split ring. */
 	uint16_t last_avail_idx, shadow_avail_idx, avail_idx;
 	uint16_t last_used_idx, used_idx;
 	uint16_t signalled_used;
 	bool signalled_used_valid;
-	uint16_t used_event, avail_event; /* as they stand in memory */
+	uint16_t used_event, avail_event; /* as they stand in memory; packed: off_wrap */
 	uint16_t avail_flags, used_flags;
 	bool avail_wrap_counter, used_wrap_counter; /* packed */
 	uint16_t inuse; /* popped, not yet pushed */
 	uint16_t num_free; /* driver: free descriptors */
 	bool event_idx, packed, broken;
 	bool callbacks_enabled, notify_enabled; /* what this side last asked for */
+	/* Packed driver: whether the event areas, as they stand, ask for a kick for what is
+	 * available and not used, and for an interrupt for what is used and not got. */
+	bool kick_asked, call_asked;
 };
 
 /* --- driver side ---------------------------------------------------------------------------- */
@@ -159,7 +172,8 @@ struct dp_driver_ops {
 	bool (*poll)(struct dp_driver *driver, unsigned position);
 	/* prepare and poll: false if there are used buffers already, i.e. go on reaping. */
 	bool (*enable_cb)(struct dp_driver *driver);
-	/* Same, but ask for the interrupt only after about 3/4 of the outstanding buffers. */
+	/* Same, but ask for the interrupt only after about 3/4 of the outstanding buffers. Packed:
+	 * false as soon as one is used (Linux 40ce7919d873). */
 	bool (*enable_cb_delayed)(struct dp_driver *driver);
 	/* After a (queue) reset: next outstanding token, 1, or 0 when none is left. */
 	int (*detach_unused)(struct dp_driver *driver, uint64_t *token);

@@ -4,25 +4,54 @@
 #include "base/must.h"
 #include "engine/world.h"
 #include "memory/guest_memory.h"
+#include "virtio/ring_packed_layout.h"
 #include "virtio/ring_split_layout.h"
 #include "virtio/spec.h"
 
 /* A ring starts on a page of its own, as vring_alloc_queue() does; dirty logs count in pages. */
 #define RING_ALIGN 4096u
 
-void
-ring_memory_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t size,
-		  uint64_t features)
+static void
+packed_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t size)
+{
+	struct ring_packed_layout *layout = world_alloc(w, sizeof(*layout));
+	uint64_t gpa;
+
+	ring_packed_layout_init(layout, size);
+	gpa = gm_alloc(w, layout->bytes, RING_ALIGN);
+	ring_packed_layout_place(layout, gpa, vring);
+	ring_memory_clear(w, vring);
+	gm_region(w, gpa, layout->bytes, name, ring_packed_describe, layout);
+}
+
+static void
+split_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t size)
 {
 	struct ring_split_layout *layout = world_alloc(w, sizeof(*layout));
 	uint64_t gpa;
 
 	ring_split_layout_init(layout, size, VRING_USED_ALIGN_SIZE);
 	gpa = gm_alloc(w, layout->bytes, RING_ALIGN);
-	*vring = (struct dp_vring){ .features = features };
 	ring_split_layout_place(layout, gpa, vring);
 	ring_memory_clear(w, vring);
 	gm_region(w, gpa, layout->bytes, name, ring_split_describe, layout);
+}
+
+static bool
+is_packed(const struct dp_vring *vring)
+{
+	return virtio_has(vring->features, VIRTIO_F_RING_PACKED);
+}
+
+void
+ring_memory_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t size,
+		  uint64_t features)
+{
+	*vring = (struct dp_vring){ .features = features };
+	if (is_packed(vring))
+		packed_alloc(w, vring, name, size);
+	else
+		split_alloc(w, vring, name, size);
 }
 
 static void
@@ -40,6 +69,12 @@ clear(struct world *w, uint64_t gpa, uint64_t bytes)
 void
 ring_memory_clear(struct world *w, const struct dp_vring *vring)
 {
+	if (is_packed(vring)) {
+		clear(w, vring->desc, ring_packed_desc_bytes(vring->size));
+		clear(w, vring->driver, RING_PACKED_EVENT_BYTES);
+		clear(w, vring->device, RING_PACKED_EVENT_BYTES);
+		return;
+	}
 	clear(w, vring->desc, ring_split_desc_bytes(vring->size));
 	clear(w, vring->driver, ring_split_avail_bytes(vring->size));
 	clear(w, vring->device, ring_split_used_bytes(vring->size));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest RAM for a split ring: three areas in one piece, zeroed, named after their fields in traces
- * ("vda.vq0.avail.idx").  Like the guest's own page allocator, but that memory is not given out
- * again: what a device writes into a ring that its driver gave back damages nothing else, and
- * shows.
+ * Guest RAM for a ring, split or packed: three areas in one piece, zeroed, named after their fields
+ * in traces ("vda.vq0.avail.idx").  Like the guest's own page allocator, but that memory is not
+ * given out again: what a device writes into a ring that its driver gave back damages nothing else,
+ * and shows.
  */
 #ifndef RINGSIDE_GUEST_RING_MEMORY_H
 #define RINGSIDE_GUEST_RING_MEMORY_H

@@ -69,6 +69,8 @@ asked_for(const struct queue_end *q)
 
 	if (!unreaped(q))
 		return false;
+	if (s->packed)
+		return s->call_asked;
 	if (!s->event_idx)
 		return !(s->avail_flags & VRING_AVAIL_F_NO_INTERRUPT);
 	return (uint16_t)(s->used_idx - s->used_event - 1) <
@@ -85,12 +87,20 @@ kick_statement(const struct queue_end *q)
 {
 	const struct dp_state *s = q->driver;
 
+	if (s->packed) /* our statements of 2.7 are about the split ring */
+		return ORACLE_INV_NOLOST;
 	if (!s->event_idx)
 		return s->used_flags & VRING_USED_F_NO_NOTIFY ? ORACLE_INV_NOLOST
 							      : ORACLE_VIRTIO_2_7_10_1_R4;
 	return vring_need_event(s->avail_event, s->avail_idx, s->used_idx)
 		       ? ORACLE_VIRTIO_2_7_10_1_R6
 		       : ORACLE_INV_NOLOST;
+}
+
+static bool
+kick_asked(const struct queue_end *q)
+{
+	return q->driver->packed ? q->driver->kick_asked : kick_statement(q) != ORACLE_INV_NOLOST;
 }
 
 static bool
@@ -107,7 +117,7 @@ judge_kick(struct world *w, const struct queue_end *q)
 		waiting(q) - q->inflight, s->avail_idx, s->used_idx,
 		s->event_idx ? "avail_event" : "used.flags",
 		s->event_idx ? s->avail_event : s->used_flags,
-		kick_statement(q) == ORACLE_INV_NOLOST ? "did not ask" : "asked");
+		kick_asked(q) ? "asked" : "did not ask");
 	return true;
 }
 
@@ -132,7 +142,10 @@ judge_interrupt(struct world *w, const struct queue_end *q)
 		return false;
 	oracle_report_statement(
 		w, ORACLE_LOST_INTERRUPT,
-		s->event_idx ? ORACLE_VIRTIO_2_7_7_2_D5 : ORACLE_VIRTIO_2_7_7_2_D2, q->subject,
+		s->packed      ? ORACLE_INV_NOLOST
+		: s->event_idx ? ORACLE_VIRTIO_2_7_7_2_D5
+			       : ORACLE_VIRTIO_2_7_7_2_D2,
+		q->subject,
 		"%u buffers used (used.idx %u), the driver sleeps at %u and asked to be "
 		"told (%s %u)",
 		unreaped(q), s->used_idx, s->last_used_idx,

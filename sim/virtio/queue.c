@@ -8,6 +8,7 @@
 #include "memory/guest_memory.h"
 #include "notify/eventfd.h"
 #include "virtio/device.h"
+#include "virtio/ring_packed.h"
 
 const char *const virtio_owner_name[VIRTIO_OWNERS] = { /* ORDER OWNER */
 	"none", "main-loop", "iothread", "vhost", "vhost-user"
@@ -60,6 +61,13 @@ host_guest_error(void *ctx, const char *what, uint64_t value)
 
 /* --- one holder's state of a ring ------------------------------------------------------------- */
 
+/* Where a ring begins that nobody has used. */
+static uint32_t
+start_position(const struct virtio_device *vdev)
+{
+	return virtio_device_has(vdev, VIRTIO_F_RING_PACKED) ? RING_PACKED_START : vdev->start_idx;
+}
+
 int
 virtio_ring_init(struct virtio_ring *r, struct virtio_queue *vq, enum virtio_owner owner,
 		 uint32_t position)
@@ -90,7 +98,7 @@ virtio_ring_init(struct virtio_ring *r, struct virtio_queue *vq, enum virtio_own
 	ret = r->ops->init(&r->device, &vring, &r->host);
 	if (ret < 0)
 		r->device = NULL;
-	else if (position != vdev->start_idx)
+	else if (position != start_position(vdev))
 		r->ops->set_position(r->device, position);
 	return ret;
 }
@@ -299,7 +307,7 @@ virtio_queue_forget(struct virtio_queue *vq)
 		vdev->type->queue_reset(vq);
 	vq->size = vq->size_max;
 	vq->desc_gpa = vq->driver_gpa = vq->device_gpa = 0;
-	vq->position = vdev->start_idx;
+	vq->position = start_position(vdev);
 	vq->enabled = vq->resetting = false;
 	vdev->transport->queue_reset(vq);
 	vq->vector = VIRTIO_MSI_NO_VECTOR;
@@ -313,7 +321,7 @@ virtio_queue_enable(struct virtio_queue *vq)
 	if (vq->enabled || !vq->size_max)
 		return;
 	vq->enabled = true;
-	vq->position = vdev->start_idx;
+	vq->position = start_position(vdev);
 	emit(vdev->w, EV_VIRTIO_QUEUE_ENABLE, vdev->name, vq->index, vq->size, vq->vector);
 	if (vdev->started)
 		vdev->backend->queue_start(vq);

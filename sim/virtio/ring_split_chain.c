@@ -103,3 +103,13 @@ split_chain_read(const struct split_vring *vr, const struct dp_host *host, bool 
 		i = d.next;
 	}
 }
+
+bool
+split_chain_take(uint16_t size, const struct dp_host *host, const struct vring_desc *buffer,
+		 struct dp_elem *elem, struct split_error *err)
+{
+	struct split_vring vr = { .size = size };
+	struct walk walk = { &vr, host, elem, err, NULL, 0, false };
+
+	return take_buffer(&walk, buffer);
+}

@@ -22,4 +22,9 @@ bool
 split_chain_read(const struct split_vring *vr, const struct dp_host *host, bool indirect,
 		 uint16_t head, struct dp_elem *elem, struct split_error *err);
 
+/* One buffer behind those that @elem has, of a queue of @size; for the packed ring, too. O(1). */
+bool
+split_chain_take(uint16_t size, const struct dp_host *host, const struct vring_desc *buffer,
+		 struct dp_elem *elem, struct split_error *err);
+
 #endif
