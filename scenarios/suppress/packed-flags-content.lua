@@ -18,11 +18,15 @@ return {
 	},
 	params = {
 		buffers = { default = 2, min = 1, max = 64, doc = "exposed in all" },
+		disk = { default = false, doc = "a machine with a disk instead of a bare ring" },
 		event = { default = 0, min = 0, max = 1, doc = "whether event indices are negotiated" },
 	},
 	variants = {
 		content_first = { expect = "lost-kick", faults = { "device.packed.content_first" }, runs = 2000 },
+		content_first_disk = { expect = "hang", faults = { "device.packed.content_first" },
+				       set = { disk = true }, runs = 2000, doc = "the same in a machine" },
 		holds = { expect = "ok", runs = 5000 },
+		holds_disk = { expect = "ok", set = { disk = true, event = 1 }, runs = 2000 },
 		holds_event_idx = { expect = "ok", set = { event = 1 }, runs = 5000 },
 	},
 	setup = function(p)
@@ -31,6 +35,19 @@ return {
 		if p.event == 1 then
 			features[2] = "VIRTIO_RING_F_EVENT_IDX"
 		end
-		raw { buffers = p.buffers, features = features }
+		if not p.disk then
+			raw { buffers = p.buffers, features = features }
+			return
+		end
+
+		local vm = machine { vcpus = 1 }
+		local blk = vm:device { name = "vda", type = "virtio-blk", features = features }:driver {}
+
+		vm:actor("guest", function()
+			assert(blk:probe())
+			for i = 1, p.buffers do
+				expect(blk:read(i) == 0, "state-lost", "vda", "the read failed")
+			end
+		end, { cpu = 0 })
 	end,
 }
