@@ -10,7 +10,7 @@ return {
 		exit_ns = { default = 1000, min = 1, max = 1000000, doc = "cost of an exit" },
 	},
 	variants = {
-		fails = { expect = "hang", faults = { "virtio.stop.no_drain" }, runs = 1 },
+		fails = { expect = "spec-violation", faults = { "device.enable.no_avail_event" }, runs = 10 },
 		holds = { expect = "ok", runs = 10 },
 	},
 	setup = function(p)
