@@ -204,7 +204,7 @@ blk_enter(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
 	r->used_bytes = 0;
 	while (blk->frozen && !blk->removed)
 		guest_wait(cpu, &blk->thaw);
-	if (blk->removed) {
+	if (blk->removed || !blk->queue_count) { /* gone, or not probed yet */
 		r->status = GUEST_BLK_LOST;
 		return false;
 	}
@@ -284,7 +284,7 @@ guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_
 void
 guest_blk_commit(struct guest_blk *blk, struct guest_cpu *cpu)
 {
-	struct guest_vq *vq = blk->queues[cpu->index % blk->queue_count].vq;
+	struct guest_vq *vq = blk->queue_count ? blk->queues[cpu->index % blk->queue_count].vq : NULL;
 
 	if (!vq)
 		return;

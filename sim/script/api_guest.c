@@ -170,10 +170,11 @@ rw(lua_State *L, uint32_t type)
 	struct guest_blk *blk = check_blk(L);
 	struct guest_cpu *cpu = api_cpu(L, type == VIRTIO_BLK_T_IN ? "read" : "write");
 	uint64_t sector = (uint64_t)luaL_optinteger(L, 2, 0);
-	uint32_t bytes = (uint32_t)luaL_optinteger(L, 3, 1) * BLK_SECTOR_BYTES;
+	lua_Integer sectors = luaL_optinteger(L, 3, 1);
+	uint32_t bytes = (uint32_t)sectors * BLK_SECTOR_BYTES;
 	uint64_t gpa;
 
-	if (!bytes || bytes > TRANSFER_SECTORS_MAX * BLK_SECTOR_BYTES)
+	if (sectors < 1 || sectors > TRANSFER_SECTORS_MAX)
 		return luaL_error(L, "1 to %d sectors", TRANSFER_SECTORS_MAX);
 	gpa = gm_alloc(script_world(L), bytes, BLK_SECTOR_BYTES);
 	lua_pushinteger(L, guest_blk_rw(blk, cpu, type, sector, gpa, bytes));

@@ -74,6 +74,32 @@ errs "in an actor or in check()"
 scenario_of "" "" 'violate("hang", "a", "b")' >x.lua
 errs "in an actor or in check()"
 
+# A driver that was not probed yet, or is away: what it answers is the script's, and never a crash.
+cat >x.lua <<'END'
+return { name = "x", title = "t", evidence = { "e" },
+	variants = { a = { expect = "hang" }, b = { expect = "ok" } },
+	setup = function()
+		local vm = machine{}
+		for _, type in ipairs { "blk", "net" } do
+			local driver = vm:device{ name = type, type = "virtio-" .. type }:driver{}
+			local calls = { "read", "write", "submit", "commit", "flush", "poll", "xmit", "recv", "resize",
+				"freeze", "restore", "remove", "probe" }
+			vm:actor("task " .. type, function()
+				for _, name in ipairs(calls) do
+					for _, argument in ipairs { 0, 1, {}, "x" } do
+						local ok, why = pcall(function() return driver[name](driver, argument) end)
+						note(name .. " " .. tostring(ok) .. " " .. tostring(why))
+					end
+				end
+			end, { cpu = 0 })
+		end
+	end,
+}
+END
+timeout 20 "$RINGSIDE" run --db none --trace note x.lua >out 2>err
+[ $? -le 2 ] || { fail "a driver that was not probed"; head -n 3 err; }
+says "read true"
+
 # What nobody counts: the watchdog.
 for code in 'return table.move({}, 1, 1 << 60, 2)'; do
 	scenario_of "actor('a', function() $code end)" >x.lua
