@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What `make soak` adds to `make check`: long fuzzing with fresh seeds, scenarios that hold with 20 times their
-# budget, a thousand kills, valgrind.  Hours.  The last line sums up: "N passed, N failed, N skipped".
+# What `make soak` adds to `make check`: long fuzzing with fresh seeds, scenarios that hold with 20
+# times their budget, a thousand kills, valgrind.  Hours.  The last line sums up: "N passed, N failed,
+# N skipped".
 # SOAK_SEED repeats a run; FACTOR (50), BUDGET (20) and KILLS (1000) make it shorter.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-: "${SOAK_SEED:=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}" "${FACTOR:=50}" "${BUDGET:=20}" "${KILLS:=1000}"
+: "${SOAK_SEED:=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"
+: "${FACTOR:=50}" "${BUDGET:=20}" "${KILLS:=1000}"
 export KILLS
 build=build/release
 RINGSIDE=$(pwd)/$build/ringside
@@ -42,7 +44,8 @@ holding() {
 		$1 ~ /^:/ && $2 == "expects" && $3 == "ok," && $4 ~ /^[0-9]+$/ { print path $1, $4 }'
 }
 
-# A stack is switched, and a page that is written for the first time traps: valgrind must keep all registers.
+# A stack is switched, and a page that is written for the first time traps: valgrind must keep all
+# registers.
 memcheck() {
 	valgrind -q --error-exitcode=9 --px-default=allregs-at-mem-access "$@"
 }
@@ -54,7 +57,8 @@ done
 
 holding >"$log.list"
 while read -r variant runs; do
-	one "$variant x $BUDGET, seed $SOAK_SEED" "$RINGSIDE" explore --quiet --db none --out "$log.failure" \
+	one "$variant x $BUDGET, seed $SOAK_SEED" \
+		"$RINGSIDE" explore --quiet --db none --out "$log.failure" \
 		--seed "$SOAK_SEED" --runs $((runs * BUDGET)) "$variant"
 done <"$log.list"
 [ -s "$log.list" ] || one "there are scenarios that hold" false
@@ -65,7 +69,8 @@ if command -v valgrind >/dev/null; then
 	for t in schedule ring_split record; do
 		one "valgrind test_$t" memcheck "$build/unit/test_$t"
 	done
-	one "valgrind explore" memcheck "$RINGSIDE" explore --quiet --db none --runs 50 --out "$log.failure" \
+	one "valgrind explore" memcheck \
+		"$RINGSIDE" explore --quiet --db none --runs 50 --out "$log.failure" \
 		tests/cli/data/lost-wakeup.lua:holds
 else
 	one "valgrind" sh -c 'echo there is no valgrind; exit 77'

@@ -284,7 +284,8 @@ guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_
 void
 guest_blk_commit(struct guest_blk *blk, struct guest_cpu *cpu)
 {
-	struct guest_vq *vq = blk->queue_count ? blk->queues[cpu->index % blk->queue_count].vq : NULL;
+	struct guest_vq *vq =
+		blk->queue_count ? blk->queues[cpu->index % blk->queue_count].vq : NULL;
 
 	if (!vq)
 		return;

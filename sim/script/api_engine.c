@@ -264,8 +264,10 @@ report(lua_State *L, enum verdict v, const char *subject, const char *message)
 	struct finding *f = &s->check_finding;
 
 	if (s->setting_up)
-		luaL_error(L, "%s: it is a run that breaks a property: say so in an actor or in check()",
-			   verdict_name[v]);
+		luaL_error(
+			L,
+			"%s: it is a run that breaks a property: say so in an actor or in check()",
+			verdict_name[v]);
 	if (!s->checking) {
 		oracle_report_as(s->w, v, subject, message);
 		return;

@@ -42,7 +42,7 @@ enum virtio_owner {
 };
 extern const char *const virtio_owner_name[VIRTIO_OWNERS];
 
-/* --- one holder's state of a ring ------------------------------------------------------------- */
+/* --- one holder's state of a ring ----------------------------------------------------------- */
 
 struct virtio_ring {
 	struct virtio_queue *vq;
@@ -105,7 +105,7 @@ virtio_ring_position(struct virtio_ring *r);
 void
 virtio_ring_set_position(struct virtio_ring *r, uint32_t position);
 
-/* --- popped chains ---------------------------------------------------------------------------- */
+/* --- popped chains -------------------------------------------------------------------------- */
 
 /* Room for the longest chain, to pop into. */
 struct dp_elem *
@@ -124,7 +124,7 @@ size_t
 virtio_elem_write(struct world *w, const struct dp_elem *elem, size_t offset, const void *buf,
 		  size_t size);
 
-/* --- queues ----------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------- */
 
 /* The device's work on a queue, by the VMM's holder of its ring: pop all, process, push, signal. */
 typedef void (*virtio_handle_fn)(struct virtio_queue *vq);
@@ -139,7 +139,8 @@ struct virtio_queue {
 	uint64_t desc_gpa, driver_gpa, device_gpa;
 	uint16_t vector; /* VIRTIO_MSI_NO_VECTOR: none */
 	uint16_t notify_position; /* of the last kick with VIRTIO_F_NOTIFICATION_DATA */
-	uint64_t notify_backwards; /* such kicks whose position was older than that of the kick before */
+	uint64_t notify_backwards; /* such kicks whose position was older than that of the kick
+				      before */
 	bool enabled;
 	bool resetting; /* queue_reset reads 1 */
 

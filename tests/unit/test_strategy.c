@@ -15,7 +15,7 @@
 #include "explore/explorer.h"
 #include "explore/strategy.h"
 
-/* --- worlds ----------------------------------------------------------------------------------- */
+/* --- worlds --------------------------------------------------------------------------------- */
 
 /* A lost wake-up: one preemption, between looking and sleeping. Depth 2. */
 struct rig {
@@ -175,7 +175,7 @@ strategy(const char *name, struct strategy_config c)
 	return s;
 }
 
-/* --- who an answer stands for ----------------------------------------------------------------- */
+/* --- who an answer stands for --------------------------------------------------------------- */
 
 enum place { AT_POINT, AT_YIELD, AT_SLEEP, AT_WAIT, AT_LOOP, PLACES };
 
@@ -286,7 +286,7 @@ alternatives_are_what_runs(void **state)
 	}
 }
 
-/* --- pct -------------------------------------------------------------------------------------- */
+/* --- pct ------------------------------------------------------------------------------------ */
 
 /* How many of schedules 1 … @runs fail, and the longest run's questions who goes on. */
 static struct strategy *counted;
@@ -448,7 +448,7 @@ who_polls_does_not_starve_others(void **state)
 	world_destroy(w);
 }
 
-/* --- pos -------------------------------------------------------------------------------------- */
+/* --- pos ------------------------------------------------------------------------------------ */
 
 #define PLACES_OF_ONE 10
 
@@ -514,7 +514,7 @@ pos_keeps_the_priority_of_who_lost(void **state)
 	}
 }
 
-/* --- all of them ------------------------------------------------------------------------------ */
+/* --- all of them ---------------------------------------------------------------------------- */
 
 #define DIGESTS_MAX 200000
 
@@ -625,7 +625,7 @@ shards_partition(void **state)
 	}
 }
 
-/* --- bounded ---------------------------------------------------------------------------------- */
+/* --- bounded -------------------------------------------------------------------------------- */
 
 #define ODOMETER_MAX 256
 #define COST_MAX 64
