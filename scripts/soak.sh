@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What `make soak` adds to `make check`: long fuzzing with fresh seeds, scenarios that hold with 20
-# times their budget, a thousand kills, valgrind.  Hours.  The last line sums up: "N passed, N failed,
-# N skipped".
+# times their budget, a thousand kills, valgrind.  Hours.  The last line sums up: "N passed,
+# N failed, N skipped".
 # SOAK_SEED repeats a run; FACTOR (50), BUDGET (20) and KILLS (1000) make it shorter.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -41,7 +41,9 @@ fuzz() {
 # Variants that hold: path:variant and its budget.
 holding() {
 	"$RINGSIDE" scenarios scenarios | awk '/^[^ ]/ { path = $1 }
-		$1 ~ /^:/ && $2 == "expects" && $3 == "ok," && $4 ~ /^[0-9]+$/ { print path $1, $4 }'
+		$1 ~ /^:/ && $2 == "expects" && $3 == "ok," && $4 ~ /^[0-9]+$/ {
+			print path $1, $4
+		}'
 }
 
 # A stack is switched, and a page that is written for the first time traps: valgrind must keep all
