@@ -22,7 +22,6 @@
 #define CLASSES (CLASS_SMALL / 16 + 1 + 4 * 8)
 #define CLASS_MAX (UINT64_C(512) << 8) /* 128 KiB: larger blocks are kept in one list by size */
 
-#define HOT_NONE 0u /* copy index 0 means that there is no copy */
 #define COPIES_PER_CHUNK 256u
 #define COOL_MIN_HOT 16u /* fewer hot pages than this are cheaper to copy than to fault again */
 /* A page made writable alone splits a mapping in three; vm.max_map_count is 65,530 by default.
@@ -271,7 +270,7 @@ arena_create(size_t reserve, unsigned place, struct error *err)
 	a->copy_of_bytes = reserve / 2 / ARENA_PAGE * sizeof(*a->copy_of);
 	a->copy_of = mmap(NULL, a->copy_of_bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	a->copies = 1; /* 0 is HOT_NONE */
+	a->copies = 1; /* 0 in copy_of: there is no copy */
 	a->high_water = 0;
 	if (a->copy_of == MAP_FAILED || !registry_add(a)) {
 		error_set(err, "too many worlds in one process (at most %d)", ARENAS_MAX);

@@ -185,7 +185,6 @@ switch_away(struct world *w, struct actor *self, uint32_t pick)
 		return;
 	}
 	ready_take(w, pick);
-	w->ready_hash -= to->id_hash;
 	to->queued = false;
 	arrive(w, to);
 	if (to != self)
@@ -409,7 +408,6 @@ actor_hold(struct actor *a)
 	if (a->holds++ == 0 && a->queued) {
 		must(ready_remove(a->world, NULL, a));
 		a->queued = false;
-		a->world->ready_hash -= a->id_hash;
 		a->woken_held = true;
 	}
 }

@@ -28,7 +28,7 @@ timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 	t->bound = bound;
 	if (w->mode == WORLD_RELAXED && !bound) {
 		t->state = TIMER_DUE;
-		ready_push(w, timer_due, t, READY_HASH_CALLBACK);
+		ready_push(w, timer_due, t);
 		return;
 	}
 	t->state = TIMER_HEAP;
@@ -46,11 +46,7 @@ timer_cancel(struct world *w, struct timer *t)
 		return true;
 	/* In the heap as it thought, but moved to the ready queue as one of several ties; or due.
 	 */
-	if (was != TIMER_IDLE && ready_remove(w, timer_due, t)) {
-		w->ready_hash -= READY_HASH_CALLBACK;
-		return true;
-	}
-	return false;
+	return was != TIMER_IDLE && ready_remove(w, timer_due, t);
 }
 
 bool

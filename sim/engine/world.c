@@ -133,6 +133,7 @@ ready_remove(struct world *w, ready_fn fn, void *arg)
 	}
 	if (i == w->ready_count)
 		return false;
+	w->ready_hash -= ready_hash_of(fn, arg);
 	for (; i + 1 < w->ready_count; i++)
 		w->ready[(w->ready_first + i) & mask] = w->ready[(w->ready_first + i + 1) & mask];
 	w->ready_count--;
@@ -143,7 +144,7 @@ static void
 heap_to_ready(struct world *w, const struct heap_entry *e)
 {
 	if (e->fn) {
-		ready_push(w, (ready_fn)e->fn, e->arg, READY_HASH_CALLBACK);
+		ready_push(w, (ready_fn)e->fn, e->arg);
 		return;
 	}
 
@@ -216,7 +217,6 @@ run_one(struct world *w, uint32_t pick)
 	struct ready r = ready_take(w, pick);
 
 	if (r.fn) {
-		w->ready_hash -= READY_HASH_CALLBACK;
 		w->step++;
 		r.fn(w, r.arg);
 		return;
@@ -224,7 +224,6 @@ run_one(struct world *w, uint32_t pick)
 
 	struct actor *a = r.arg;
 
-	w->ready_hash -= a->id_hash;
 	a->queued = false;
 	actor_enter(w, a);
 }

@@ -153,14 +153,23 @@ extern _Thread_local struct world *world_tls;
 void
 ready_grow(struct world *w);
 
+#define READY_HASH_CALLBACK UINT64_C(0x9e3779b97f4a7c15)
+
+/* What an entry adds to ready_hash while it stands in the queue. */
+static inline uint64_t
+ready_hash_of(ready_fn fn, const void *arg)
+{
+	return fn ? READY_HASH_CALLBACK : ((const struct actor *)arg)->id_hash;
+}
+
 static inline void
-ready_push(struct world *w, ready_fn fn, void *arg, uint64_t hash)
+ready_push(struct world *w, ready_fn fn, void *arg)
 {
 	if (__builtin_expect(w->ready_count == w->ready_capacity, 0))
 		ready_grow(w);
 	w->ready[(w->ready_first + w->ready_count++) & (w->ready_capacity - 1)] =
 		(struct ready){ fn, arg };
-	w->ready_hash += hash;
+	w->ready_hash += ready_hash_of(fn, arg);
 }
 
 /* Take the @k-th entry. */
@@ -179,16 +188,15 @@ ready_take(struct world *w, uint32_t k)
 	}
 	w->ready_first++;
 	w->ready_count--;
+	w->ready_hash -= ready_hash_of(taken.fn, taken.arg);
 	return taken;
 }
-
-#define READY_HASH_CALLBACK UINT64_C(0x9e3779b97f4a7c15)
 
 static inline void
 ready_push_actor(struct world *w, struct actor *a)
 {
 	a->queued = true;
-	ready_push(w, NULL, a, a->id_hash);
+	ready_push(w, NULL, a);
 }
 
 /* Make a blocked or sleeping actor ready; a held one goes on when it is released. */
