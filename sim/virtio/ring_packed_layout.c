@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "virtio/ring_area.h"
 #include "virtio/spec.h"
 
 void
@@ -27,12 +28,6 @@ ring_packed_layout_place(const struct ring_packed_layout *layout, uint64_t gpa,
 	vring->device = gpa + layout->device;
 }
 
-static bool
-runs_over(uint64_t gpa, uint64_t bytes)
-{
-	return gpa + bytes < gpa;
-}
-
 const char *
 ring_packed_check(const struct dp_vring *vring)
 {
@@ -48,22 +43,14 @@ ring_packed_check(const struct dp_vring *vring)
 		return "driver event suppression area is not aligned to 4 bytes";
 	if (vring->device % VRING_PACKED_EVENT_ALIGN_SIZE)
 		return "device event suppression area is not aligned to 4 bytes";
-	if (runs_over(vring->desc, ring_packed_desc_bytes(size)) ||
-	    runs_over(vring->driver, RING_PACKED_EVENT_BYTES) ||
-	    runs_over(vring->device, RING_PACKED_EVENT_BYTES))
+	if (ring_area_runs_over(vring->desc, ring_packed_desc_bytes(size)) ||
+	    ring_area_runs_over(vring->driver, RING_PACKED_EVENT_BYTES) ||
+	    ring_area_runs_over(vring->device, RING_PACKED_EVENT_BYTES))
 		return "ring runs past the end of the address space";
 	return NULL;
 }
 
 /* --- names ---------------------------------------------------------------------------------- */
-
-/* "+1" where an access does not begin at a field's first byte. */
-static void
-describe_rest(char *text, size_t size, int length, uint64_t rest)
-{
-	if (rest && length >= 0 && (size_t)length < size)
-		snprintf(text + length, size - (size_t)length, "+%" PRIu64, rest);
-}
 
 static void
 describe_desc(uint64_t offset, char *text, size_t size)
@@ -83,7 +70,7 @@ describe_desc(uint64_t offset, char *text, size_t size)
 		i++;
 	int length = snprintf(text, size, "desc[%" PRIu64 "].%s",
 			      offset / sizeof(struct vring_packed_desc), field[i].name);
-	describe_rest(text, size, length, at - field[i].start);
+	ring_area_describe_rest(text, size, length, at - field[i].start);
 }
 
 void
@@ -100,5 +87,5 @@ ring_packed_describe(const void *context, uint64_t offset, char *text, size_t si
 	int length = snprintf(text, size, "%s_event.%s", device ? "device" : "driver",
 			      at < offsetof(struct vring_packed_desc_event, flags) ? "off_wrap"
 										   : "flags");
-	describe_rest(text, size, length, at % 2);
+	ring_area_describe_rest(text, size, length, at % 2);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "virtio/ring_area.h"
 #include "virtio/spec.h"
 
 void
@@ -27,12 +28,6 @@ ring_split_layout_place(const struct ring_split_layout *layout, uint64_t gpa,
 	vring->device = gpa + layout->used;
 }
 
-static bool
-runs_over(uint64_t gpa, uint64_t bytes)
-{
-	return gpa + bytes < gpa;
-}
-
 const char *
 ring_split_check(const struct dp_vring *vring)
 {
@@ -48,22 +43,14 @@ ring_split_check(const struct dp_vring *vring)
 		return "available ring is not aligned to 2 bytes";
 	if (vring->device % VRING_USED_ALIGN_SIZE)
 		return "used ring is not aligned to 4 bytes";
-	if (runs_over(vring->desc, ring_split_desc_bytes(size)) ||
-	    runs_over(vring->driver, ring_split_avail_bytes(size)) ||
-	    runs_over(vring->device, ring_split_used_bytes(size)))
+	if (ring_area_runs_over(vring->desc, ring_split_desc_bytes(size)) ||
+	    ring_area_runs_over(vring->driver, ring_split_avail_bytes(size)) ||
+	    ring_area_runs_over(vring->device, ring_split_used_bytes(size)))
 		return "ring runs past the end of the address space";
 	return NULL;
 }
 
 /* --- names ---------------------------------------------------------------------------------- */
-
-/* "+1" where an access does not begin at a field's first byte. */
-static void
-describe_rest(char *text, size_t size, int length, uint64_t rest)
-{
-	if (rest && length >= 0 && (size_t)length < size)
-		snprintf(text + length, size - (size_t)length, "+%" PRIu64, rest);
-}
 
 void
 ring_split_describe_desc(const void *context, uint64_t offset, char *text, size_t size)
@@ -83,7 +70,7 @@ ring_split_describe_desc(const void *context, uint64_t offset, char *text, size_
 		i++;
 	int length = snprintf(text, size, "desc[%" PRIu64 "].%s",
 			      offset / sizeof(struct vring_desc), field[i].name);
-	describe_rest(text, size, length, at - field[i].start);
+	ring_area_describe_rest(text, size, length, at - field[i].start);
 }
 
 void
@@ -101,7 +88,7 @@ ring_split_describe_avail(const void *context, uint64_t offset, char *text, size
 		length = snprintf(text, size, "avail.ring[%" PRIu64 "]", entry);
 	else
 		length = snprintf(text, size, "used_event");
-	describe_rest(text, size, length, offset % 2);
+	ring_area_describe_rest(text, size, length, offset % 2);
 }
 
 void
@@ -122,7 +109,7 @@ ring_split_describe_used(const void *context, uint64_t offset, char *text, size_
 	} else {
 		length = snprintf(text, size, "avail_event");
 	}
-	describe_rest(text, size, length, rest);
+	ring_area_describe_rest(text, size, length, rest);
 }
 
 void
