@@ -85,8 +85,11 @@ $(BUILD)/libringside.a: $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
+# The whole library, with its symbols: plugins take the run time behind their instrumentation from
+# the program (datapath/plugin.h), and ring code that was built in is found (datapath/registry.c).
 $(BIN): $(CLI_OBJ) $(BUILD)/libringside.a
-	$(CC) -rdynamic -o $@ $^ $(LDLIBS)
+	$(CC) -rdynamic -o $@ $(CLI_OBJ) -Wl,--whole-archive $(BUILD)/libringside.a \
+		-Wl,--no-whole-archive $(LDLIBS)
 
 $(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/libringside.a
 	@mkdir -p $(@D)

@@ -39,7 +39,8 @@ static const struct option_info option_table[] = {
 	{ "bound", "N", "bounded: preemptions of a schedule, dN: delays; default 2", OPTION_BOUND,
 	  AT(bound) },
 	{ "memory", "MODEL", "memory model of shared accesses: sc", OPTION_TEXT, AT(memory) },
-	{ "datapath", "NAME", "ring code: native", OPTION_TEXT, AT(datapath) },
+	{ "datapath", "NAME[,NAME]", "ring code, of driver and device: native, linux, ./FILE.so",
+	  OPTION_TEXT, AT(datapath) },
 	{ "runs", "N", "schedules to try; default: what the variant says, all for bounded",
 	  OPTION_NUMBER, AT(runs) },
 	{ "time", "TIME", "time to spend: 500ms, 60s, 5m, 2h", OPTION_TIME, AT(time_ns) },
@@ -227,7 +228,6 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv,
 			       .jobs = 1,
 			       .strategy = "random",
 			       .memory = "sc",
-			       .datapath = "native",
 			       .depth = STRATEGY_DEPTH_DEFAULT,
 			       .bound = STRATEGY_BOUND_DEFAULT };
 	for (unsigned i = 0; i < OPTIONS_ALL; i++)

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/version.h"
 #include "cli/watchdog.h"
+#include "datapath/registry.h"
 #include "explore/replay.h"
 #include "record/reader.h"
 #include "script/lua_world.h"
@@ -64,8 +65,6 @@ check_models(const struct options *o, struct error *err)
 {
 	if (strcmp(o->memory, "sc"))
 		return error_set(err, "--memory %s: there is only: sc", o->memory);
-	if (strcmp(o->datapath, "native"))
-		return error_set(err, "--datapath %s: there is only: native", o->datapath);
 	return 0;
 }
 
@@ -86,6 +85,22 @@ begin(struct session *s, const char *path, const char *variant, const struct opt
 	return 0;
 }
 
+/* @o: of the command line, else of the failure that is replayed. */
+static int
+set_up(struct session *s, const struct options *o, struct error *err)
+{
+	struct scenario_set_up how = { .machine = o->machine };
+	struct datapath_choice datapath;
+
+	if (o->datapath) {
+		if (datapath_choose(&datapath, o->datapath, err))
+			return error_prefix(err, "--datapath");
+		how.datapath = &datapath;
+	}
+	s->w = scenario_set_up(&s->scenario, s->variant, &s->values, &how, err);
+	return s->w ? 0 : -1;
+}
+
 static int
 finish(struct session *s, const struct options *o, struct error *err)
 {
@@ -94,8 +109,7 @@ finish(struct session *s, const struct options *o, struct error *err)
 					err))
 			return error_prefix(err, "--set");
 	}
-	s->w = scenario_set_up(&s->scenario, s->variant, &s->values, o->machine, err);
-	return s->w ? 0 : -1;
+	return set_up(s, o, err);
 }
 
 int
@@ -118,12 +132,16 @@ int
 session_open_failure(struct session *s, const struct failure *f, const struct options *o,
 		     struct error *err)
 {
+	struct options with = *o;
 	int ret = begin(s, f->scenario, f->variant, o, err);
+
+	if (!with.datapath)
+		with.datapath = f->datapath;
 
 	for (size_t i = 0; !ret && i < f->param_count; i++)
 		ret = scenario_values_set(&s->values, &s->scenario, f->params[i].name,
 					  f->params[i].value, err);
-	if (ret || finish(s, o, err)) {
+	if (ret || finish(s, &with, err)) {
 		session_close(s);
 		return -1;
 	}
@@ -142,10 +160,9 @@ session_close(struct session *s)
 struct strategy_config
 session_strategy(const struct options *o)
 {
-	return (struct strategy_config){ .seed = o->seed,
-					 .depth = o->depth,
-					 .bound = o->bound,
-					 .delays = o->bound_delays };
+	return (struct strategy_config){
+		.seed = o->seed, .depth = o->depth, .bound = o->bound, .delays = o->bound_delays
+	};
 }
 
 enum verdict
@@ -175,7 +192,7 @@ session_info(struct session *s, const struct options *o, const char *strategy)
 		.variant = s->variant->name,
 		.strategy = strategy,
 		.memory = o->memory,
-		.datapath = o->datapath,
+		.datapath = datapath_text(s->w),
 		.expected = verdict_name[s->variant->expect],
 		.version = runner_version(),
 		.seed = o->seed,
@@ -197,7 +214,7 @@ session_failure(struct session *s, const struct options *o, const struct finding
 	f->seed = o->seed;
 	failure_set(&f->strategy, o->strategy);
 	failure_set(&f->memory, o->memory);
-	failure_set(&f->datapath, o->datapath);
+	failure_set(&f->datapath, datapath_text(s->w));
 	f->mode = s->scenario.mode;
 	f->finding = *finding;
 	schedule_copy(&f->schedule, schedule);
@@ -245,10 +262,15 @@ session_record_failure(struct record *r, const struct failure *f, const struct f
 				  .signature = found ? found->signature : 0 };
 	char *line = schedule_print(&f->schedule), *text = NULL;
 	const char *statement = *finding->statement ? finding->statement : finding->oracle;
-	struct run_violation v = { .oracle = finding->oracle, .statement = statement,
-				   .severity = "must", .step = f->steps, .time_ns = f->time_ns,
-				   .actor = "", .subject = finding->subject,
-				   .message = finding->message, .schedule = line };
+	struct run_violation v = { .oracle = finding->oracle,
+				   .statement = statement,
+				   .severity = "must",
+				   .step = f->steps,
+				   .time_ns = f->time_ns,
+				   .actor = "",
+				   .subject = finding->subject,
+				   .message = finding->message,
+				   .schedule = line };
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 	int ret = out ? failure_write(f, out, err) : error_set(err, "out of memory");

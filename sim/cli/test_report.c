@@ -14,6 +14,8 @@ static void
 print_repro(const struct test_report *t, const struct test_case *c, FILE *to)
 {
 	fprintf(to, "ringside explore %s --seed %" PRIu64, c->name, t->o->seed);
+	if (t->o->datapath)
+		fprintf(to, " --datapath %s", t->o->datapath);
 	for (unsigned i = 0; i < t->o->sets; i++)
 		fprintf(to, " --set %s=%s", t->o->set_name[i], t->o->set_value[i]);
 }

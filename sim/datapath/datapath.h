@@ -142,6 +142,7 @@ struct dp_driver_ops {
 	uint32_t abi_version; /* DATAPATH_ABI_VERSION */
 	const char *name; /* "native", "linux", … */
 	uint64_t features; /* ring features it can do; others must not be negotiated with it */
+	uint64_t quirks; /* enum dp_quirk: the deliberate defects it has a place for; 0: none */
 
 	/* The rings' memory is zeroed by the caller. */
 	int (*init)(struct dp_driver **driver, const struct dp_vring *vring,
@@ -197,6 +198,7 @@ struct dp_device_ops {
 	uint32_t abi_version;
 	const char *name;
 	uint64_t features;
+	uint64_t quirks;
 
 	int (*init)(struct dp_device **device, const struct dp_vring *vring,
 		    const struct dp_host *host);

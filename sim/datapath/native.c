@@ -11,6 +11,9 @@
 #include "virtio/ring_packed.h"
 #include "virtio/ring_split.h"
 
+/* Every defect there is, is one of ours. */
+#define NATIVE_QUIRKS ((uint64_t)DP_QUIRK_DEVICE_PACKED_SIGNALLED_WRAP * 2 - 1)
+
 static bool
 is_packed(const struct dp_vring *vring)
 {
@@ -153,6 +156,7 @@ static const struct dp_driver_ops native_driver_ops = {
 	.abi_version = DATAPATH_ABI_VERSION,
 	.name = "native",
 	.features = RING_SPLIT_FEATURES | RING_PACKED_FEATURES,
+	.quirks = NATIVE_QUIRKS,
 	.init = driver_init,
 	.destroy = driver_destroy,
 	.add = driver_add,
@@ -302,6 +306,7 @@ static const struct dp_device_ops native_device_ops = {
 	.abi_version = DATAPATH_ABI_VERSION,
 	.name = "native",
 	.features = RING_SPLIT_FEATURES | RING_PACKED_FEATURES,
+	.quirks = NATIVE_QUIRKS,
 	.init = device_init,
 	.destroy = device_destroy,
 	.pop = device_pop,

@@ -368,7 +368,14 @@ fault_set(struct world *w, enum fault f, bool on);
  * One pointer a room, for what it keeps for a world (the oracle room's list, memory's regions).
  * The pointee lives in the arena. ORDER ROOM_DATA
  */
-enum room_data { ROOM_MEMORY, ROOM_ORACLE, ROOM_MACHINE, ROOM_SCRIPT, ROOM_DATA_COUNT };
+enum room_data {
+	ROOM_MEMORY,
+	ROOM_DATAPATH,
+	ROOM_ORACLE,
+	ROOM_MACHINE,
+	ROOM_SCRIPT,
+	ROOM_DATA_COUNT
+};
 void *
 world_room(const struct world *w, enum room_data room);
 void

@@ -3,6 +3,7 @@
 
 #include "base/must.h"
 #include "datapath/native.h"
+#include "datapath/registry.h"
 #include "guest/ring_memory.h"
 #include "memory/guest_memory.h"
 #include "notify/eventfd.h"
@@ -53,7 +54,7 @@ host_init(struct raw_host *h, struct world *w, const struct raw_config *config)
 }
 
 static struct raw_config
-defaults(const struct raw_config *config)
+defaults(struct world *w, const struct raw_config *config)
 {
 	struct raw_config c = *config;
 
@@ -61,8 +62,8 @@ defaults(const struct raw_config *config)
 	c.buffers = c.buffers ? c.buffers : 1;
 	c.batch = c.batch ? c.batch : 1;
 	c.budget = c.budget ? c.budget : 1;
-	c.driver = c.driver ? c.driver : &datapath_native;
-	c.device = c.device ? c.device : &datapath_native;
+	c.driver = c.driver ? c.driver : datapath_driver(w);
+	c.device = c.device ? c.device : datapath_device(w);
 	return c;
 }
 
@@ -85,7 +86,7 @@ raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *
 	*d = (struct raw_driver){
 		.w = w, .vring = *vring, .kick = kick, .kick_ctx = ctx, .call = call
 	};
-	d->config = defaults(config);
+	d->config = defaults(w, config);
 	d->ops = d->config.driver->driver;
 	if (!d->ops || (vring->features & ~d->ops->features))
 		world_fail(w, "datapath %s has no driver side with features 0x%llx",
@@ -188,7 +189,7 @@ raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *
 		.notify_ctx = ctx,
 		.kick = kick,
 	};
-	d->config = defaults(config);
+	d->config = defaults(w, config);
 	d->ops = d->config.device->device;
 	if (!d->ops || (vring->features & ~d->ops->features))
 		world_fail(w, "datapath %s has no device side with features 0x%llx",
@@ -306,9 +307,15 @@ struct raw_pair *
 raw_pair_create(struct world *w, const struct raw_config *config)
 {
 	struct raw_pair *p = world_alloc(w, sizeof(*p));
-	struct raw_config c = defaults(config);
+	struct raw_config c = defaults(w, config);
 	struct dp_vring vring;
 
+	if (!c.driver->driver || !c.device->device)
+		world_fail(w, "datapath %s lacks the %s side",
+			   c.driver->driver ? c.device->name : c.driver->name,
+			   c.driver->driver ? "device" : "driver");
+	c.features = datapath_features(w, c.features);
+	c.features &= c.driver->driver->features & c.device->device->features;
 	ring_memory_alloc(w, &vring, c.name ? c.name : "vq0", c.size, c.features);
 	vring.start_idx = c.start_idx;
 	p->kick = eventfd_create(w, "kick", EVENTFD_HOST, 0);

@@ -46,9 +46,10 @@ typedef void (*raw_notify_fn)(struct world *w, void *ctx, uint32_t data);
 
 struct raw_config {
 	const char *name; /* of the queue in traces: "vq0" */
-	const struct datapath *driver, *device; /* null: datapath_native */
+	const struct datapath *driver, *device; /* null: the world's (datapath/registry.h) */
 	uint16_t size; /* of the ring; 0: 4 */
-	uint64_t features; /* ring features: VIRTIO_RING_F_EVENT_IDX, … */
+	uint64_t features; /* ring features: VIRTIO_RING_F_EVENT_IDX, …; a pair leaves out those
+			      that one of its datapaths cannot do, as a negotiation would */
 	uint64_t driver_quirks,
 		device_quirks; /* enum dp_quirk, beside those of the world's faults */
 	unsigned buffers; /* the driver exposes in all; 0: 1 */
@@ -111,7 +112,7 @@ struct raw_pair {
 
 /*
  * Make ring memory and both halves (guest RAM must exist), with their actors "driver" and "device".
- * Ends the run with an error if a datapath has not got the side or refuses the features.
+ * Ends the run with an error if a datapath has not got the side or refuses the ring.
  */
 struct raw_pair *
 raw_pair_create(struct world *w, const struct raw_config *config);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "datapath/registry.h"
 #include "virtio/device.h"
 
 /* Bits that rings and transports share out (2.2). */
@@ -33,9 +34,10 @@ guest_virtio_init(struct guest_virtio *dev, struct world *w,
 	dev->name = world_name(w, config->name ? config->name : "virtio");
 	dev->known = type | GUEST_VIRTIO_FEATURES;
 	if (config->features)
-		dev->known &= config->features | VIRTIO_BIT(VIRTIO_F_VERSION_1);
+		dev->known &=
+			datapath_features(w, config->features) | VIRTIO_BIT(VIRTIO_F_VERSION_1);
 	if (!dev->config.datapath)
-		dev->config.datapath = &datapath_native;
+		dev->config.datapath = datapath_driver(w);
 	waitq_init(&dev->config_wait, w, "configuration change");
 	if (!dev->config.datapath->driver)
 		world_fail(w, "datapath %s has no driver side", dev->config.datapath->name);

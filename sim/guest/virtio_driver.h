@@ -44,7 +44,7 @@ enum guest_vectors {
 struct guest_virtio_config {
 	const char *name; /* "vda", "eth0" */
 	struct pci_function *function;
-	const struct datapath *datapath; /* null: datapath_native */
+	const struct datapath *datapath; /* null: the world's (datapath/registry.h) */
 	uint64_t features; /* 0: all that the driver knows; else only these of them */
 	enum guest_vectors vectors; /* the first to try */
 	bool notify_locked; /* post notifications under the queue's lock (proposed in 2025) */

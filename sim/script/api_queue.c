@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "datapath/registry.h"
 #include "guest/raw_driver.h"
 #include "memory/guest_memory.h"
 #include "notify/eventfd.h"
@@ -400,7 +401,8 @@ l_raw(lua_State *L)
 					       "buffers",   "batch",	  "budget",
 					       "think_ns",  "wait_each",  "keep_callbacks",
 					       "start_idx", "lend_after", "lend_for",
-					       NULL };
+					       "datapath",  NULL };
+	const char *datapath;
 	struct world *w = script_world(L);
 	struct raw_config config = { 0 };
 	struct raw_pair *pair;
@@ -408,6 +410,9 @@ l_raw(lua_State *L)
 	if (!script_of(L)->setting_up)
 		return luaL_error(L, "raw: only in setup()");
 	api_options(L, 1, "raw", allowed);
+	datapath = api_string(L, 1, "datapath", NULL);
+	if (datapath)
+		datapath_select_default(w, datapath);
 	config.name = world_strdup(w, api_string(L, 1, "name", "vq0"));
 	config.size = (uint16_t)api_integer(L, 1, "size", 4, 1, 1024);
 	config.features = features_option(L, 1, "features", 0);
@@ -495,7 +500,8 @@ const struct api_entry api_queue[] = {
 	{ "core", "read_isr", "() -> bits", "ISR status, which reading clears", core_read_isr },
 	{ "core", "info", "() -> table", "features and state", core_info },
 	{ NULL, "raw",
-	  "{size=, features=, buffers=, batch=, budget=, think_ns=, wait_each=, start_idx=, …} -> "
+	  "{size=, features=, buffers=, batch=, budget=, think_ns=, wait_each=, start_idx=, "
+	  "datapath=, …} -> "
 	  "raw",
 	  "the smallest pair: a driver actor, a device actor, two eventfds", l_raw },
 	{ "raw", "info", "() -> table", "counts of both halves", raw_info },

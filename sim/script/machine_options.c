@@ -21,6 +21,8 @@ const struct option_spec machine_option_table[] = {
 	{ "ram", OPTION_BYTES, MACHINE(ram_bytes), NUMBER(65536, INT64_C(1) << 34),
 	  "bytes of guest memory" },
 	{ "vcpus", OPTION_INTEGER, MACHINE(vcpus), NUMBER(1, MACHINE_VCPUS_MAX), "processors" },
+	{ "datapath", OPTION_TEXT, MACHINE(datapath), TEXT,
+	  "ring code where --datapath names none: NAME or DRIVER,DEVICE" },
 /* What timed mode charges: one option a line of engine/costs.def. */
 #define COST(id, name, ns, what) \
 	{ name, OPTION_INTEGER, MACHINE(cost_ns[COST_##id]), NUMBER(1, INT64_C(1) << 50), what },

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "datapath/registry.h"
 #include "oracle/oracle.h"
 #include "script/lua_world.h"
 #include "script/machine_file.h"
@@ -150,6 +151,7 @@ struct set_up {
 	const struct scenario_variant *variant;
 	const struct scenario_values *values;
 	const struct machine_file *machine;
+	const struct scenario_set_up *how;
 };
 
 static void
@@ -183,6 +185,10 @@ set_up(struct world *w, void *arg)
 
 	for (unsigned i = 0; u->variant && i < u->variant->faults; i++)
 		fault_set(w, u->variant->fault[i], true);
+	if (u->how->datapath)
+		datapath_select(w, u->how->datapath);
+	if (u->how->feature_mask)
+		datapath_force_features(w, u->how->feature_mask, u->how->feature_value);
 	oracle_attach(w);
 	script = script_create(w, u->s->path);
 	if (u->machine)
@@ -210,10 +216,13 @@ set_up(struct world *w, void *arg)
 
 struct world *
 scenario_set_up(const struct scenario *s, const struct scenario_variant *variant,
-		const struct scenario_values *values, const char *machine, struct error *err)
+		const struct scenario_values *values, const struct scenario_set_up *how,
+		struct error *err)
 {
+	static const struct scenario_set_up nothing;
 	struct machine_file *file = NULL;
-	struct set_up u = { s, variant, values, NULL };
+	struct set_up u = { s, variant, values, NULL, how ? how : &nothing };
+	const char *machine = u.how->machine;
 	struct world_config config = { .mode = s->mode,
 				       .steps_max = s->steps_max,
 				       .time_max_ns = s->time_max_ns };

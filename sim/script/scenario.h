@@ -42,6 +42,8 @@
 #include "engine/world.h"
 #include "explore/verdict.h"
 
+struct datapath_choice;
+
 #define SCENARIO_PARAMS_MAX 64u
 #define SCENARIO_VARIANTS_MAX 64u
 #define SCENARIO_FAULTS_MAX 16u
@@ -127,13 +129,21 @@ scenario_values_set(struct scenario_values *v, const struct scenario *s, const c
 void
 scenario_values_free(struct scenario_values *v);
 
+/* What a set-up gets from outside the scenario. Zeroed: nothing. */
+struct scenario_set_up {
+	const char *machine; /* a YAML file instead of the scenario's own */
+	const struct datapath_choice *datapath; /* instead of what the scenario says */
+	uint64_t feature_mask, feature_value; /* datapath_force_features() */
+};
+
 /*
  * A world for @s, set up with these values and the variant's faults (may be null), and its snapshot
- * taken.  @machine: a YAML file instead of the scenario's own, or null.  Null and @err.
+ * taken.  @how may be null.  Null and @err.
  */
 struct world *
 scenario_set_up(const struct scenario *s, const struct scenario_variant *variant,
-		const struct scenario_values *values, const char *machine, struct error *err);
+		const struct scenario_values *values, const struct scenario_set_up *how,
+		struct error *err);
 
 /*
  * What the finished world amounts to: what was reported, else what check() says, else what is stuck

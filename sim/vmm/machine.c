@@ -6,6 +6,7 @@
 
 #include "base/must.h"
 #include "datapath/native.h"
+#include "datapath/registry.h"
 #include "memory/guest_memory.h"
 #include "vhost/vhost_blk.h"
 #include "vhost/vhost_net.h"
@@ -47,6 +48,8 @@ machine_create(struct world *w, const struct machine_config *config)
 	m->w = w;
 	if (config)
 		m->config = *config;
+	if (m->config.datapath)
+		datapath_select_default(w, m->config.datapath);
 	if (!m->config.ram_bytes)
 		m->config.ram_bytes = MACHINE_RAM_BYTES;
 	if (!m->config.vcpus)
@@ -315,18 +318,20 @@ create_type(struct machine_device *d)
 {
 	struct machine_device_config *c = &d->config;
 	struct world *w = d->machine->w;
+	uint64_t features = c->features;
 
+	if (!features)
+		features = c->type == MACHINE_BLK ? VIRTIO_BLK_FEATURES : VIRTIO_NET_FEATURES;
+	features = datapath_features(w, features);
 	if (c->type == MACHINE_BLK)
-		d->blk = virtio_blk_create(&d->vdev, w, c->name, c->datapath,
-					   c->features ? c->features : VIRTIO_BLK_FEATURES,
-					   c->queues, c->queue_size, &c->blk);
+		d->blk = virtio_blk_create(&d->vdev, w, c->name, c->datapath, features, c->queues,
+					   c->queue_size, &c->blk);
 	else
-		d->net = virtio_net_create(&d->vdev, w, c->name, c->datapath,
-					   c->features ? c->features : VIRTIO_NET_FEATURES,
-					   c->queues, c->queue_size, &c->net);
+		d->net = virtio_net_create(&d->vdev, w, c->name, c->datapath, features, c->queues,
+					   c->queue_size, &c->net);
 	c->name = d->vdev.name_text;
 	d->vdev.quirks = c->quirks;
-	d->vdev.fault_quirks = c->datapath == datapath_native.device ? native_quirks : NULL;
+	d->vdev.fault_quirks = c->datapath->quirks ? native_quirks : NULL;
 	d->vdev.start_idx = c->start_idx;
 	d->vdev.reset_ns = c->reset_ns;
 	for (uint16_t i = 0; i < d->vdev.queue_count; i++)
@@ -355,7 +360,7 @@ machine_add_device(struct machine *m, const struct machine_device_config *config
 	d->config.queues = config->queues ? config->queues : 1;
 	d->config.queue_size = config->queue_size ? config->queue_size : MACHINE_QUEUE_SIZE;
 	if (!d->config.datapath)
-		d->config.datapath = datapath_native.device;
+		d->config.datapath = datapath_device(m->w)->device;
 	if (!config->notify_multiplier && !config->same_doorbell)
 		d->config.notify_multiplier = 4;
 	create_type(d);

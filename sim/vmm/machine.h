@@ -47,6 +47,7 @@
 struct machine_config {
 	uint64_t ram_bytes; /* 0: MACHINE_RAM_BYTES */
 	unsigned vcpus; /* 0: 1 */
+	const char *datapath; /* "linux", "native,linux"; null: the world's (datapath/registry.h) */
 	int64_t cost_ns[COST_COUNT]; /* of timed mode (engine/costs.def); 0: nothing */
 };
 
@@ -73,7 +74,7 @@ struct machine_device_config {
 	uint64_t features; /* to offer; 0: VIRTIO_BLK_FEATURES, VIRTIO_NET_FEATURES */
 	uint16_t queues; /* blk: request queues; net: pairs; 0: 1 */
 	uint16_t queue_size; /* 0: MACHINE_QUEUE_SIZE */
-	const struct dp_device_ops *datapath; /* null: datapath_native's */
+	const struct dp_device_ops *datapath; /* null: the world's (datapath/registry.h) */
 	uint64_t quirks; /* enum dp_quirk, beside those of the world's faults */
 	uint16_t start_idx; /* of its rings, see struct dp_vring */
 	int64_t reset_ns; /* see struct virtio_device */

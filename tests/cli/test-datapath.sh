@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# --datapath: names, what is recorded, what a replay uses.
+. "$(dirname "$0")/lib.sh"
+
+scenario pair.lua <<'END'
+return {
+	name = "pair",
+	title = "two buffers",
+	evidence = { "test" },
+	variants = {
+		holds = { expect = "ok", runs = 50 },
+		fails = { expect = "lost-interrupt", faults = { "driver.enable.no_recheck" }, runs = 2000 },
+	},
+	setup = function()
+		machine { datapath = "native,native" }
+		raw { buffers = 2 }
+	end,
+}
+END
+
+for name in nativ "" native, ,native native,native,native ./no-such.so; do
+	status 2 "$RINGSIDE" run --db none --datapath "$name" pair.lua:holds
+	complains "--datapath"
+done
+sed 's/native,native/nativ/' pair.lua >wrong.lua
+status 2 "$RINGSIDE" run --db none wrong.lua:holds
+complains "datapath nativ: there are native, linux"
+
+# What the scenario says is recorded; the command line overrides it; a replay is with the same.
+status 0 "$RINGSIDE" run --db x.db pair.lua:holds
+status 0 "$RINGSIDE" run --db x.db --datapath native pair.lua:holds
+status 1 "$RINGSIDE" explore --db x.db --out x.failure pair.lua:fails
+status 1 "$RINGSIDE" replay --db x.db x.failure
+[ "$(sqlite3 x.db 'SELECT group_concat(datapath, " ") FROM run')" = "native,native native native,native native,native" ] ||
+	fail "run.datapath: $(sqlite3 x.db 'SELECT group_concat(datapath, " ") FROM run')"
+grep -q '^datapath: native,native$' x.failure || fail "the failure file does not say the datapath"
+sed 's/^datapath: .*/datapath: .\/gone.so/' x.failure >gone.failure
+status 2 "$RINGSIDE" replay --db none gone.failure
+complains "./gone.so"
+finish
