@@ -10,7 +10,7 @@ CONFIG ?= release
 CC ?= gcc
 BUILD ?= build/$(CONFIG)
 LUA_PC := lua5.4
-PKGS := sqlite3 yaml-0.1 $(LUA_PC)
+PKGS := sqlite3 yaml-0.1 $(LUA_PC) libdw
 # Silent where pkg-config is not installed yet: `make demo` and `make check` install it and start
 # make again.
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)

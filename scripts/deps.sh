@@ -8,6 +8,7 @@
 set -eu
 
 build="gcc make pkg-config libc6-dev libsqlite3-dev libyaml-dev liblua5.4-dev libxxhash-dev"
+build="$build libdw-dev"
 run="sqlite3 gnuplot-nox lua5.4 git"
 check="libcmocka-dev lua-check clang libclang-rt-14-dev xz-utils"
 

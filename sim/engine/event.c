@@ -63,8 +63,11 @@ static void
 sink_put(struct world *w, const struct event *e)
 {
 	struct world_host *h = w->host;
+	struct event *put = &h->sink_buffer[h->sink_count++];
 
-	h->sink_buffer[h->sink_count++] = *e;
+	*put = *e;
+	if (h->calls)
+		put->stack = h->calls_now(w);
 	if (h->sink_count == SINK_BUFFER)
 		world_flush(w);
 }

@@ -29,7 +29,7 @@ struct event {
 	int64_t time_ns;
 	uint32_t actor; /* id, 0 where no actor runs: set-up, timer callbacks */
 	uint16_t kind; /* enum event_kind */
-	uint16_t unused;
+	uint16_t stack; /* for the recorder alone: calls_sites() of memory/, 0: none */
 	int64_t arg[EVENT_ARGS];
 };
 

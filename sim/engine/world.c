@@ -338,6 +338,8 @@ host_free(struct world_host *h)
 	free(h->buffer);
 	free(h->choice);
 	free(h->sink_buffer);
+	if (h->calls)
+		h->calls_free(h->calls);
 	free(h->ran);
 	free(h->saved);
 	free(h->saved_bytes);

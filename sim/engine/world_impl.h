@@ -92,6 +92,9 @@ struct world_host {
 	void *sink_context;
 	struct event *sink_buffer;
 	size_t sink_count;
+	void *calls; /* memory/: call stacks of a recorded run; null before there are any */
+	void (*calls_free)(void *calls);
+	uint16_t (*calls_now)(struct world *w); /* number of the running actor's stack */
 
 	void *sp; /* the host's stack, while an actor runs */
 	jmp_buf escape; /* where world_fail() goes from a callback, which has no stack to abandon */

@@ -194,8 +194,75 @@ world_gpa(const void *context, uint64_t gpa, char *text, size_t size)
 	gm_name(context, gpa, text, size);
 }
 
+static unsigned
+world_site(const void *context, int64_t site, struct site_frame *frame, unsigned max)
+{
+	return site_frames(site, frame, max);
+}
+
+static size_t
+world_calls(const void *context, uint16_t stack, int64_t *site, size_t max)
+{
+	return calls_sites(context, stack, site, max);
+}
+
 struct event_names
 event_names_of_world(const struct world *w)
 {
-	return (struct event_names){ world_text, world_actor_name, world_gpa, w };
+	return (struct event_names){ world_text, world_actor_name, world_gpa,
+				     w,		 world_site,	   world_calls };
+}
+
+/* --- places in code ------------------------------------------------------------------------- */
+
+size_t
+event_names_frames(const struct event_names *names, const struct event *e, struct site_frame *frame,
+		   size_t max)
+{
+	int at = event_arg(e->kind, "site");
+	int64_t call[CALLS_DEPTH_MAX];
+	size_t calls, n = 0;
+
+	if (at < 0 || !e->arg[at] || !names->site || !max)
+		return 0;
+	n = names->site(names->context, e->arg[at], frame, (unsigned)max);
+	calls = names->calls && e->stack
+			? names->calls(names->context, e->stack, call, CALLS_DEPTH_MAX)
+			: 0;
+	for (size_t i = 0; i < calls && n < max; i++)
+		n += names->site(names->context, call[i], frame + n, (unsigned)(max - n));
+	return n;
+}
+
+size_t
+event_names_place(const struct event_names *names, const struct event *e, char *text, size_t size)
+{
+	struct site_frame f;
+	int n = 0;
+
+	*text = 0;
+	if (!event_names_frames(names, e, &f, 1))
+		return 0;
+	if (f.file)
+		n = snprintf(text, size, "%s:%d", f.file, f.line);
+	else
+		n = snprintf(text, size, "%s+0x%x", f.function, f.offset);
+	return (size_t)n < size ? (size_t)n : size - 1;
+}
+
+size_t
+event_names_stack(const struct event_names *names, const struct event *e, char *text, size_t size)
+{
+	struct site_frame frame[EVENT_FRAMES_MAX];
+	size_t frames = event_names_frames(names, e, frame, EVENT_FRAMES_MAX), n = 0;
+
+	*text = 0;
+	for (size_t i = 0; i < frames; i++) {
+		if (i)
+			n += (size_t)snprintf(text + n, size - n, " <- ");
+		if (n + 1 >= size)
+			return size - 1;
+		n += site_frame_text(&frame[i], text + n, size - n);
+	}
+	return n;
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "engine/event.h"
+#include "memory/calls.h"
+#include "memory/site.h"
 
 struct world;
 
@@ -45,6 +47,9 @@ struct event_names {
 	const char *(*actor)(const void *context, uint32_t id); /* null: there is none */
 	void (*gpa)(const void *context, uint64_t gpa, char *text, size_t size); /* gm_name() */
 	const void *context;
+	/* As site_frames() and calls_sites(); null where code is not known: no places are shown. */
+	unsigned (*site)(const void *context, int64_t site, struct site_frame *frame, unsigned max);
+	size_t (*calls)(const void *context, uint16_t stack, int64_t *site, size_t max);
 };
 
 /* Of a live world. They look at it when asked: call them before it is destroyed. */
@@ -58,6 +63,21 @@ event_names_format(const struct event_names *names, const struct event *e, char 
 /* Name of an actor into @text: "driver", "actor 7" if unknown, "timers" for 0. */
 void
 event_names_actor(const struct event_names *names, uint32_t id, char *text, size_t size);
+
+/*
+ * Where an access or a barrier of linked code was: its function and its callers, the innermost
+ * first, inlined ones included.  Returns how many, 0 for other events.
+ */
+#define EVENT_FRAMES_MAX (SITE_FRAMES_MAX + CALLS_DEPTH_MAX)
+size_t
+event_names_frames(const struct event_names *names, const struct event *e, struct site_frame *frame,
+		   size_t max);
+/* The first of them as "virtio_ring.c:812", or "". Returns the length. */
+size_t
+event_names_place(const struct event_names *names, const struct event *e, char *text, size_t size);
+/* All of them: "virtqueue_add_split virtio_ring.c:812 <- virtqueue_add …", or "". */
+size_t
+event_names_stack(const struct event_names *names, const struct event *e, char *text, size_t size);
 
 /* Number of the argument that the format of @kind calls @key ("gpa"), or -1. */
 int

@@ -14,6 +14,7 @@
 #define LINES_MIN 8u
 #define COLUMNS_MIN 40u
 #define LANE_COLUMNS_MIN 20u /* fewer are not read as a lane */
+#define LANE_COLUMNS_LEAST 16u /* to make room for places in code */
 #define ROWS_MIN 3u
 #define LANES_MAX 64u
 #define LANES_ALL 3u /* so few are shown even if they did nothing but wait for work */
@@ -331,13 +332,12 @@ gutter_of(const struct lanes *l)
 
 /* The last lane has nothing to its right to run over: it gives way when no other can. */
 static struct lane *
-widest_lane(struct lanes *l)
+widest_lane(struct lanes *l, unsigned least)
 {
 	struct lane *widest = NULL;
 
 	for (size_t i = 0; i + 1 < l->lane_count; i++)
-		if (l->lane[i].width > LANE_COLUMNS_MIN &&
-		    (!widest || l->lane[i].width > widest->width))
+		if (l->lane[i].width > least && (!widest || l->lane[i].width > widest->width))
 			widest = &l->lane[i];
 	for (size_t i = 0; !widest && i < l->lane_count; i++)
 		if (i + 1 == l->lane_count || l->lane[i].width > l->lane[l->lane_count - 1].width)
@@ -345,11 +345,33 @@ widest_lane(struct lanes *l)
 	return widest;
 }
 
+/* Columns for places in linked code: what the kept rows need, but the lanes keep their least. */
+static unsigned
+source_width(const struct lanes *l)
+{
+	unsigned room = l->options.columns_max - l->gutter, width = 0;
+	unsigned lanes = (unsigned)l->lane_count * LANE_COLUMNS_LEAST;
+	char text[LANES_PLACE_MAX];
+
+	for (size_t i = 0; i < l->log->count; i++) {
+		if (!l->row[i].kept)
+			continue;
+		event_names_place(&l->names, &l->log->events[i], text, sizeof(text));
+		if (*text && lanes_columns(text) + 2 > width)
+			width = lanes_columns(text) + 2;
+	}
+	if (width && width + lanes > room)
+		width = lanes + LANES_PLACE_COLUMNS_MIN + 2 < room ? room - lanes
+								   : LANES_PLACE_COLUMNS_MIN + 2;
+	return width;
+}
+
 /* Widths by what the kept rows need, the widest giving way; text may run over bars to its right. */
 static void
 size_lanes(struct lanes *l)
 {
-	unsigned room = l->options.columns_max - l->gutter, sum = 0, column = l->gutter;
+	unsigned source = source_width(l), sum = 0, column = l->gutter;
+	unsigned room = l->options.columns_max - l->gutter - source;
 
 	for (size_t i = 0; i < l->lane_count; i++)
 		l->lane[i].width = lanes_columns(l->lane[i].name) + 2;
@@ -366,7 +388,8 @@ size_lanes(struct lanes *l)
 	for (size_t i = 0; i < l->lane_count; i++)
 		sum += l->lane[i].width;
 	while (sum > room) {
-		struct lane *widest = widest_lane(l);
+		struct lane *widest =
+			widest_lane(l, source ? LANE_COLUMNS_LEAST : LANE_COLUMNS_MIN);
 
 		must(widest && widest->width);
 		widest->width--;
@@ -376,6 +399,7 @@ size_lanes(struct lanes *l)
 		l->lane[i].column = column;
 		column += l->lane[i].width;
 	}
+	l->source = source ? column : 0;
 }
 
 static unsigned

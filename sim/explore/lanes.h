@@ -14,6 +14,9 @@
  *	lost-kick (vq=0): the device sleeps while a buffer is available [INV-KICK]
  *	at the end: driver waits for call0; device waits for kick0
  *
+ * Events of linked code have its file:line to the right of the lanes; where that is narrow, the end
+ * of it.
+ *
  * A bar is | while its actor could run, : while it is blocked, and ends with it.
  *
  * Two stages.  lanes_build() chooses columns and rows; lanes_print() makes text of at most
@@ -74,6 +77,7 @@ struct lanes {
 	uint64_t events_hidden; /* theirs */
 	struct lanes_row *row;
 	unsigned gutter; /* width of the columns left of the lanes */
+	unsigned source; /* column of places in linked code; 0: nothing kept has one */
 };
 
 /*
@@ -92,6 +96,9 @@ lanes_print(const struct lanes *l, FILE *out);
 /* What stands below the rows: verdict, final states, what is hidden. Returns its lines. */
 unsigned
 lanes_print_foot(const struct lanes *l, FILE *out);
+
+#define LANES_PLACE_MAX 96 /* bytes of a place in code */
+#define LANES_PLACE_COLUMNS_MIN 12u /* what of it is shown at least */
 
 /* Columns that @text takes on the page: characters, not bytes. */
 unsigned

@@ -83,6 +83,23 @@ put_lanes(const struct lanes *l, struct line *line, const char *bars, int at, co
 	}
 }
 
+/* @place behind what the line has, its end if there is no room for more. */
+static void
+put_place(const struct lanes *l, struct line *line, const char *place)
+{
+	unsigned at = line->column + 2 > l->source ? line->column + 2 : l->source;
+	unsigned columns = lanes_columns(place), room;
+
+	line->max = l->options.columns_max;
+	room = line->max > at ? line->max - at : 0;
+	if (columns <= room) {
+		put_at(line, at, place);
+	} else if (room > 1) {
+		put_at(line, at, "…");
+		put_at(line, at + 1, place + bytes_of(place, columns - room + 1));
+	}
+}
+
 static void
 end_line(struct line *line)
 {
@@ -106,6 +123,8 @@ print_header(const struct lanes *l, FILE *out)
 			 (int)bytes_of(l->lane[i].name, l->lane[i].width - 1), l->lane[i].name);
 		put_at(&line, l->lane[i].column, text);
 	}
+	if (l->source)
+		put_at(&line, l->source, "source");
 	end_line(&line);
 }
 
@@ -114,7 +133,8 @@ print_row(const struct lanes *l, size_t i, const char *bars, FILE *out)
 {
 	const struct event *e = &l->log->events[i];
 	struct line line = { out, 0, l->options.columns_max };
-	char text[LANES_TEXT_MAX], left[64];
+	char text[LANES_TEXT_MAX], left[64], place[LANES_PLACE_MAX] = "";
+	unsigned columns;
 	bool red = l->options.colour && e->kind == EV_VIOLATION;
 	int n = (int)l->gutter - 2 - (l->options.time ? 14 : 0);
 
@@ -124,11 +144,18 @@ print_row(const struct lanes *l, size_t i, const char *bars, FILE *out)
 			 e->time_ns / 1000, (int)(e->time_ns % 1000));
 	put_at(&line, 0, left);
 	wording_text(&l->names, e, text, sizeof(text));
+	event_names_place(&l->names, e, place, sizeof(place));
+	columns = lanes_columns(place);
+	if (columns)
+		line.max -=
+			2 + (columns < LANES_PLACE_COLUMNS_MIN ? columns : LANES_PLACE_COLUMNS_MIN);
 	if (red)
 		fputs("\033[1;31m", out);
 	put_lanes(l, &line, bars, l->row[i].lane, text);
 	if (red)
 		fputs("\033[0m", out);
+	if (columns)
+		put_place(l, &line, place);
 	end_line(&line);
 }
 

@@ -10,6 +10,7 @@
 
 #include "engine/world_impl.h"
 #include "memory/access.h"
+#include "memory/calls.h"
 
 static inline void
 hook(const volatile void *p, uint32_t size, enum access_kind kind, const void *site)
@@ -85,11 +86,19 @@ __tsan_init(void)
 void
 __tsan_func_entry(void *caller)
 {
+	struct world *w = world_tls;
+
+	if (w && __builtin_expect(w->host->sink != NULL, 0))
+		calls_enter(w, caller);
 }
 
 void
 __tsan_func_exit(void)
 {
+	struct world *w = world_tls;
+
+	if (w && __builtin_expect(w->host->sink != NULL, 0))
+		calls_leave(w);
 }
 
 void

@@ -81,6 +81,29 @@ export_json_args(const struct event_names *names, const struct event *e, FILE *o
 	fputc('}', out);
 }
 
+void
+export_json_stack(const struct event_names *names, const struct event *e, FILE *out)
+{
+	struct site_frame frame[EVENT_FRAMES_MAX];
+	size_t frames = event_names_frames(names, e, frame, EVENT_FRAMES_MAX);
+	char place[LANES_PLACE_MAX];
+
+	if (!frames)
+		return;
+	event_names_place(names, e, place, sizeof(place));
+	fputs(",\"place\":", out);
+	export_json_string(out, place);
+	fputs(",\"stack\":[", out);
+	for (size_t i = 0; i < frames; i++) {
+		char text[2 * LANES_PLACE_MAX];
+
+		site_frame_text(&frame[i], text, sizeof(text));
+		fputs(i ? "," : "", out);
+		export_json_string(out, text);
+	}
+	fputc(']', out);
+}
+
 static int
 by_number(const void *a, const void *b)
 {
@@ -136,6 +159,7 @@ export_json(const struct event_log *log, const struct event_names *names,
 		export_json_string(out, text);
 		fputs(",\"args\":", out);
 		export_json_args(names, e, out);
+		export_json_stack(names, e, out);
 		fputc('}', out);
 	}
 	fputs("\n]}\n", out);

@@ -286,6 +286,7 @@ put_instants(struct exporter *x)
 			",\"args\":{\"step\":%" PRIu64 ",\"kind\":\"%s\",\"detail\":", e->step,
 			event_info[e->kind].name);
 		export_json_args(x->names, e, x->out);
+		export_json_stack(x->names, e, x->out);
 		fputs("}}", x->out);
 	}
 }
