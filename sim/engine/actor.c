@@ -106,6 +106,7 @@ arrive(struct world *w, struct actor *a)
 	w->step++;
 	if (a->wake_ns > w->now)
 		w->now = a->wake_ns;
+	watch_step(w, (struct process){ PROCESS_ACTOR, a });
 }
 
 /* An actor that comes here too deep in its stack has overflowed it, or is about to. */
@@ -226,13 +227,13 @@ actor_point(struct world *w)
 		w->settle(w, self);
 	if (++w->step >= w->steps_max)
 		world_stop(w, STOP_STEPS);
-	if (!w->ready_count)
-		return;
 
-	uint32_t k = world_ask(w, w->ready_count + 1, CHOICE_ACTOR);
+	uint32_t k = w->ready_count ? world_ask(w, w->ready_count + 1, CHOICE_ACTOR) : 0;
 
-	if (!k)
+	if (!k) {
+		watch_step(w, (struct process){ PROCESS_ACTOR, self });
 		return;
+	}
 	ready_push_actor(w, self);
 	switch_away(w, self, k - 1);
 }
@@ -335,6 +336,7 @@ actor_create(struct world *w, const char *name, actor_fn fn, void *arg, size_t s
 			       actor_main, a);
 	a->state = ACTOR_READY;
 	ready_push_actor(w, a);
+	watch_woke(w, PROCESS_ACTOR, a);
 	emit(w, EV_ACTOR_CREATE, a->id, a->name);
 	return a;
 }
@@ -345,6 +347,7 @@ void
 actor_make_ready(struct actor *a)
 {
 	a->state = ACTOR_READY;
+	watch_woke(a->world, PROCESS_ACTOR, a);
 	if (a->holds)
 		a->woken_held = true;
 	else
@@ -357,6 +360,7 @@ sleep_for(struct world *w, int64_t ns, bool bound)
 	struct actor *self = w->current;
 
 	must(self); /* a callback cannot sleep */
+	world_effect(w);
 	if (ns < 0)
 		ns = 0;
 	if (w->mode == WORLD_RELAXED && !bound) {
@@ -373,6 +377,7 @@ sleep_for(struct world *w, int64_t ns, bool bound)
 	    (!w->heap.count || heap_first_time(&w->heap) > self->wake_ns)) {
 		w->now = self->wake_ns;
 		w->step++;
+		watch_advanced(w);
 		return;
 	}
 	self->state = ACTOR_SLEEPING;
@@ -405,8 +410,10 @@ actor_work(struct world *w, int64_t ns)
 void
 actor_hold(struct actor *a)
 {
+	world_effect(a->world);
 	if (a->holds++ == 0 && a->queued) {
 		must(ready_remove(a->world, NULL, a));
+		watch_stopped(a->world, PROCESS_ACTOR, a);
 		a->queued = false;
 		a->woken_held = true;
 	}
@@ -416,8 +423,10 @@ void
 actor_release(struct actor *a)
 {
 	must(a->holds);
+	world_effect(a->world);
 	if (--a->holds == 0 && a->woken_held) {
 		a->woken_held = false;
+		watch_woke(a->world, PROCESS_ACTOR, a);
 		ready_push_actor(a->world, a);
 	}
 }

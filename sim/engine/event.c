@@ -106,6 +106,9 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 		.arg = { a, b, c, d, e },
 	};
 	w->events++;
+	if ((w->observers[kind] || w->observers[EV_COUNT]) && kind != EV_ACTOR_EXIT &&
+	    kind != EV_ACTOR_CREATE)
+		world_effect(w);
 	if (w->host->sink || w->observers[kind] || w->observers[EV_COUNT]) {
 		struct event copy =
 			*ev; /* an observer may emit: the buffer can be folded under it */

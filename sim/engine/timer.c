@@ -29,6 +29,7 @@ timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 	if (w->mode == WORLD_RELAXED && !bound) {
 		t->state = TIMER_DUE;
 		ready_push(w, timer_due, t);
+		watch_woke(w, PROCESS_CALLBACK, t);
 		return;
 	}
 	t->state = TIMER_HEAP;
@@ -41,12 +42,16 @@ timer_cancel(struct world *w, struct timer *t)
 {
 	uint8_t was = t->state;
 
+	world_effect(w);
 	t->state = TIMER_IDLE;
 	if (was == TIMER_HEAP && heap_remove(&w->heap, t->handle))
 		return true;
 	/* In the heap as it thought, but moved to the ready queue as one of several ties; or due.
 	 */
-	return was != TIMER_IDLE && ready_remove(w, timer_due, t);
+	if (was == TIMER_IDLE || !ready_remove(w, timer_due, t))
+		return false;
+	watch_stopped(w, PROCESS_CALLBACK, t);
+	return true;
 }
 
 bool
@@ -73,6 +78,7 @@ after_due(struct world *w, struct timer *t)
 void
 world_after(struct world *w, int64_t delay_ns, void (*fn)(struct world *w, void *arg), void *arg)
 {
+	world_effect(w);
 	/* In timed mode the heap holds the callback itself: no block, no second call. */
 	if (w->mode == WORLD_TIMED) {
 		if (!heap_push(&w->heap, w->arena, w->now + (delay_ns > 0 ? delay_ns : 0),

@@ -43,6 +43,7 @@ waitq_wait(struct world *w, struct waitq *q)
 	struct actor *self = w->current;
 
 	must(self); /* a callback cannot wait */
+	world_effect(w);
 	link_actor(q, self);
 	emit(w, EV_ACTOR_BLOCK, q->name);
 	actor_leave(w);
@@ -81,6 +82,7 @@ waitq_wake_one(struct world *w, struct waitq *q)
 {
 	struct actor *a = q->first;
 
+	world_effect(w); /* that nobody waits is news, too */
 	if (!a)
 		return false;
 	unlink_actor(q, a);

@@ -66,6 +66,8 @@ uint32_t
 world_choose(struct world *w, uint32_t n, enum choice_kind kind)
 {
 	must(n);
+	if (kind == CHOICE_OUTCOME)
+		world_effect(w);
 	return n == 1 ? 0 : world_ask(w, n, kind);
 }
 
@@ -171,6 +173,7 @@ world_advance(struct world *w)
 			w->stop = STOP_TIME;
 			return false;
 		}
+		watch_advanced(w);
 		heap_to_ready(w, &e);
 		while (!single && w->heap.count && heap_first_time(&w->heap) == e.time &&
 		       heap_pop(&w->heap, &e))
@@ -218,6 +221,7 @@ run_one(struct world *w, uint32_t pick)
 
 	if (r.fn) {
 		w->step++;
+		watch_step(w, ready_process(&r));
 		r.fn(w, r.arg);
 		return;
 	}
@@ -250,8 +254,10 @@ run_loop(struct world *w, void *unused)
 		    heap_pop_single(&w->heap, &e)) {
 			if (e.time > w->now)
 				w->now = e.time;
+			watch_advanced(w);
 			if (e.fn) {
 				w->step++;
+				watch_step(w, (struct process){ PROCESS_CALLBACK, e.arg });
 				w->trail = trail_mix(w->trail, (uint64_t)e.time);
 				((ready_fn)e.fn)(w, e.arg);
 			} else if (((struct actor *)e.arg)->holds) {

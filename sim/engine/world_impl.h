@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "base/must.h"
 #include "engine/cost.h"
+#include "engine/watch.h"
 #include "engine/world.h"
 
 typedef void (*ready_fn)(struct world *w, void *arg);
@@ -88,6 +89,8 @@ struct world_host {
 	size_t choice_capacity;
 	struct chooser *chooser;
 	bool asked_at_point; /* of the last question: see world_at_point() */
+	bool effect; /* see world_effect() */
+	struct step_watch *watch; /* null: nobody */
 	sink_fn sink;
 	void *sink_context;
 	struct event *sink_buffer;
@@ -165,6 +168,13 @@ ready_hash_of(ready_fn fn, const void *arg)
 	return fn ? READY_HASH_CALLBACK : ((const struct actor *)arg)->id_hash;
 }
 
+/* Whose step an entry begins. */
+static inline struct process
+ready_process(const struct ready *r)
+{
+	return (struct process){ r->fn ? PROCESS_CALLBACK : PROCESS_ACTOR, r->arg };
+}
+
 static inline void
 ready_push(struct world *w, ready_fn fn, void *arg)
 {
@@ -205,6 +215,49 @@ ready_push_actor(struct world *w, struct actor *a)
 /* Make a blocked or sleeping actor ready; a held one goes on when it is released. */
 void
 actor_make_ready(struct actor *a);
+
+/* --- what a watch is told ------------------------------------------------------------------- */
+
+static inline void
+watch_step(struct world *w, struct process p)
+{
+	struct step_watch *watch = w->host->watch;
+
+	if (__builtin_expect(watch != NULL, 0))
+		watch->step(watch, w, p);
+}
+
+static inline void
+watch_woke(struct world *w, enum process_kind kind, const void *id)
+{
+	struct step_watch *watch = w->host->watch;
+
+	w->host->effect = true;
+	if (__builtin_expect(watch != NULL, 0))
+		watch->woke(watch, w, (struct process){ kind, id });
+}
+
+static inline void
+watch_stopped(struct world *w, enum process_kind kind, const void *id)
+{
+	struct step_watch *watch = w->host->watch;
+
+	w->host->effect = true;
+	if (__builtin_expect(watch != NULL, 0))
+		watch->stopped(watch, w, (struct process){ kind, id });
+}
+
+static inline void
+watch_advanced(struct world *w)
+{
+	struct step_watch *watch = w->host->watch;
+
+	if (__builtin_expect(watch != NULL, 0))
+		watch->advanced(watch, w);
+}
+
+/* --- scheduling ----------------------------------------------------------------------------- */
+
 /* Leave the running actor, whose state says why; returns when it is picked again. */
 void
 actor_leave(struct world *w);

@@ -63,6 +63,15 @@ record(struct world *w, struct actor *a, uint64_t offset, uint32_t size, enum ac
 	}
 }
 
+/* ORDER ACCESS */
+static const uint8_t watch_how[] = { WATCH_LOAD, WATCH_STORE, WATCH_LOAD | WATCH_STORE };
+
+static void
+tell_watch(struct world *w, struct actor *a, uint64_t offset, uint32_t size, enum access_kind kind)
+{
+	w->host->watch->access(w->host->watch, w, a, offset, size, watch_how[kind]);
+}
+
 void
 access_shared(struct world *w, uint64_t offset, uint32_t size, enum access_kind kind,
 	      const void *site)
@@ -72,11 +81,15 @@ access_shared(struct world *w, uint64_t offset, uint32_t size, enum access_kind 
 
 	if (a && !w->in_setup) {
 		actor_point(w);
+		if (__builtin_expect(w->host->watch != NULL, 0))
+			tell_watch(w, a, offset, size, kind);
 		w->trail = trail_mix(w->trail,
 				     offset << 16 | size << 2 | kind | (uint64_t)a->id << 48);
 		if (__builtin_expect(w->host->sink != NULL, 0))
 			record(w, a, offset, size, kind, site);
 	}
+	if (__builtin_expect(!a && w->host->watch, 0))
+		tell_watch(w, NULL, offset, size, kind);
 	if (kind != ACCESS_LOAD && gm->hooks)
 		gm_wrote(w, offset, size);
 }

@@ -22,6 +22,7 @@
 struct world;
 struct actor;
 
+/* ORDER ACCESS */
 enum access_kind { ACCESS_LOAD, ACCESS_STORE, ACCESS_RMW };
 
 /* An access of the running actor to shared memory at @offset from its base; @site: the caller's

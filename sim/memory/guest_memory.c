@@ -56,6 +56,15 @@ gm_map(const struct world *w, uint64_t gpa, uint64_t len)
 	return gm->base + gpa;
 }
 
+static void
+tell_watch(const struct world *w, uint64_t gpa, uint64_t len, unsigned how)
+{
+	struct step_watch *watch = w->host->watch;
+
+	if (__builtin_expect(watch != NULL, 0))
+		watch->touch(watch, (struct world *)w, gpa, len, how);
+}
+
 bool
 gm_read(const struct world *w, uint64_t gpa, void *to, uint64_t len)
 {
@@ -63,6 +72,7 @@ gm_read(const struct world *w, uint64_t gpa, void *to, uint64_t len)
 
 	if (!from)
 		return false;
+	tell_watch(w, gpa, len, WATCH_LOAD);
 	memcpy(to, from, len);
 	return true;
 }
@@ -83,6 +93,7 @@ gm_write(struct world *w, uint64_t gpa, const void *from, uint64_t len)
 
 	if (!to)
 		return false;
+	tell_watch(w, gpa, len, WATCH_STORE);
 	memcpy(to, from, len);
 	gm_wrote(w, gpa, len);
 	return true;
