@@ -12,6 +12,7 @@
 #include "cli/progress.h"
 #include "cli/runner.h"
 #include "cli/sweep.h"
+#include "cli/watchdog.h"
 #include "explore/replay.h"
 #include "explore/shrink.h"
 #include "script/lua_world.h"
@@ -19,6 +20,7 @@
 struct exploration {
 	const struct options *o;
 	struct session *s;
+	const struct run_info *info;
 	struct record *r;
 	struct progress progress;
 	struct error *err;
@@ -153,6 +155,25 @@ on_progress(const struct explorer_progress *p, void *context)
 	record_progress(x->r, &point, &ignored); /* its error comes back at the end of the run */
 }
 
+/*
+ * All processes are forked, none has begun: the database belongs to this one alone, and has seed
+ * and parameters before the first schedule runs.
+ */
+static int
+on_ready(void *context, struct error *err)
+{
+	struct exploration *x = context;
+
+	x->r = record_open(x->o->db, err);
+	return x->r && record_run_begin(x->r, x->info, err) >= 0 ? 0 : -1;
+}
+
+static void
+on_forked(void *context)
+{
+	watchdog_start();
+}
+
 static int
 explore(struct exploration *x, struct strategy *strategy)
 {
@@ -169,9 +190,12 @@ explore(struct exploration *x, struct strategy *strategy)
 		.shards = o->shards,
 		.clock = runner_clock,
 		.keep_going = o->keep_going,
+		.jobs = o->jobs,
+		.ready = on_ready,
+		.forked = on_forked,
 		.interrupted = &runner_interrupted,
 		.progress = on_progress,
-		.progress_context = x,
+		.context = x,
 	};
 	struct explorer_result r;
 	int ret = explorer_run(x->s->w, &config, &r), status;
@@ -185,6 +209,9 @@ explore(struct exploration *x, struct strategy *strategy)
 		ret = error_set(x->err, "%s", x->s->error.text);
 	else if (ret && r.end == EXPLORER_ERROR && world_error(x->s->w)->text[0])
 		script_world_error(x->s->w, x->err);
+	else if (ret && r.end == EXPLORER_CRASHED)
+		error_set(x->err, "bug in Ringside: %s; strategy %s, seed %" PRIu64, r.error.text,
+			  o->strategy, o->seed);
 	else if (ret)
 		error_set(x->err, "%s", r.error.text);
 	for (struct found *f = r.found; f && !ret; f = f->next)
@@ -194,27 +221,33 @@ explore(struct exploration *x, struct strategy *strategy)
 	if (!ret && !o->quiet)
 		print_summary(x, &r, v);
 	explorer_result_free(&r);
-	if (ret)
-		return r.end == EXPLORER_NONDETERMINISTIC ? EXIT_DIVERGED : EXIT_USAGE;
-	return status;
+	if (!ret)
+		return status;
+	return r.end == EXPLORER_NONDETERMINISTIC ? EXIT_DIVERGED
+	       : r.end == EXPLORER_CRASHED	  ? EXIT_BUG
+						  : EXIT_USAGE;
 }
 
 static int
 explore_session(struct session *s, const struct options *o, struct error *err)
 {
-	struct exploration x = { .o = o, .s = s, .err = err };
 	struct run_info info = session_info(s, o, o->strategy);
+	struct exploration x = { .o = o, .s = s, .info = &info, .err = err };
 	const struct strategy_ops *ops = strategy_find(o->strategy, err);
 	struct strategy_config how = session_strategy(o);
 	struct strategy *strategy = ops ? strategy_create(ops, &how, err) : NULL;
-	int status = EXIT_USAGE;
+	int status;
 
 	if (!strategy)
 		return EXIT_USAGE;
 	progress_init(&x.progress, o->quiet);
-	x.r = record_open(o->db, err);
-	if (x.r && record_run_begin(x.r, &info, err) >= 0)
-		status = explore(&x, strategy);
+	if (o->jobs > 1 && !ops->indexed)
+		fprintf(stderr,
+			"ringside: --jobs %u: strategy %s learns from one schedule for the next, "
+			"one process is used\n",
+			o->jobs, ops->name);
+	fflush(stdout);
+	status = explore(&x, strategy);
 	record_close(x.r);
 	strategy_destroy(strategy);
 	return status;

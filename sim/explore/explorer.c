@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "explore/explorer_impl.h"
 #include "explore/replay.h"
 #include "explore/shrink.h"
 
@@ -23,22 +24,8 @@ struct patience {
 	struct patience *next;
 };
 
-struct exploration {
-	struct world *w;
-	const struct explorer_config *c;
-	struct explorer_result *r;
-	struct found **tail;
-	uint32_t found_count;
-	struct patience *patience;
-
-	int64_t began_ns, checked_ns, progress_ns;
-	uint64_t progress_schedules;
-	uint32_t stride, until_check; /* schedules between two looks at the clock */
-	bool ended;
-};
-
-static void
-end(struct exploration *x, enum explorer_end why)
+void
+explorer_end(struct exploration *x, enum explorer_end why)
 {
 	x->ended = true;
 	x->r->end = why;
@@ -46,13 +33,12 @@ end(struct exploration *x, enum explorer_end why)
 
 /* --- time ----------------------------------------------------------------------------------- */
 
-static void
-report(struct exploration *x, int64_t now)
+void
+explorer_report(struct exploration *x, int64_t now, uint64_t schedules, uint64_t failing)
 {
 	const struct explorer_config *c = x->c;
-	struct explorer_result *r = x->r;
-	struct explorer_progress p = { r->schedules, r->failing, now - x->began_ns, 0, -1 };
-	uint64_t since = r->schedules - x->progress_schedules;
+	struct explorer_progress p = { schedules, failing, now - x->began_ns, 0, -1 };
+	uint64_t since = schedules - x->progress_schedules;
 	int64_t ns = now - x->progress_ns;
 
 	if (!c->progress || ns < (c->progress_ns ? c->progress_ns : PROGRESS_DEFAULT_NS))
@@ -62,15 +48,15 @@ report(struct exploration *x, int64_t now)
 		p.left_ns = c->time_max_ns - p.elapsed_ns;
 	if (c->schedules_max && p.per_second) {
 		uint64_t all = (c->schedules_max - c->first) / (c->shards ? c->shards : 1);
-		uint64_t left = all > r->schedules ? all - r->schedules : 0;
+		uint64_t left = all > schedules ? all - schedules : 0;
 		int64_t left_ns = (int64_t)((double)left / (double)p.per_second * 1e9);
 
 		if (p.left_ns < 0 || left_ns < p.left_ns)
 			p.left_ns = left_ns;
 	}
 	x->progress_ns = now;
-	x->progress_schedules = r->schedules;
-	c->progress(&p, c->progress_context);
+	x->progress_schedules = schedules;
+	c->progress(&p, c->context);
 }
 
 /* Look at the clock, and choose when to do so next: about once in CLOCK_PERIOD_NS. */
@@ -93,9 +79,9 @@ check_time(struct exploration *x)
 	x->checked_ns = now;
 	x->r->elapsed_ns = now - x->began_ns;
 	if (x->c->time_max_ns && x->r->elapsed_ns >= x->c->time_max_ns)
-		end(x, EXPLORER_TIME);
+		explorer_end(x, EXPLORER_TIME);
 	else
-		report(x, now);
+		explorer_report(x, now, x->r->schedules, x->r->failing);
 }
 
 /* --- failures ------------------------------------------------------------------------------- */
@@ -117,7 +103,7 @@ confirm(struct exploration *x, struct found *f)
 	enum stop stop;
 
 	if (replay_learn(x->w, &f->schedule, NULL, &f->signature, &stop, &div)) {
-		end(x, EXPLORER_NONDETERMINISTIC);
+		explorer_end(x, EXPLORER_NONDETERMINISTIC);
 		return error_set(&x->r->error,
 				 "schedule %" PRIu64 " is not the same when run again: %s",
 				 f->index, div.text);
@@ -125,7 +111,7 @@ confirm(struct exploration *x, struct found *f)
 	again.verdict = x->c->judge(x->w, stop, &again, x->c->judge_context);
 	if (finding_same(&again, &f->finding))
 		return 0;
-	end(x, EXPLORER_NONDETERMINISTIC);
+	explorer_end(x, EXPLORER_NONDETERMINISTIC);
 	return error_set(
 		&x->r->error,
 		"schedule %" PRIu64 " was judged %s (%s, %s), and %s (%s, %s) when run again "
@@ -175,7 +161,7 @@ shrink_found(struct exploration *x, struct found *f)
 	struct shrink_result sr;
 
 	if (shrink(x->w, &config, &f->schedule, &f->finding, &sr, &x->r->error)) {
-		end(x, EXPLORER_ERROR);
+		explorer_end(x, EXPLORER_ERROR);
 		return -1;
 	}
 	f->signature = sr.signature;
@@ -183,6 +169,18 @@ shrink_found(struct exploration *x, struct found *f)
 	f->steps = sr.steps_after;
 	f->time_ns = sr.time_ns;
 	return 0;
+}
+
+bool
+explorer_only_counts(struct exploration *x, uint64_t key)
+{
+	struct patience *p = patience_of(x, key);
+
+	if (p->in_vain < DISTINCT_PATIENCE)
+		return false;
+	p->latest->times++;
+	x->r->failing++;
+	return true;
 }
 
 /* One of many: keep it if it is new. @f is kept or freed. */
@@ -193,11 +191,6 @@ collect(struct exploration *x, struct found *f)
 	struct patience *p = patience_of(x, finding_key(&f->finding));
 	struct found *same;
 
-	if (p->in_vain >= DISTINCT_PATIENCE) {
-		p->latest->times++;
-		found_free(f);
-		return;
-	}
 	if (confirm(x, f) || shrink_found(x, f)) {
 		found_free(f);
 		return;
@@ -214,15 +207,18 @@ collect(struct exploration *x, struct found *f)
 	p->latest = f;
 	keep(x, f);
 	if (x->found_count >= max)
-		end(x, EXPLORER_FOUND);
+		explorer_end(x, EXPLORER_FOUND);
 }
 
-static void
-failed(struct exploration *x, uint64_t index, enum stop stop, const struct finding *finding)
+void
+explorer_failed(struct exploration *x, uint64_t index, enum stop stop,
+		const struct finding *finding)
 {
-	struct found *f = calloc(1, sizeof(*f));
+	struct found *f;
 
-	must(f);
+	if (x->c->keep_going && explorer_only_counts(x, finding_key(finding)))
+		return;
+	must(f = calloc(1, sizeof(*f)));
 	*f = (struct found){ .index = index,
 			     .finding = *finding,
 			     .stop = stop,
@@ -231,7 +227,7 @@ failed(struct exploration *x, uint64_t index, enum stop stop, const struct findi
 			     .time_ns = world_now(x->w) };
 	x->r->failing++;
 	if (schedule_take(&f->schedule, x->w, &x->r->error)) {
-		end(x, EXPLORER_ERROR);
+		explorer_end(x, EXPLORER_ERROR);
 		found_free(f);
 	} else if (x->c->keep_going) {
 		collect(x, f);
@@ -239,52 +235,58 @@ failed(struct exploration *x, uint64_t index, enum stop stop, const struct findi
 		found_free(f);
 	} else {
 		keep(x, f);
-		end(x, EXPLORER_FOUND);
+		explorer_end(x, EXPLORER_FOUND);
 	}
 }
 
 /* --- the loop ------------------------------------------------------------------------------- */
 
-static void
-run_schedule(struct exploration *x, uint64_t index)
+bool
+explorer_try(struct exploration *x, uint64_t index, struct finding *f, enum stop *stop)
 {
 	const struct explorer_config *c = x->c;
 	struct strategy *s = c->strategy;
 	struct explorer_result *r = x->r;
 	struct world *w = x->w;
-	struct finding f;
 
 	world_restore(w);
 	if (!s->ops->begin(s, w, index)) {
-		end(x, s->left_out ? EXPLORER_BOUNDED : EXPLORER_COMPLETE);
-		return;
+		explorer_end(x, s->left_out ? EXPLORER_BOUNDED : EXPLORER_COMPLETE);
+		return false;
 	}
-
-	enum stop stop = world_run(w);
-
+	*stop = world_run(w);
 	if (s->ops->end)
-		s->ops->end(s, w, stop);
+		s->ops->end(s, w, *stop);
 	if (s->error.text[0]) {
-		end(x, EXPLORER_NONDETERMINISTIC);
+		explorer_end(x, EXPLORER_NONDETERMINISTIC);
 		error_set(&r->error, "schedule %" PRIu64 ": %s", index, s->error.text);
-		return;
+		return false;
 	}
-	if (s->repeated && stop != STOP_ERROR)
-		return;
+	if (s->repeated && *stop != STOP_ERROR)
+		return false;
 	r->schedules++;
 	r->steps += world_step(w);
-	if (stop == STOP_ERROR) {
-		end(x, EXPLORER_ERROR);
+	if (*stop == STOP_ERROR) {
+		explorer_end(x, EXPLORER_ERROR);
 		error_set(&r->error, "schedule %" PRIu64 ": %s", index, world_error(w)->text);
-		return;
+		return false;
 	}
 	/* Texts only: a judge that says nothing but its verdict leaves empty ones. */
-	f.oracle[0] = f.subject[0] = f.message[0] = 0;
-	f.verdict = c->judge(w, stop, &f, c->judge_context);
-	must(f.verdict < VERDICT_COUNT);
-	r->count[f.verdict]++;
-	if (__builtin_expect(verdict_fails(f.verdict), 0))
-		failed(x, index, stop, &f);
+	f->oracle[0] = f->statement[0] = f->subject[0] = f->message[0] = 0;
+	f->verdict = c->judge(w, *stop, f, c->judge_context);
+	must(f->verdict < VERDICT_COUNT);
+	r->count[f->verdict]++;
+	return verdict_fails(f->verdict);
+}
+
+void
+explorer_schedule(struct exploration *x, uint64_t index)
+{
+	struct finding f;
+	enum stop stop;
+
+	if (__builtin_expect(explorer_try(x, index, &f, &stop), 0))
+		explorer_failed(x, index, stop, &f);
 }
 
 static int
@@ -312,22 +314,34 @@ static void
 loop(struct exploration *x)
 {
 	const struct explorer_config *c = x->c;
-	uint64_t shards = c->shards ? c->shards : 1;
 	uint64_t max = c->schedules_max ? c->schedules_max : UINT64_MAX;
-	/* The first number from c->first on that is this shard's. */
-	uint64_t i = c->first + (c->shard + shards - c->first % shards) % shards;
 
-	for (; !x->ended; i += shards) {
-		if (i >= max) {
-			end(x, EXPLORER_SCHEDULES);
+	for (uint64_t place = 0; !x->ended; place++) {
+		uint64_t index = explorer_index(c, place);
+
+		if (index >= max) {
+			explorer_end(x, EXPLORER_SCHEDULES);
 		} else if (c->interrupted && *c->interrupted) {
-			end(x, EXPLORER_INTERRUPTED);
+			explorer_end(x, EXPLORER_INTERRUPTED);
 		} else {
-			run_schedule(x, i);
+			explorer_schedule(x, index);
 			if (!--x->until_check && !x->ended)
 				check_time(x);
 		}
 	}
+}
+
+static void
+explore_all(struct exploration *x)
+{
+	const struct explorer_config *c = x->c;
+
+	if (c->jobs > 1 && c->strategy->ops->indexed)
+		explorer_jobs(x);
+	else if (c->ready && c->ready(c->context, &x->r->error))
+		explorer_end(x, EXPLORER_ERROR);
+	else
+		loop(x);
 }
 
 int
@@ -344,7 +358,7 @@ explorer_run(struct world *w, const struct explorer_config *config, struct explo
 	}
 	if (config->clock)
 		x.began_ns = x.checked_ns = x.progress_ns = config->clock(config->clock_context);
-	loop(&x);
+	explore_all(&x);
 	world_set_chooser(w, NULL);
 	if (config->strategy->ops->state)
 		config->strategy->ops->state(config->strategy, r->statement, sizeof(r->statement));
@@ -356,7 +370,7 @@ explorer_run(struct world *w, const struct explorer_config *config, struct explo
 		x.patience = p->next;
 		free(p);
 	}
-	return r->end == EXPLORER_NONDETERMINISTIC || r->end == EXPLORER_ERROR ? -1 : 0;
+	return r->end >= EXPLORER_NONDETERMINISTIC ? -1 : 0;
 }
 
 void

@@ -19,6 +19,9 @@
  * signature of their shrunk schedule (replay.h).  Shrinking is dear: once DISTINCT_PATIENCE
  * failures of the same finding in a row were shrunk to a known signature, others are only counted.
  *
+ * With `jobs`, processes share the schedules of an indexed strategy; the result is that of one
+ * process (jobs.c).  A strategy that is not indexed runs in one.
+ *
  * Cost beyond world_restore(), world_run() and the judge: a few tens of nanoseconds a schedule.
  */
 #ifndef RINGSIDE_EXPLORE_EXPLORER_H
@@ -35,6 +38,7 @@
 #include "explore/verdict.h"
 
 #define DISTINCT_PATIENCE 8u
+#define EXPLORER_JOBS_MAX 256u
 
 /*
  * What to think of the run that just ended.  Called after each schedule, the world still as the run
@@ -82,11 +86,20 @@ struct explorer_config {
 	bool keep_going; /* collect distinct failures instead of ending at the first */
 	uint32_t found_max; /* end after so many distinct ones; 0: 64 */
 
+	unsigned jobs; /* processes; 0, 1: this one alone */
+	/*
+	 * Once before the first schedule, when all processes are forked: open what must not be
+	 * shared with them.  -1 and @err end it with EXPLORER_ERROR.  May be null.
+	 */
+	int (*ready)(void *context, struct error *err);
+	/* In each further process, before its first schedule: timers do not survive a fork. */
+	void (*forked)(void *context);
+
 	const volatile sig_atomic_t
 		*interrupted; /* set by a signal handler: end after this schedule */
 	void (*progress)(const struct explorer_progress *p, void *context);
-	void *progress_context;
 	int64_t progress_ns; /* between two calls; 0: half a second */
+	void *context; /* of ready(), forked() and progress() */
 };
 
 /* Why the exploration ended. */
@@ -98,6 +111,7 @@ enum explorer_end {
 	EXPLORER_COMPLETE, /* an exhaustive strategy had nothing left */
 	EXPLORER_BOUNDED, /* same, within its bound: the statement says which */
 	EXPLORER_NONDETERMINISTIC, /* a failure did not replay: see error */
+	EXPLORER_CRASHED, /* a process of `jobs` died of a bug in Ringside: see error */
 	EXPLORER_ERROR /* a run ended with STOP_ERROR, or the configuration is wrong: see error */
 };
 
@@ -113,7 +127,7 @@ struct explorer_result {
 	struct error error;
 };
 
-/* Returns 0, or -1 for EXPLORER_NONDETERMINISTIC and EXPLORER_ERROR. @r is overwritten. */
+/* Returns 0, or -1 for the ends that have an error. @r is overwritten. */
 int
 explorer_run(struct world *w, const struct explorer_config *config, struct explorer_result *r);
 

@@ -99,6 +99,18 @@ strategy_find(const char *name, struct error *err)
 	return NULL;
 }
 
+void
+strategy_tally_add(struct strategy_tally *to, const struct strategy_tally *from)
+{
+	to->schedules += from->schedules;
+	if (from->actors > to->actors)
+		to->actors = from->actors;
+	if (from->questions > to->questions)
+		to->questions = from->questions;
+	if (from->planned > to->planned)
+		to->planned = from->planned;
+}
+
 struct strategy *
 strategy_create(const struct strategy_ops *ops, const struct strategy_config *config,
 		struct error *err)

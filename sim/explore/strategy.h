@@ -37,6 +37,19 @@ struct strategy_config {
 #define STRATEGY_DEPTH_DEFAULT 3u
 #define STRATEGY_BOUND_DEFAULT 2u
 
+/*
+ * What a strategy counts for its statement.  Kept apart so that processes that share an exploration
+ * can add up what each has seen: strategy_tally_add().
+ */
+struct strategy_tally {
+	uint64_t schedules; /* without plain ones */
+	uint32_t actors, questions; /* the most that a schedule had */
+	uint32_t planned; /* questions that the plan was made for, the same in all processes */
+};
+
+void
+strategy_tally_add(struct strategy_tally *to, const struct strategy_tally *from);
+
 struct strategy_ops {
 	const char *name; /* of --strategy */
 	const char *what; /* one line for the help */
@@ -61,6 +74,7 @@ struct strategy {
 	struct chooser chooser; /* first, so that the engine's pointer is ours */
 	const struct strategy_ops *ops;
 	bool left_out; /* begin() returned false, but a bound or a limit left schedules out */
+	struct strategy_tally tally; /* indexed: what its statement is made of */
 	bool repeated; /* by end(): this schedule was run before; it is not judged or counted */
 	struct error error; /* by end(), if not empty: the world answers to nothing we control */
 };

@@ -49,9 +49,6 @@ struct pct {
 	uint32_t changes;
 	uint32_t question;
 	bool plain;
-
-	uint64_t schedules; /* without plain ones */
-	uint32_t actors_seen, questions_seen;
 };
 
 static uint32_t
@@ -130,34 +127,37 @@ pct_end(struct strategy *s, struct world *w, enum stop stop)
 	(void)stop;
 	if (p->plain)
 		return;
-	p->schedules++;
-	if (p->priorities.drawn > p->actors_seen)
-		p->actors_seen = p->priorities.drawn;
-	if (p->question > p->questions_seen)
-		p->questions_seen = p->question;
+	/* n and k of the estimate are in it, too: the tally of each process has them. */
+	strategy_tally_add(&s->tally,
+			   &(struct strategy_tally){ .schedules = 1,
+						     .actors = p->actors > p->priorities.drawn
+								       ? p->actors
+								       : p->priorities.drawn,
+						     .questions = p->question,
+						     .planned = p->questions });
 }
 
 static void
 pct_state(const struct strategy *s, char *text, size_t size)
 {
 	const struct pct *p = (const struct pct *)s;
-	uint32_t n = p->actors_seen > p->actors ? p->actors_seen : p->actors;
-	double one = 1 / (n * pow(p->questions, p->depth - 1)), all;
+	const struct strategy_tally *t = &s->tally;
+	double one = 1 / (t->actors * pow(t->planned, p->depth - 1)), all;
 	int used;
 
-	if (!p->schedules) {
+	if (!t->schedules) {
 		snprintf(text, size, "only the plain run");
 		return;
 	}
-	all = -expm1((double)p->schedules * log1p(-one)); /* 1 - (1 - one)^schedules */
+	all = -expm1((double)t->schedules * log1p(-one)); /* 1 - (1 - one)^schedules */
 	used = snprintf(text, size,
 			"a bug of depth %u that scheduling alone decides is found with probability "
 			">= 1/(n k^%u) = %.2g a schedule, %.2g in %" PRIu64
 			"; n = %u actors, k = %u questions",
-			p->depth, p->depth - 1, one, all, p->schedules, n, p->questions);
-	if (p->depth > 1 && p->questions_seen > p->questions && used > 0 && (size_t)used < size)
+			p->depth, p->depth - 1, one, all, t->schedules, t->actors, t->planned);
+	if (p->depth > 1 && t->questions > t->planned && used > 0 && (size_t)used < size)
 		snprintf(text + used, size - (size_t)used,
-			 "; runs had up to %u, no changes were tried after k", p->questions_seen);
+			 "; runs had up to %u, no changes were tried after k", t->questions);
 }
 
 static struct strategy *
