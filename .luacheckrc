@@ -5,7 +5,8 @@ max_line_length = 120
 local scenario = {
 	"actor", "blocked", "choice", "eventfd", "expect", "fault", "flag", "include", "kvm", "machine",
 	"metric", "note", "now", "oracle", "point", "progress", "ram", "ram_alloc", "ram_load", "ram_read",
-	"ram_store", "ram_write", "raw", "semaphore", "sleep", "stop", "timer", "violate", "waitq", "work", "yield",
+	"ram_store", "ram_write", "raw", "semaphore", "sleep", "stop", "timer", "violate", "waitq",
+	"wakeup_ring", "work", "yield",
 }
 files["scenarios"] = { read_globals = scenario }
 files["tests/cli"] = { read_globals = scenario }
