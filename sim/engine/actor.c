@@ -84,8 +84,8 @@ stack_release(struct world *w, struct actor *a)
 /* --- switching ------------------------------------------------------------------------------ */
 
 /* List an actor whose stack is about to be used, for restoring. */
-static void
-mark_ran(struct world *w, struct actor *a)
+void
+actor_mark_ran(struct world *w, struct actor *a)
 {
 	struct world_host *h = w->host;
 
@@ -101,7 +101,7 @@ static inline void
 arrive(struct world *w, struct actor *a)
 {
 	if (a->ran_epoch != w->host->epoch)
-		mark_ran(w, a);
+		actor_mark_ran(w, a);
 	w->current = a;
 	w->step++;
 	if (a->wake_ns > w->now)
@@ -171,6 +171,18 @@ actor_enter(struct world *w, struct actor *a)
 }
 
 /*
+ * Leave a question open for world_resume(): the same way out whoever asks, so that worlds which
+ * differ only in who ran last are the same.
+ */
+static __attribute__((noinline)) void
+park(struct world *w, struct actor *self, enum choice_kind kind, bool at_point)
+{
+	w->parked_kind = (uint8_t)kind;
+	w->parked_at_point = at_point;
+	switch_to_host(w, self);
+}
+
+/*
  * Go on with the @pick-th ready entry, from the running actor's stack: straight into another actor,
  * or, if a callback was picked, by way of the host's loop.
  */
@@ -213,6 +225,10 @@ actor_leave(struct world *w)
 
 	enum choice_kind kind = w->mode == WORLD_TIMED ? CHOICE_TIE : CHOICE_ACTOR;
 
+	if (__builtin_expect(w->host->parks, 0)) {
+		park(w, self, kind, false);
+		return;
+	}
 	switch_away(w, self, world_choose(w, w->ready_count, kind));
 }
 
@@ -227,6 +243,12 @@ actor_point(struct world *w)
 		w->settle(w, self);
 	if (++w->step >= w->steps_max)
 		world_stop(w, STOP_STEPS);
+
+	if (__builtin_expect(w->host->parks, 0) && w->ready_count) {
+		ready_push_actor(w, self);
+		park(w, self, CHOICE_ACTOR, true);
+		return;
+	}
 
 	uint32_t k = w->ready_count ? world_ask(w, w->ready_count + 1, CHOICE_ACTOR) : 0;
 
@@ -257,6 +279,10 @@ actor_yield(struct world *w)
 	if (w->stop)
 		world_stop(w, w->stop);
 	ready_push_actor(w, self);
+	if (__builtin_expect(w->host->parks, 0)) {
+		park(w, self, CHOICE_ACTOR, false);
+		return;
+	}
 	switch_away(w, self, world_choose(w, w->ready_count, CHOICE_ACTOR));
 }
 

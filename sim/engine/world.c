@@ -40,6 +40,20 @@ choices_grow(struct world *w)
 	must(h->choice = realloc(h->choice, h->choice_capacity * sizeof(*h->choice)));
 }
 
+/* Into the log and the digest; @ready_hash of what was ready when it was asked. */
+static inline void
+choice_log(struct world *w, uint32_t n, enum choice_kind kind, uint32_t pick, uint64_t ready_hash)
+{
+	struct world_host *h = w->host;
+
+	if (w->choices == h->choice_capacity && w->choices < CHOICES_MAX)
+		choices_grow(w);
+	if (w->choices < h->choice_capacity)
+		h->choice[w->choices] = (struct choice){ (uint16_t)pick, (uint16_t)n };
+	w->choices++;
+	w->trail = trail_mix(w->trail, ready_hash + ((uint64_t)kind << 32 | n << 16 | pick));
+}
+
 uint32_t
 world_ask(struct world *w, uint32_t n, enum choice_kind kind)
 {
@@ -53,12 +67,7 @@ world_ask(struct world *w, uint32_t n, enum choice_kind kind)
 	uint32_t pick = h->chooser->choose(h->chooser, w, n, kind);
 
 	must(pick < n);
-	if (w->choices == h->choice_capacity && w->choices < CHOICES_MAX)
-		choices_grow(w);
-	if (w->choices < h->choice_capacity)
-		h->choice[w->choices] = (struct choice){ (uint16_t)pick, (uint16_t)n };
-	w->choices++;
-	w->trail = trail_mix(w->trail, w->ready_hash + ((uint64_t)kind << 32 | n << 16 | pick));
+	choice_log(w, n, kind, pick, w->ready_hash);
 	return pick;
 }
 
@@ -270,8 +279,64 @@ run_loop(struct world *w, void *unused)
 		}
 		if (!w->ready_count && !world_advance(w))
 			break;
+		if (w->host->parks && w->ready_count > 1) {
+			w->stop = STOP_PARKED;
+			break;
+		}
+		w->parked_kind = CHOICE_TIE;
 		run_one(w, world_choose(w, w->ready_count, CHOICE_TIE));
 	}
+}
+
+void
+world_set_parking(struct world *w, bool on)
+{
+	w->host->parks = on;
+}
+
+uint32_t
+world_question(const struct world *w)
+{
+	must(w->stop == STOP_PARKED);
+	return w->ready_count < CHOICE_N_MAX ? w->ready_count : CHOICE_N_MAX;
+}
+
+/* The answer to the open question, as if it had been asked where it came up. */
+static void
+run_answer(struct world *w, uint32_t answer)
+{
+	bool at_point = w->parked_at_point;
+	enum choice_kind kind = (enum choice_kind)w->parked_kind;
+	uint32_t n = world_question(w);
+	struct ready *last =
+		&w->ready[(w->ready_first + w->ready_count - 1) & (w->ready_capacity - 1)];
+
+	must(answer < n);
+	choice_log(w, n, kind, answer,
+		   w->ready_hash - (at_point ? ready_hash_of(last->fn, last->arg) : 0));
+	w->stop = STOP_NONE;
+	w->parked_at_point = false;
+	w->parked_kind = CHOICE_TIE;
+	if (!at_point || answer) {
+		run_one(w, answer - at_point);
+		return;
+	}
+
+	/* Who asks goes on: it never left, hence no step for its arrival. */
+	struct actor *a = last->arg;
+
+	w->ready_count--;
+	w->ready_hash -= a->id_hash;
+	a->queued = false;
+	w->step--;
+	actor_enter(w, a);
+}
+
+static void
+resume_loop(struct world *w, void *answer)
+{
+	run_answer(w, *(const uint32_t *)answer);
+	run_loop(w, NULL);
 }
 
 /* Run @body with this world as the thread's current one; world_fail() in a callback ends it. */
@@ -291,6 +356,16 @@ run_in(struct world *w, void (*body)(struct world *w, void *arg), void *arg)
 	must_context_set(outer ? print_context : NULL, outer);
 }
 
+static enum stop
+run_to_stop(struct world *w, void (*body)(struct world *w, void *arg), void *arg)
+{
+	run_in(w, body, arg);
+	if (!w->stop)
+		w->stop = STOP_QUIESCENT;
+	world_flush(w);
+	return (enum stop)w->stop;
+}
+
 enum stop
 world_run(struct world *w)
 {
@@ -298,11 +373,16 @@ world_run(struct world *w)
 	if (w->stop == STOP_ERROR)
 		return STOP_ERROR;
 	w->stop = STOP_NONE;
-	run_in(w, run_loop, NULL);
-	if (!w->stop)
-		w->stop = STOP_QUIESCENT;
-	world_flush(w);
-	return (enum stop)w->stop;
+	w->parked_at_point = false;
+	w->parked_kind = CHOICE_TIE;
+	return run_to_stop(w, run_loop, NULL);
+}
+
+enum stop
+world_resume(struct world *w, uint32_t answer)
+{
+	must(!w->current && w->stop == STOP_PARKED);
+	return run_to_stop(w, resume_loop, &answer);
 }
 
 void
@@ -464,9 +544,7 @@ world_setup(struct world *w, void (*fn)(struct world *w, void *arg), void *arg, 
 
 /* --- snapshot ------------------------------------------------------------------------------- */
 
-/* Stacks hold red zones under AddressSanitizer, and may be unaligned to nothing: copy by bytes
- * of 8. */
-__attribute__((no_sanitize("address"))) static void
+__attribute__((no_sanitize("address"))) void
 stack_copy(void *to, const void *from, size_t bytes)
 {
 	typedef uint64_t word __attribute__((may_alias));
@@ -492,7 +570,7 @@ stacks_save(struct world *w)
 		if (a->state == ACTOR_DONE)
 			continue;
 		s->from = a->sp;
-		s->bytes = (size_t)(a->stack + a->stack_bytes - (char *)a->sp) & ~(size_t)7;
+		s->bytes = stack_live_bytes(a);
 		s->offset = total;
 		total += s->bytes;
 	}
@@ -511,6 +589,8 @@ world_snapshot(struct world *w)
 	w->buffered = 0;
 	w->host->ran_count = 0;
 	w->host->epoch++;
+	for (uint32_t i = 0; i < w->actor_count; i++)
+		w->actors[i]->ran_epoch = 0; /* the same in all worlds that begin here */
 	stacks_save(w);
 	arena_snapshot(w->arena);
 }

@@ -58,7 +58,8 @@ enum stop {
 	STOP_STEPS, /* the step limit */
 	STOP_TIME, /* the time limit */
 	STOP_ASKED, /* an oracle, the scenario or a replay that diverged asked for it */
-	STOP_ERROR /* the user's input cannot be run: world_error() says why */
+	STOP_ERROR, /* the user's input cannot be run: world_error() says why */
+	STOP_PARKED /* a question is open: world_set_parking() */
 };
 
 struct world_config {
@@ -296,6 +297,23 @@ world_set_chooser(struct world *w, struct chooser *c);
 /* Ask. @n >= 1; a question with one answer is not asked. */
 uint32_t
 world_choose(struct world *w, uint32_t n, enum choice_kind kind);
+
+/*
+ * Parking: the chooser is not asked who goes on (CHOICE_ACTOR, CHOICE_TIE), only the other kinds;
+ * world_run() ends with STOP_PARKED instead.  Every actor is suspended then and nothing of the run
+ * is on the host's stack, so that the world can be kept and put back.  world_resume() gives the
+ * answer, numbered as ever, and goes on to the next question or the end.  The same answers give
+ * the same run, bit for bit, with and without parking.
+ *
+ * All actors leave by way of the host's loop, so a switch costs twice what it costs otherwise.
+ */
+void
+world_set_parking(struct world *w, bool on);
+enum stop
+world_resume(struct world *w, uint32_t answer);
+/* How many answers the open question has. */
+uint32_t
+world_question(const struct world *w);
 
 /*
  * For choosers, while they are asked CHOICE_ACTOR or CHOICE_TIE (at no other time, nor of another

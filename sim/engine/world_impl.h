@@ -90,6 +90,7 @@ struct world_host {
 	struct chooser *chooser;
 	bool asked_at_point; /* of the last question: see world_at_point() */
 	bool effect; /* see world_effect() */
+	bool parks; /* see world_set_parking() */
 	struct step_watch *watch; /* null: nobody */
 	sink_fn sink;
 	void *sink_context;
@@ -126,6 +127,8 @@ struct world {
 	uint32_t buffered;
 	uint8_t mode, stop;
 	bool in_setup;
+	uint8_t parked_kind; /* enum choice_kind of the question that an actor left open */
+	bool parked_at_point; /* and whether a point asks: who asks is the last that is ready */
 	size_t choices;
 	uint64_t events;
 
@@ -284,6 +287,18 @@ bool
 world_advance(struct world *w);
 void
 timer_due(struct world *w, void *arg);
+/* From the host's stack: list an actor's stack for restoring. */
+void
+actor_mark_ran(struct world *w, struct actor *a);
+/* Copy a stack, by bytes of 8: it holds red zones under AddressSanitizer. */
+void
+stack_copy(void *to, const void *from, size_t bytes);
+/* Live bytes of a suspended actor's stack: up from its stack pointer. */
+static inline size_t
+stack_live_bytes(const struct actor *a)
+{
+	return (size_t)(a->stack + a->stack_bytes - (char *)a->sp) & ~(size_t)7;
+}
 
 uint32_t
 world_ask(struct world *w, uint32_t n, enum choice_kind kind);
