@@ -106,7 +106,7 @@ arrive(struct world *w, struct actor *a)
 	w->step++;
 	if (a->wake_ns > w->now)
 		w->now = a->wake_ns;
-	watch_step(w, (struct process){ PROCESS_ACTOR, a });
+	watch_step(w, actor_process(a));
 }
 
 /* An actor that comes here too deep in its stack has overflowed it, or is about to. */
@@ -253,7 +253,7 @@ actor_point(struct world *w)
 	uint32_t k = w->ready_count ? world_ask(w, w->ready_count + 1, CHOICE_ACTOR) : 0;
 
 	if (!k) {
-		watch_step(w, (struct process){ PROCESS_ACTOR, self });
+		watch_step(w, actor_process(self));
 		return;
 	}
 	ready_push_actor(w, self);
@@ -362,7 +362,7 @@ actor_create(struct world *w, const char *name, actor_fn fn, void *arg, size_t s
 			       actor_main, a);
 	a->state = ACTOR_READY;
 	ready_push_actor(w, a);
-	watch_woke(w, PROCESS_ACTOR, a);
+	watch_woke(w, actor_process(a));
 	emit(w, EV_ACTOR_CREATE, a->id, a->name);
 	return a;
 }
@@ -373,7 +373,7 @@ void
 actor_make_ready(struct actor *a)
 {
 	a->state = ACTOR_READY;
-	watch_woke(a->world, PROCESS_ACTOR, a);
+	watch_woke(a->world, actor_process(a));
 	if (a->holds)
 		a->woken_held = true;
 	else
@@ -439,7 +439,7 @@ actor_hold(struct actor *a)
 	world_effect(a->world);
 	if (a->holds++ == 0 && a->queued) {
 		must(ready_remove(a->world, NULL, a));
-		watch_stopped(a->world, PROCESS_ACTOR, a);
+		watch_stopped(a->world, actor_process(a));
 		a->queued = false;
 		a->woken_held = true;
 	}
@@ -452,7 +452,7 @@ actor_release(struct actor *a)
 	world_effect(a->world);
 	if (--a->holds == 0 && a->woken_held) {
 		a->woken_held = false;
-		watch_woke(a->world, PROCESS_ACTOR, a);
+		watch_woke(a->world, actor_process(a));
 		ready_push_actor(a->world, a);
 	}
 }

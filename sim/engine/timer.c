@@ -29,7 +29,7 @@ timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 	if (w->mode == WORLD_RELAXED && !bound) {
 		t->state = TIMER_DUE;
 		ready_push(w, timer_due, t);
-		watch_woke(w, PROCESS_CALLBACK, t);
+		watch_woke(w, callback_process(timer_due, t));
 		return;
 	}
 	t->state = TIMER_HEAP;
@@ -50,7 +50,7 @@ timer_cancel(struct world *w, struct timer *t)
 	 */
 	if (was == TIMER_IDLE || !ready_remove(w, timer_due, t))
 		return false;
-	watch_stopped(w, PROCESS_CALLBACK, t);
+	watch_stopped(w, callback_process(timer_due, t));
 	return true;
 }
 

@@ -31,7 +31,7 @@ world_alternative_process(const struct world *w, uint32_t answer)
 	uint32_t self = w->host->asked_at_point;
 
 	if (answer < self)
-		return (struct process){ PROCESS_ACTOR, w->current };
+		return actor_process(w->current);
 	answer -= self;
 	must(answer < w->ready_count);
 	return ready_process(&w->ready[(w->ready_first + answer) & (w->ready_capacity - 1)]);

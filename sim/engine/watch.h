@@ -39,6 +39,7 @@ enum process_kind {
 struct process {
 	enum process_kind kind;
 	const void *id; /* the actor; of a callback its argument */
+	uintptr_t code; /* of a callback: its function */
 };
 
 /* How shared memory is accessed. */

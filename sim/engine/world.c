@@ -266,7 +266,7 @@ run_loop(struct world *w, void *unused)
 			watch_advanced(w);
 			if (e.fn) {
 				w->step++;
-				watch_step(w, (struct process){ PROCESS_CALLBACK, e.arg });
+				watch_step(w, callback_process((ready_fn)e.fn, e.arg));
 				w->trail = trail_mix(w->trail, (uint64_t)e.time);
 				((ready_fn)e.fn)(w, e.arg);
 			} else if (((struct actor *)e.arg)->holds) {

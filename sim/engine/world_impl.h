@@ -171,11 +171,23 @@ ready_hash_of(ready_fn fn, const void *arg)
 	return fn ? READY_HASH_CALLBACK : ((const struct actor *)arg)->id_hash;
 }
 
+static inline struct process
+actor_process(const struct actor *a)
+{
+	return (struct process){ .kind = PROCESS_ACTOR, .id = a };
+}
+
+static inline struct process
+callback_process(ready_fn fn, const void *arg)
+{
+	return (struct process){ PROCESS_CALLBACK, arg, (uintptr_t)fn };
+}
+
 /* Whose step an entry begins. */
 static inline struct process
 ready_process(const struct ready *r)
 {
-	return (struct process){ r->fn ? PROCESS_CALLBACK : PROCESS_ACTOR, r->arg };
+	return r->fn ? callback_process(r->fn, r->arg) : actor_process(r->arg);
 }
 
 static inline void
@@ -231,23 +243,23 @@ watch_step(struct world *w, struct process p)
 }
 
 static inline void
-watch_woke(struct world *w, enum process_kind kind, const void *id)
+watch_woke(struct world *w, struct process p)
 {
 	struct step_watch *watch = w->host->watch;
 
 	w->host->effect = true;
 	if (__builtin_expect(watch != NULL, 0))
-		watch->woke(watch, w, (struct process){ kind, id });
+		watch->woke(watch, w, p);
 }
 
 static inline void
-watch_stopped(struct world *w, enum process_kind kind, const void *id)
+watch_stopped(struct world *w, struct process p)
 {
 	struct step_watch *watch = w->host->watch;
 
 	w->host->effect = true;
 	if (__builtin_expect(watch != NULL, 0))
-		watch->stopped(watch, w, (struct process){ kind, id });
+		watch->stopped(watch, w, p);
 }
 
 static inline void
