@@ -57,7 +57,7 @@ BENCHES := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/%)
 BIN := $(BUILD)/ringside
 
 .PHONY: all
-all: $(BIN) ringside
+all: $(BIN) ringside $(BUILD)/barriers.checked
 
 ringside: $(BUILD)/ringside
 	@cp -f $< $@
@@ -84,6 +84,11 @@ $(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' \
 $(BUILD)/libringside.a: $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
+
+# Inline-assembly barriers in ring code would be there for the processor and for no memory model.
+$(BUILD)/barriers.checked: $(LIB_OBJ) scripts/check-barriers.sh
+	@scripts/check-barriers.sh $(LIB_OBJ)
+	@touch $@
 
 # The whole library, with its symbols: plugins take the run time behind their instrumentation from
 # the program (datapath/plugin.h), and ring code that was built in is found (datapath/registry.c).
@@ -157,9 +162,13 @@ coverage:
 	@scripts/coverage.sh build/coverage
 
 PREFIX ?= /usr/local
+# What a plugin includes: they stand alone.
+PLUGIN_HEADERS := plugin.h datapath.h barrier.h
 .PHONY: install
 install: all
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ringside
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/ringside/datapath \
+		$(PLUGIN_HEADERS:%=sim/datapath/%)
 	mkdir -p $(DESTDIR)$(PREFIX)/share/ringside $(DESTDIR)$(PREFIX)/share/man/man1
 	$(BIN) man >$(DESTDIR)$(PREFIX)/share/man/man1/ringside.1
 	cp -r scenarios analysis traces $(DESTDIR)$(PREFIX)/share/ringside/

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 #include "base/error.h"
 #include "base/must.h"
@@ -173,12 +174,27 @@ arena_fault(struct arena *a, char *address)
 	return true;
 }
 
+static arena_fault_hook fault_hook; /* the process's */
+
+static const void *
+fault_pc(const void *context)
+{
+	const ucontext_t *u = context;
+
+#if defined(__x86_64__)
+	return (const void *)u->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+	return (const void *)u->uc_mcontext.pc;
+#else
+	return u ? NULL : NULL;
+#endif
+}
+
 static void
 on_fault(int signal_number, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
-	(void)context;
 	for (int i = 0; i < ARENAS_MAX; i++) {
 		struct arena *a = atomic_load_explicit(&arenas[i], memory_order_acquire);
 
@@ -187,11 +203,23 @@ on_fault(int signal_number, siginfo_t *info, void *context)
 			return;
 		}
 	}
+	if (fault_hook)
+		fault_hook(signal_number, fault_pc(context), info->si_addr);
 	fprintf(stderr, "ringside: BUG in Ringside or in linked code: %s at address %p\n",
 		signal_number == SIGBUS ? "bus error" : "segmentation fault", info->si_addr);
 	must_context_print();
 	fflush(NULL);
 	abort();
+}
+
+/* What kills a process without a page being touched. */
+static void
+on_death(int signal_number, siginfo_t *info, void *context)
+{
+	(void)info;
+	fault_hook(signal_number, fault_pc(context), NULL);
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
 }
 
 /* The stack that faulted may be the page that is protected: the handler needs one of its own. */
@@ -217,6 +245,19 @@ handler_install(void)
 		return;
 	must(!sigaction(SIGSEGV, &sa, NULL));
 	must(!sigaction(SIGBUS, &sa, NULL));
+}
+
+void
+arena_catch_faults(arena_fault_hook hook)
+{
+	struct sigaction sa = { .sa_sigaction = on_death,
+				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+
+	handler_install();
+	fault_hook = hook;
+	must(!sigaction(SIGFPE, &sa, NULL));
+	must(!sigaction(SIGILL, &sa, NULL));
+	must(!sigaction(SIGABRT, &sa, NULL));
 }
 
 /* --- life ----------------------------------------------------------------------------------- */

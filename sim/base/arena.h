@@ -101,6 +101,15 @@ arena_base(const struct arena *a);
 size_t
 arena_used(const struct arena *a);
 
+/*
+ * Tell @hook of faults that are no write to a protected page, and of SIGFPE, SIGILL and abort(),
+ * before the process dies of them: it may leave by switching stacks or jumping, on the stack that
+ * signals have, or return.  @pc is where it happened, @address what could not be reached.
+ */
+typedef void (*arena_fault_hook)(int number, const void *pc, const void *address);
+void
+arena_catch_faults(arena_fault_hook hook);
+
 /* Whether the tracked part or the stacks hold this address. */
 bool
 arena_holds(const struct arena *a, const void *address);

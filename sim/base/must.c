@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/must.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,5 +32,6 @@ must_failed(const char *condition, const char *file, int line, const char *funct
 		condition);
 	must_context_print();
 	fflush(NULL);
+	signal(SIGABRT, SIG_DFL); /* ours, whoever called us: arena_catch_faults() */
 	abort();
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "datapath/plugin_guard.h"
 #include "engine/world.h"
 #include "script/lua_world.h"
 
@@ -30,7 +31,9 @@ on_second(int number)
 		seconds = 0;
 	last_beat = script_beat;
 	last_step = step;
-	if (++seconds <= WATCHDOG_SECONDS)
+	if (++seconds > PLUGIN_SECONDS)
+		plugin_interrupt("endless loop without an access to guest memory");
+	if (seconds <= WATCHDOG_SECONDS)
 		return;
 
 	ssize_t ignored = write(STDERR_FILENO, text, strlen(text));

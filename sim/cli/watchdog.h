@@ -16,6 +16,8 @@
 struct world;
 
 #define WATCHDOG_SECONDS 5
+/* The same for a plugin's ring code, which has nothing to do for so long: ends the run. */
+#define PLUGIN_SECONDS 1
 
 /* In each process that runs scenarios: the timer does not survive a fork. May be called again. */
 void

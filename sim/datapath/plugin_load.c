@@ -2,24 +2,26 @@
 #include "datapath/plugin_load.h"
 
 #include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "base/must.h"
 #include "datapath/plugin.h"
+#include "datapath/plugin_file.h"
+#include "datapath/plugin_guard.h"
 
-/* dlopen() searches for a name without a slash. */
-static void *
-open_file(const char *path, struct error *err)
-{
-	char here[4096];
-	void *handle;
+/* memory/access_tsan.c: the compiler's ABI has no header. */
+void *
+__tsan_memcpy(void *to, const void *from, size_t size);
+void *
+__tsan_memmove(void *to, const void *from, size_t size);
+void *
+__tsan_memset(void *to, int byte, size_t size);
 
-	snprintf(here, sizeof(here), "%s%s", strchr(path, '/') ? "" : "./", path);
-	handle = dlopen(here, RTLD_NOW | RTLD_LOCAL);
-	if (!handle)
-		error_set(err, "datapath %s: %s", path, dlerror());
-	return handle;
-}
+/* --- looking it over ------------------------------------------------------------------------ */
 
 /* An operation that is left out would be a call of address 0 in the middle of a run. */
 struct operation {
@@ -105,20 +107,131 @@ check(const char *path, const struct datapath *dp, struct error *err)
 	return 0;
 }
 
+/* --- copies --------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void *to;
+} copies[] = {
+	{ "memcpy", (void *)__tsan_memcpy },
+	{ "memmove", (void *)__tsan_memmove },
+	{ "memset", (void *)__tsan_memset },
+	/* _FORTIFY_SOURCE: the size of the object comes after the arguments. */
+	{ "__memcpy_chk", (void *)__tsan_memcpy },
+	{ "__memmove_chk", (void *)__tsan_memmove },
+	{ "__memset_chk", (void *)__tsan_memset },
+};
+
+static void
+redirect(const struct link_map *map, const Elf64_Rela *rela, const Elf64_Sym *symbols,
+	 const char *strings)
+{
+	const char *name = strings + symbols[ELF64_R_SYM(rela->r_info)].st_name;
+	void **slot = (void **)(map->l_addr + rela->r_offset);
+	char *page = (char *)((uintptr_t)slot & ~(uintptr_t)4095);
+
+	for (size_t i = 0; i < COUNT(copies); i++) {
+		if (strcmp(name, copies[i].name))
+			continue;
+		/* The table may be read-only by now (-z relro). */
+		must(!mprotect(page, 4096, PROT_READ | PROT_WRITE));
+		*slot = copies[i].to;
+	}
+}
+
+/*
+ * Compilers make calls of memcpy() from assignments and leave those of the source as they are; a
+ * sanitizer's run time catches them by being linked before libc.  Here the object's own table of
+ * addresses is made to lead to us.
+ */
+static void
+plugin_see_copies(const struct link_map *map)
+{
+	const Elf64_Sym *symbols = NULL;
+	const char *strings = NULL;
+	const Elf64_Rela *rela[2] = { NULL, NULL };
+	size_t bytes[2] = { 0, 0 };
+
+	for (const Elf64_Dyn *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+		const void *at = (const void *)d->d_un.d_ptr;
+
+		if (d->d_tag == DT_SYMTAB)
+			symbols = at;
+		else if (d->d_tag == DT_STRTAB)
+			strings = at;
+		else if (d->d_tag == DT_RELA)
+			rela[0] = at;
+		else if (d->d_tag == DT_RELASZ)
+			bytes[0] = d->d_un.d_val;
+		else if (d->d_tag == DT_JMPREL)
+			rela[1] = at;
+		else if (d->d_tag == DT_PLTRELSZ)
+			bytes[1] = d->d_un.d_val;
+	}
+	for (unsigned k = 0; k < 2 && symbols && strings; k++)
+		for (size_t i = 0; rela[k] && i < bytes[k] / sizeof(**rela); i++)
+			if (ELF64_R_SYM(rela[k][i].r_info))
+				redirect(map, &rela[k][i], symbols, strings);
+}
+
+/* --- loading -------------------------------------------------------------------------------- */
+
+/* The process's: what was loaded stays. */
+static struct loaded {
+	char path[4096]; /* as dlopen() got it */
+	const struct datapath *datapath;
+} loaded[PLUGINS_MAX];
+static unsigned loaded_count;
+
+static const struct datapath *
+guarded(struct loaded *l, void *handle, struct error *err)
+{
+	const struct datapath *dp = dlsym(handle, RINGSIDE_PLUGIN_SYMBOL);
+	struct link_map *map = NULL;
+
+	if (!dp) {
+		error_set(err, "datapath %s: has no symbol %s (datapath/plugin.h)", l->path,
+			  RINGSIDE_PLUGIN_SYMBOL);
+		return NULL;
+	}
+	if (check(l->path, dp, err))
+		return NULL;
+	must(!dlinfo(handle, RTLD_DI_LINKMAP, &map));
+	plugin_see_copies(map);
+	l->datapath = plugin_guard(l->path, (const void *)map->l_addr, dp);
+	plugin_file_barriers(l->path, stderr);
+	loaded_count++;
+	return l->datapath;
+}
+
 const struct datapath *
 plugin_load(const char *path, struct error *err)
 {
-	void *handle = open_file(path, err);
 	const struct datapath *dp;
+	struct loaded *l;
+	char here[sizeof(l->path)];
+	void *handle;
 
-	if (!handle)
+	/* dlopen() would search for a name without a slash. */
+	snprintf(here, sizeof(here), "%s%s", strchr(path, '/') ? "" : "./", path);
+	for (unsigned i = 0; i < loaded_count; i++)
+		if (!strcmp(loaded[i].path, here))
+			return loaded[i].datapath;
+	if (loaded_count == PLUGINS_MAX) {
+		error_set(err, "datapath %s: at most %u plugins", path, PLUGINS_MAX);
 		return NULL;
-	dp = dlsym(handle, RINGSIDE_PLUGIN_SYMBOL);
+	}
+	l = &loaded[loaded_count];
+	memcpy(l->path, here, sizeof(here));
+	if (plugin_file_check(here, err))
+		return NULL;
+	handle = dlopen(here, RTLD_NOW | RTLD_LOCAL);
+	if (!handle) {
+		error_set(err, "datapath %s", dlerror());
+		return NULL;
+	}
+	dp = guarded(l, handle, err);
 	if (!dp)
-		error_set(err, "datapath %s: has no symbol %s (datapath/plugin.h)", path,
-			  RINGSIDE_PLUGIN_SYMBOL);
-	else if (!check(path, dp, err))
-		return dp;
-	dlclose(handle);
-	return NULL;
+		dlclose(handle);
+	return dp;
 }

@@ -92,6 +92,7 @@ struct datapath_world {
 	struct datapath_choice choice;
 	bool selected, used;
 	uint64_t feature_mask, feature_value;
+	void *calls;
 };
 
 static struct datapath_world *
@@ -163,6 +164,12 @@ datapath_device(struct world *w)
 
 	s->used = true;
 	return s->choice.device;
+}
+
+void **
+datapath_calls(struct world *w)
+{
+	return &state_of(w)->calls;
 }
 
 bool

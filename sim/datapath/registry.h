@@ -75,6 +75,9 @@ datapath_device(struct world *w);
 /* Whether anybody asked: false in a world that has no virtqueue. */
 bool
 datapath_used(const struct world *w);
+/* For plugin_guard.c: the head of its list of calls in @w. */
+void **
+datapath_calls(struct world *w);
 /* The selection's text: "native" where none was made. */
 const char *
 datapath_text(const struct world *w);
