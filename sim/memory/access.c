@@ -6,8 +6,7 @@
 #include "base/must.h"
 #include "engine/world_impl.h"
 #include "memory/gm_impl.h"
-
-extern const char __executable_start[]; /* by the linker: where the image begins */
+#include "memory/site.h"
 
 /* ORDER FENCE: as in datapath/barrier.h, which stands alone and is above this room. */
 static const char *const fence_name[] = { "mb", "rmb", "wmb", "acquire", "release" };
@@ -22,7 +21,7 @@ access_init(struct world *w)
 int64_t
 access_site(const void *site)
 {
-	return (int64_t)((uintptr_t)site - (uintptr_t)__executable_start);
+	return site_of(site);
 }
 
 static int64_t

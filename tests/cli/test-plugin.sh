@@ -26,6 +26,7 @@ for cc in $compilers; do
 	build lossy_ring.so "$root/scenarios/plugin/lossy_ring.c" || fail "$cc does not compile the example"
 	status 1 "$RINGSIDE" explore --quiet --db x.db --out x.failure --datapath ./lossy_ring.so "$lua:holds"
 	says "verdict: lost-interrupt"
+	says "lossy_ring.c:"
 	[ -s err ] && fail "a word about the example: $(cat err)"
 	grep -q '^datapath: ./lossy_ring.so$' x.failure || fail "the failure file does not say the plugin"
 	status 1 "$RINGSIDE" replay --db x.db x.failure
