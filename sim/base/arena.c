@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "base/arena.h"
+#include "base/arena_impl.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include <ucontext.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/must.h"
 
 /* Preferred addresses: above the shadow of AddressSanitizer, below mmap's own area. */
@@ -19,72 +20,19 @@
 #define PLACES 32u
 
 #define COMMIT_STEP (UINT64_C(1) << 20) /* bytes made accessible at a time */
-#define CLASS_SMALL 512u /* up to here classes are 16 bytes apart, above four to a power of two */
-#define CLASSES (CLASS_SMALL / 16 + 1 + 4 * 8)
-#define CLASS_MAX (UINT64_C(512) << 8) /* 128 KiB: larger blocks are kept in one list by size */
-
-#define COPIES_PER_CHUNK 256u
-#define COOL_MIN_HOT 16u /* fewer hot pages than this are cheaper to copy than to fault again */
+/* What a block is filled with when it is freed: zeroed then and not when it is allocated again, so
+ * that what it was used for does not tell equal worlds apart. */
+#define FREED_BYTE LIMIT(0, 0xdb)
 /* A page made writable alone splits a mapping in three; vm.max_map_count is 65,530 by default.
  * Above this many faults since the last protection, 2 MiB are copied and made writable at once. */
 #define HOT_SINGLE_MAX 8192u
 #define HOT_RUN 512u
 
-struct free_block {
-	struct free_block *next;
-	size_t size; /* used in the list of large blocks only: the smallest class has 16 bytes */
-};
-
-/* The part that restoring puts back: it lives at the arena's base. */
-struct arena_header {
-	size_t top; /* offset of the first byte never allocated */
-	size_t stack_top; /* the same in the stack half, from its start */
-	size_t live_bytes; /* allocated and not freed, for the limit */
-	struct free_block *class_free[CLASSES];
-	struct free_block *large_free;
-};
-
-struct arena {
-	char *base;
-	size_t reserve;
-	size_t committed; /* bytes of the tracked half made accessible */
-	size_t stack_committed;
-	size_t high_water; /* offset above which memory was never handed out, hence is zero */
-	size_t limit;
-	uint64_t fail_countdown;
-	bool fail_forever;
-
-	bool armed; /* a snapshot exists */
-	size_t protected_bytes; /* what the snapshot covers */
-	uint32_t *hot; /* page numbers, in the order of their first write */
-	size_t hot_count, hot_capacity;
-	uint32_t *copy_of; /* page number -> index of its copy, by mmap: untouched parts take
-			      nothing */
-	size_t copy_of_bytes;
-	char **copy_chunk;
-	uint32_t copies;
-	uint32_t chunks_capacity;
-	unsigned restores_since_cooling;
-};
-
 #define ARENAS_MAX 256
 static _Atomic(struct arena *) arenas[ARENAS_MAX];
 static _Thread_local void *alternate_stack;
 
-static struct arena_header *
-header(const struct arena *a)
-{
-	return (struct arena_header *)(void *)a->base;
-}
-
 /* --- the fault handler ---------------------------------------------------------------------- */
-
-static char *
-copy_at(const struct arena *a, uint32_t copy)
-{
-	return a->copy_chunk[copy / COPIES_PER_CHUNK] +
-	       (size_t)(copy % COPIES_PER_CHUNK) * ARENA_PAGE;
-}
 
 /* Runs in the signal handler, but synchronously: the fault is a store of our own code. */
 static uint32_t
@@ -131,12 +79,7 @@ hot_append(struct arena *a, uint32_t page)
 		a->hot_capacity = n;
 	}
 	a->hot[a->hot_count++] = page;
-}
-
-static inline void
-page_copy(void *to, const void *from)
-{
-	memcpy(to, from, ARENA_PAGE);
+	a->hot_changes++;
 }
 
 /* Whether a hot page is listed twice does not matter: HOT_RUN may meet pages that are hot already.
@@ -146,7 +89,8 @@ page_heat(struct arena *a, uint32_t page)
 {
 	if (!a->copy_of[page]) {
 		a->copy_of[page] = copy_new(a);
-		page_copy(copy_at(a, a->copy_of[page]), a->base + (size_t)page * ARENA_PAGE);
+		arena_page_copy(arena_copy_at(a, a->copy_of[page]),
+				a->base + (size_t)page * ARENA_PAGE);
 	}
 	hot_append(a, page);
 }
@@ -321,8 +265,8 @@ arena_create(size_t reserve, unsigned place, struct error *err)
 	}
 	must(!mprotect(a->base, COMMIT_STEP, PROT_READ | PROT_WRITE));
 	a->committed = COMMIT_STEP;
-	header(a)->top = (sizeof(struct arena_header) + 63) & ~(size_t)63;
-	a->high_water = header(a)->top;
+	arena_header(a)->top = (sizeof(struct arena_header) + 63) & ~(size_t)63;
+	a->high_water = arena_header(a)->top;
 	return a;
 }
 
@@ -346,6 +290,7 @@ arena_destroy(struct arena *a)
 		munmap(a->hot, a->hot_capacity * sizeof(*a->hot));
 	munmap(a->copy_of, a->copy_of_bytes);
 	munmap(a->base, a->reserve);
+	free(a->sorted);
 	free(a);
 }
 
@@ -401,7 +346,7 @@ must_fail_now(struct arena *a)
 static void *
 bump(struct arena *a, size_t size, size_t align)
 {
-	struct arena_header *h = header(a);
+	struct arena_header *h = arena_header(a);
 	size_t start = (h->top + align - 1) & ~(align - 1);
 
 	if (size > a->reserve || !commit(a->base, &a->committed, start + size, a->reserve / 2))
@@ -433,7 +378,7 @@ large_take(struct arena_header *h, size_t rounded)
 void *
 arena_alloc(struct arena *a, size_t size)
 {
-	struct arena_header *h = header(a);
+	struct arena_header *h = arena_header(a);
 	struct free_block *block = NULL;
 	size_t rounded;
 
@@ -451,7 +396,7 @@ arena_alloc(struct arena *a, size_t size)
 		h->class_free[class] = block->next;
 	}
 	if (block)
-		memset(block, 0, rounded);
+		memset(block, 0, FREED_BYTE ? rounded : sizeof(*block));
 	else
 		block = bump(a, rounded, 16);
 	if (block)
@@ -462,7 +407,7 @@ arena_alloc(struct arena *a, size_t size)
 void
 arena_free(struct arena *a, void *pointer, size_t size)
 {
-	struct arena_header *h = header(a);
+	struct arena_header *h = arena_header(a);
 	struct free_block *block = pointer;
 	size_t rounded;
 
@@ -474,9 +419,7 @@ arena_free(struct arena *a, void *pointer, size_t size)
 
 	must(h->live_bytes >= rounded);
 	h->live_bytes -= rounded;
-#ifdef RINGSIDE_HOSTILE
-	memset(block, 0xdb, rounded);
-#endif
+	memset(block, FREED_BYTE, rounded);
 	if (rounded > CLASS_MAX) {
 		block->size = rounded;
 		block->next = h->large_free;
@@ -493,20 +436,20 @@ arena_alloc_pages(struct arena *a, size_t bytes)
 	if (bytes > a->reserve / 2 || must_fail_now(a))
 		return NULL;
 	bytes = (bytes + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
-	if (a->limit && header(a)->live_bytes + bytes > a->limit)
+	if (a->limit && arena_header(a)->live_bytes + bytes > a->limit)
 		return NULL;
 
 	void *pages = bump(a, bytes, ARENA_PAGE);
 
 	if (pages)
-		header(a)->live_bytes += bytes;
+		arena_header(a)->live_bytes += bytes;
 	return pages;
 }
 
 void *
 arena_alloc_stacks(struct arena *a, size_t bytes, bool huge)
 {
-	struct arena_header *h = header(a);
+	struct arena_header *h = arena_header(a);
 	size_t start = h->stack_top;
 
 	bytes = (bytes + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
@@ -529,11 +472,12 @@ arena_guard(struct arena *a, void *page)
 
 /* --- snapshot ------------------------------------------------------------------------------- */
 
-static void
-protect(struct arena *a)
+void
+arena_protect(struct arena *a)
 {
 	must(!mprotect(a->base, a->protected_bytes, PROT_READ));
 	a->hot_count = 0;
+	a->hot_changes++;
 	a->restores_since_cooling = 0;
 }
 
@@ -545,8 +489,8 @@ arena_snapshot(struct arena *a)
 		must(!madvise(a->copy_of, a->copy_of_bytes, MADV_DONTNEED));
 	a->copies = 1;
 	a->armed = true;
-	a->protected_bytes = (header(a)->top + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
-	protect(a);
+	a->protected_bytes = (arena_header(a)->top + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
+	arena_protect(a);
 }
 
 void
@@ -556,12 +500,13 @@ arena_restore(struct arena *a)
 	for (size_t i = 0; i < a->hot_count; i++) {
 		uint32_t page = a->hot[i];
 
-		page_copy(a->base + (size_t)page * ARENA_PAGE, copy_at(a, a->copy_of[page]));
+		arena_page_copy(a->base + (size_t)page * ARENA_PAGE,
+				arena_copy_at(a, a->copy_of[page]));
 	}
 	if (++a->restores_since_cooling >= ARENA_COOL_PERIOD) {
 		a->restores_since_cooling = 0;
 		if (a->hot_count > COOL_MIN_HOT)
-			protect(a);
+			arena_protect(a);
 	}
 }
 
@@ -595,7 +540,7 @@ arena_base(const struct arena *a)
 size_t
 arena_used(const struct arena *a)
 {
-	return header(a)->top;
+	return arena_header(a)->top;
 }
 
 bool

@@ -87,6 +87,20 @@ arena_restore(struct arena *a);
 size_t
 arena_hot_pages(const struct arena *a);
 
+/*
+ * Images: what differs from the snapshot, as lines of 64 bytes, each behind its number.  Worlds
+ * with the same bytes in the tracked part have the same image, whatever ran before.  Stacks are
+ * not in it.
+ *
+ * Written to @to, at most @room bytes; returns how many, 0 if they do not suffice.  Costs a
+ * comparison of each hot page.
+ */
+size_t
+arena_image_take(struct arena *a, void *to, size_t room);
+/* Put back what arena_image_take() wrote since the snapshot. Costs a copy of each hot page. */
+void
+arena_image_load(struct arena *a, const void *image, size_t bytes);
+
 /* Let only @bytes of objects be allocated from now on; 0 takes the limit away. */
 void
 arena_limit(struct arena *a, size_t bytes);

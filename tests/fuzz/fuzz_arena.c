@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The arena against a plain copy of its memory: blocks are zeroed, do not overlap and keep what was
- * written; after each restore all of it is as it was at the snapshot, cooling included.
+ * written; after each restore all of it is as it was at the snapshot, cooling included; after an
+ * image is loaded, as it was when the image was taken.
  */
 #include <string.h>
 
@@ -60,6 +61,64 @@ step(struct fuzz *f, struct arena *a, struct block *blocks)
 	}
 }
 
+#define IMAGES 4
+#define IMAGE_ROOM ((size_t)96 << 20)
+
+static struct kept {
+	char *image; /* IMAGE_ROOM bytes of address space */
+	size_t bytes, used;
+	unsigned char *copy;
+	struct block blocks[BLOCKS];
+} kept[IMAGES];
+
+static void
+image_keep(struct fuzz *f, struct arena *a, struct kept *k, const struct block *now)
+{
+	if (!k->image)
+		must(k->image = malloc(IMAGE_ROOM));
+	k->bytes = arena_image_take(a, k->image, IMAGE_ROOM);
+	k->used = arena_used(a);
+	fuzz_check(f, k->bytes && !arena_image_take(a, k->image, 100));
+	must(arena_image_take(a, k->image, IMAGE_ROOM) == k->bytes);
+	must(k->copy = realloc(k->copy, k->used));
+	memcpy(k->copy, arena_base(a), k->used);
+	memcpy(k->blocks, now, sizeof(k->blocks));
+}
+
+static void
+image_back(struct fuzz *f, struct arena *a, const struct kept *k, struct block *now)
+{
+	char *again;
+
+	arena_image_load(a, k->image, k->bytes);
+	fuzz_check(f, arena_used(a) == k->used && !memcmp(k->copy, arena_base(a), k->used));
+	must(again = malloc(IMAGE_ROOM));
+	fuzz_check(f, arena_image_take(a, again, IMAGE_ROOM) == k->bytes &&
+			      !memcmp(again, k->image, k->bytes));
+	free(again);
+	memcpy(now, k->blocks, sizeof(k->blocks));
+}
+
+/* Some steps of a schedule, and images of what they lead to. */
+static void
+schedule(struct fuzz *f, struct arena *a, struct block *now)
+{
+	bool images = !fuzz_below(f, 8);
+
+	for (uint32_t i = fuzz_below(f, 30); i > 0; i--) {
+		struct kept *k = &kept[fuzz_below(f, IMAGES)];
+
+		f->operation++;
+		step(f, a, now);
+		if (!images || fuzz_below(f, 4))
+			continue;
+		if (k->bytes && fuzz_below(f, 2))
+			image_back(f, a, k, now);
+		else
+			image_keep(f, a, k, now);
+	}
+}
+
 static void
 fuzz_round(struct fuzz *f)
 {
@@ -77,13 +136,12 @@ fuzz_round(struct fuzz *f)
 
 	must(copy);
 	arena_snapshot(a);
+	for (unsigned i = 0; i < IMAGES; i++)
+		kept[i].bytes = 0;
 	memcpy(copy, arena_base(a), used);
 	for (uint32_t schedules = fuzz_below(f, 20) ? 5 : ARENA_COOL_PERIOD + 5; schedules > 0;
 	     schedules--) {
-		for (uint32_t i = fuzz_below(f, 30); i > 0; i--) {
-			f->operation++;
-			step(f, a, now);
-		}
+		schedule(f, a, now);
 		arena_restore(a);
 		memcpy(now, at_snapshot, sizeof(now));
 		if (schedules % 64 < 6)
