@@ -398,6 +398,7 @@ sleep_for(struct world *w, int64_t ns, bool bound)
 		return;
 	}
 	self->wake_ns = w->now + ns;
+	w->host->time_used = true;
 	/* Nothing else comes before: no need to leave. */
 	if (!w->ready_count && !w->in_setup && w->step + 1 < w->steps_max && !w->time_max &&
 	    (!w->heap.count || heap_first_time(&w->heap) > self->wake_ns)) {

@@ -17,6 +17,7 @@ timer_due(struct world *w, void *arg)
 	t->state = TIMER_IDLE;
 	if (t->at_ns > w->now)
 		w->now = t->at_ns;
+	t->at_ns = 0; /* a time that is past would tell equal worlds apart */
 	t->fn(w, t);
 }
 
@@ -33,6 +34,7 @@ timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 		return;
 	}
 	t->state = TIMER_HEAP;
+	w->host->time_used = true;
 	if (!heap_push(&w->heap, w->arena, t->at_ns, (void *)timer_due, t, &t->handle))
 		world_fail(w, "out of memory for timers");
 }

@@ -82,6 +82,15 @@ struct saved_stack {
 	size_t offset; /* in world_host.saved_bytes */
 };
 
+#define IGNORED_MAX 8u
+
+/* See world_ignore(). */
+struct ignored {
+	uint64_t *at;
+	size_t words;
+	const char *why;
+};
+
 struct world_host {
 	struct event *buffer; /* EVENT_BUFFER_COUNT events, `buffered` of them in the world */
 	uint16_t digest_kind[EV_COUNT]; /* what stands in the buffer for a kind */
@@ -91,6 +100,8 @@ struct world_host {
 	bool asked_at_point; /* of the last question: see world_at_point() */
 	bool effect; /* see world_effect() */
 	bool parks; /* see world_set_parking() */
+	bool time_used; /* somebody looked at the time, or waits for a bound */
+	bool time_unseen; /* by the hashes of images, see world_image_see_time() */
 	struct step_watch *watch; /* null: nobody */
 	sink_fn sink;
 	void *sink_context;
@@ -149,6 +160,8 @@ struct world {
 	uint32_t *name_index; /* open addressing, name number + 1 */
 	uint32_t name_count, name_capacity;
 	struct observer *observers[EV_COUNT + 1];
+	struct ignored ignored[IGNORED_MAX];
+	uint32_t ignored_count;
 	void *room[ROOM_DATA_COUNT];
 	struct error *error;
 	int64_t cost_ns[COST_COUNT];

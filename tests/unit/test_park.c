@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Parking: runs that stop at their questions are the runs that do not. */
+/*
+ * Parking: runs that stop at their questions are the runs that do not.  Images: what is put back
+ * goes on as it would have.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +13,7 @@
 
 #include "base/must.h"
 #include "base/prng.h"
+#include "engine/image.h"
 #include "engine/world.h"
 
 /* --- a world that does everything ----------------------------------------------------------- */
@@ -156,11 +160,113 @@ a_parked_run_is_the_same_run(void **state)
 	assert_in_range(cut, 100, 400);
 }
 
+#define IMAGES 6u
+#define IMAGE_ROOM (1u << 20)
+
+static struct kept {
+	_Alignas(8) char image[IMAGE_ROOM];
+	size_t bytes;
+	struct world_hash hash;
+	uint64_t seed, digest; /* of how it went on, and what came of it */
+} kept[IMAGES];
+
+static enum stop
+go_on(struct world *w, uint64_t seed)
+{
+	enum stop stop = STOP_PARKED;
+
+	prng_seed(&draws, seed);
+	while (stop == STOP_PARKED)
+		stop = world_resume(w, prng_below(&draws, world_question(w)));
+	return stop;
+}
+
+static void
+take(struct world *w, struct kept *k)
+{
+	k->bytes = world_image_take(w, k->image, IMAGE_ROOM, &k->hash);
+	assert_true(k->bytes);
+}
+
+static bool
+same_hash(const struct world_hash *a, const struct world_hash *b)
+{
+	return a->low == b->low && a->high == b->high;
+}
+
+/* What is loaded is what was taken, to the byte. */
+static void
+load_and_compare(struct world *w, const struct kept *k)
+{
+	static struct kept again;
+
+	world_image_load(w, k->image);
+	take(w, &again);
+	assert_int_equal(again.bytes, k->bytes);
+	assert_memory_equal(again.image, k->image, k->bytes);
+	assert_true(same_hash(&again.hash, &k->hash));
+}
+
+/* Keep worlds on the way of a run, and where each leads. */
+static void
+keep_some(struct world *w, struct prng *p)
+{
+	enum stop stop = begin(w, prng_next(p), true);
+	struct prng mine = draws;
+	unsigned next = 0, steps = 0;
+
+	while (stop == STOP_PARKED && next < IMAGES) {
+		if (steps++ % 4 == 0) {
+			struct kept *k = &kept[next++];
+
+			take(w, k);
+			k->seed = prng_next(p);
+			go_on(w, k->seed);
+			k->digest = world_digest(w);
+			load_and_compare(w, k);
+		}
+		draws = mine;
+		stop = world_resume(w, prng_below(&draws, world_question(w)));
+		mine = draws;
+	}
+	assert_int_equal(next, IMAGES);
+}
+
+static void
+images_go_on_as_the_world_did(void **state)
+{
+	struct prng p;
+
+	prng_seed(&p, 1);
+	for (unsigned i = 0; i < 40; i++) {
+		struct world *w = make(i & 1 ? WORLD_TIMED : WORLD_RELAXED, 0);
+
+		world_image_see_time(w, i & 2);
+		keep_some(w, &p);
+		for (unsigned k = 0; k < 40; k++) {
+			const struct kept *from = &kept[prng_below(&p, IMAGES)];
+
+			/* From the middle of another run, the end of one, or none. */
+			if (k % 3 == 0)
+				begin(w, prng_next(&p), k & 1);
+			load_and_compare(w, from);
+			world_set_parking(w, true);
+			go_on(w, from->seed);
+			assert_true(world_digest(w) == from->digest);
+		}
+		for (unsigned k = 1; k < IMAGES; k++)
+			assert_false(same_hash(&kept[0].hash, &kept[k].hash));
+		assert_int_equal(world_image_take(w, kept[0].image, 1000, &kept[0].hash), 0);
+		world_destroy(w);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_parked_run_is_the_same_run),
+		cmocka_unit_test(images_go_on_as_the_world_did),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
