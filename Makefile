@@ -36,7 +36,7 @@ LINK_coverage := --coverage
 
 CFLAGS ?= -Werror
 ALL_CFLAGS = $(STD) $(WARN) $(OPT_$(CONFIG)) -Isim $(PKG_CFLAGS) $(CFLAGS)
-LDLIBS = $(LINK_$(CONFIG)) $(PKG_LIBS) -lm -ldl -lpthread
+LDLIBS = $(LINUX_LIBS) $(LINK_$(CONFIG)) $(PKG_LIBS) -lm -ldl -lpthread
 
 RING := $(wildcard sim/virtio/ring_*.c)
 # Lowest first: a room includes only rooms before it in this list (scripts/tidy checks that).
@@ -44,12 +44,25 @@ ROOMS ?= base engine memory explore notify kvm virtio datapath guest vhost vmm m
 	record trace script
 LIB_SRC := $(wildcard $(ROOMS:%=sim/%/*.c))
 CLI_SRC := $(wildcard sim/cli/*.c)
+
+# Linux's ring code (sim/datapath/linux/): LINUX_SRC is a kernel tree or a tarball of one, found by
+# itself where Debian's linux-source package is installed; "none" builds without.
+LINUX_SRC ?= $(lastword $(sort $(wildcard /usr/src/linux-source-*.tar.xz)))
+ifeq ($(filter-out none,$(LINUX_SRC)),)
+LINUX_OBJ :=
+else
+ifeq ($(wildcard $(LINUX_SRC)),)
+$(error LINUX_SRC=$(LINUX_SRC): there is no such file or folder; "none" builds without Linux)
+endif
+LINUX_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard sim/datapath/linux/*.c))
+LINUX_LIBS := -Wl,-u,datapath_linux
+endif
 ASM_SRC := $(wildcard $(ROOMS:%=sim/%/*.S))
 TEST_SRC := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(ASM_SRC:%.S=$(BUILD)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(ASM_SRC:%.S=$(BUILD)/%.o) $(LINUX_OBJ)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
@@ -70,6 +83,31 @@ $(BUILD)/sim/memory/access_tsan.o: OPT_asan := -O1 -g
 $(BUILD)/sim/memory/access_tsan.o: OPT_ubsan := -O1 -g
 $(RING:%.c=$(BUILD)/%.o): ALL_CFLAGS += -fsanitize=thread
 
+# The kernel's files are instrumented as ring code is, and compiled as the kernel compiles them in
+# what matters.  Their names stay in the library: a plugin may bring the same ones.
+LINUX_DIR := build/linux-source
+LINUX_RING := $(filter-out %/linux_ring.o,$(LINUX_OBJ))
+$(LINUX_OBJ): $(BUILD)/linux-source
+$(LINUX_OBJ): ALL_CFLAGS += -fvisibility=hidden
+$(LINUX_RING): OPT_asan := -O1 -g
+$(LINUX_RING): OPT_ubsan := -O1 -g
+$(LINUX_RING): ALL_CFLAGS += -fsanitize=thread $(TSAN_VOLATILE) -fno-strict-aliasing -D__KERNEL__ \
+	-isystem $(LINUX_DIR)/stub -isystem $(LINUX_DIR) -isystem $(LINUX_DIR)/include \
+	-isystem $(LINUX_DIR)/include/uapi
+TSAN_VOLATILE := $(if $(findstring clang,$(CC)),-mllvm -tsan-distinguish-volatile=1,--param \
+	tsan-distinguish-volatile=1)
+
+# Changes when the kernel's source does: then what is built from it, or was, is not up to date.
+$(BUILD)/linux-source: FORCE
+	@mkdir -p $(@D)
+	@if [ -n "$(LINUX_OBJ)" ]; then \
+		scripts/linux-source.sh $(LINUX_SRC) $(LINUX_DIR) && from=$(LINUX_DIR)/from; \
+	else \
+		from=/dev/null; \
+	fi && { cmp -s $$from $@ || cp $$from $@; }
+.PHONY: FORCE
+FORCE:
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
@@ -81,9 +119,9 @@ $(BUILD)/%.o: %.S Makefile
 $(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' \
 	-DRINGSIDE_COMMIT='"$(COMMIT)"'
 
-$(BUILD)/libringside.a: $(LIB_OBJ)
+$(BUILD)/libringside.a: $(LIB_OBJ) $(BUILD)/linux-source
 	@rm -f $@
-	ar rcs $@ $^
+	ar rcs $@ $(LIB_OBJ)
 
 # Inline-assembly barriers in ring code would be there for the processor and for no memory model.
 $(BUILD)/barriers.checked: $(LIB_OBJ) scripts/check-barriers.sh

@@ -11,9 +11,11 @@ build="gcc make pkg-config libc6-dev libsqlite3-dev libyaml-dev liblua5.4-dev li
 build="$build libdw-dev"
 run="sqlite3 gnuplot-nox lua5.4 git"
 check="libcmocka-dev lua-check clang libclang-rt-14-dev xz-utils"
+# Linux's ring code, for the linux datapath.  Without it that is not built and its tests skip.
+optional="linux-source-6.1"
 
 if [ "${1:-}" = --list ]; then
-	echo "$build $run $check" | tr ' ' '\n'
+	echo "$build $run $check $optional" | tr ' ' '\n'
 	exit 0
 fi
 
@@ -29,15 +31,28 @@ done
 if command -v gnuplot >/dev/null 2>&1; then
 	missing=$(echo "$missing" | sed 's/ gnuplot-nox//')
 fi
-[ -n "$missing" ] || exit 0
+# Any kernel's source will do, and where apt knows of none there is nothing to try.
+if [ -n "${LINUX_SRC:-}" ] || ls /usr/src/linux-source-*.tar.xz >/dev/null 2>&1 ||
+	! apt-cache show $optional >/dev/null 2>&1; then
+	optional=
+fi
+[ -n "$missing$optional" ] || exit 0
 
 sudo=
 if [ "$(id -u)" -ne 0 ]; then
 	if ! command -v sudo >/dev/null 2>&1; then
+		[ -n "$missing" ] || exit 0
 		echo "ringside: please install:$missing" >&2
 		exit 1
 	fi
 	sudo=sudo
+fi
+if [ -z "$missing" ]; then
+	echo "ringside: installing $optional (optional)" >&2
+	${sudo:+sudo -n} env DEBIAN_FRONTEND=noninteractive apt-get install -y \
+		--no-install-recommends $optional \
+		>/dev/null 2>&1 || echo "ringside: $optional could not be installed; going on" >&2
+	exit 0
 fi
 echo "ringside: installing$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
@@ -49,3 +64,5 @@ if ! $sudo apt-get update >"$log" 2>&1 ||
 	exit 1
 fi
 rm -f "$log"
+# Once what is needed is there; apt knows more after the update, too.
+[ -z "$optional" ] || exec "$0"

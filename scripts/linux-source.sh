@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Take what the linux datapath is built from out of a kernel's source, unmodified:
+#
+#	scripts/linux-source.sh SOURCE TO
+#
+# SOURCE is a kernel tree, or a tarball of one (/usr/src/linux-source-6.1.tar.xz).  TO is made anew:
+#
+#	TO/drivers/…  TO/include/…   copies: virtio_ring.c, vringh.c and the virtio headers
+#	TO/stub/…                    for each other header they include, one that includes our shim
+#	TO/stub/linux/version.h      as a kernel's build makes it
+#	TO/version                   6.1.192
+#
+# Does nothing when TO was made from the same SOURCE as it is now: reading a whole tarball takes
+# seconds.
+set -eu
+
+source=$1
+to=$2
+paths='Makefile drivers/virtio/virtio_ring.c drivers/vhost/vringh.c include/linux/virtio*.h
+include/linux/vringh.h include/uapi/linux/virtio_*.h'
+
+# A tree is edited, a tarball is only replaced.
+if [ -d "$source" ]; then
+	from="$source $(cd "$source" && cat $paths 2>/dev/null | cksum)"
+else
+	from="$source $(stat -L -c %Y "$source")"
+fi
+[ "$(cat "$to/from" 2>/dev/null)" != "$from" ] || exit 0
+
+rm -rf "$to"
+mkdir -p "$to"
+if [ -d "$source" ]; then
+	(cd "$source" && tar -cf - $paths) | tar -xf - -C "$to"
+else
+	set -f
+	case $source in
+	*.xz) unpack='xz -T0 -d' ;;
+	*.gz | *.tgz) unpack='gzip -d' ;;
+	*) unpack=cat ;;
+	esac
+	set -- $paths
+	# One component is the tarball's own folder.
+	members=
+	for p in "$@"; do
+		members="$members */$p"
+	done
+	$unpack <"$source" | tar -xf - -C "$to" --strip-components=1 --wildcards \
+		--no-wildcards-match-slash $members
+	set +f
+fi
+
+for needed in drivers/virtio/virtio_ring.c drivers/vhost/vringh.c include/linux/virtio.h; do
+	if [ ! -f "$to/$needed" ]; then
+		echo "ringside: $source has no $needed: not a kernel's source" >&2
+		exit 1
+	fi
+done
+
+number() {
+	sed -n "s/^$1 = *\([0-9]*\).*/\1/p" "$to/Makefile" | head -n 1
+}
+major=$(number VERSION) minor=$(number PATCHLEVEL) sub=$(number SUBLEVEL)
+echo "$major.$minor.${sub:-0}" >"$to/version"
+
+# What is included and was not taken.
+find "$to/drivers" "$to/include" -name '*.[ch]' -exec \
+	sed -n 's,^# *include *<\([a-z]*/[^>]*\)>.*,\1,p' {} + | sort -u |
+	while read -r header; do
+		[ ! -f "$to/include/$header" ] && [ ! -f "$to/include/uapi/$header" ] || continue
+		mkdir -p "$to/stub/$(dirname "$header")"
+		echo '#include "datapath/linux/kernel.h"' >"$to/stub/$header"
+	done
+mkdir -p "$to/stub/linux"
+cat >"$to/stub/linux/version.h" <<END
+#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))
+#define LINUX_VERSION_CODE KERNEL_VERSION($major, $minor, ${sub:-0})
+#define LINUX_VERSION_TEXT "$(cat "$to/version")"
+END
+echo "$from" >"$to/from"
