@@ -116,6 +116,9 @@ $(BUILD)/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+# Its text is in the program.
+$(BUILD)/sim/script/litmus_prelude.o: sim/script/litmus_prelude.h
+
 $(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' \
 	-DRINGSIDE_COMMIT='"$(COMMIT)"'
 

@@ -47,6 +47,8 @@ command_test(const struct options *o, struct error *err);
 int
 command_diagnose(const struct options *o, struct error *err);
 int
+command_litmus(const struct options *o, struct error *err);
+int
 command_import(const struct options *o, struct error *err);
 int
 command_merge(const struct options *o, struct error *err);

@@ -54,6 +54,17 @@ const struct command command_table[] = {
 	  "was lost.",
 	  "strategy depth bound memory datapath runs time seed set machine quiet", 1, 1,
 	  command_diagnose },
+	{ "litmus", "FILE.litmus…", "run litmus tests of the Linux kernel's memory model",
+	  "Compiles the processes of each C litmus test, runs all their executions under the "
+	  "memory model\n"
+	  "(default tso), and prints the final states in the form of herd. (incomplete) says "
+	  "that a budget\n"
+	  "ended it, (broken dependency) that the condition is met only where the weak model "
+	  "ignores an\n"
+	  "address, data or control dependency. With --expect the \"Result:\" of the test's "
+	  "comment is\n"
+	  "compared: exit status 1 if something happens that it forbids.",
+	  "memory strategy bound depth seed runs time expect quiet", 1, -1, command_litmus },
 	{ "import", "TRACE", "read a recording of a real system",
 	  "Recognises the format, prints what was understood and what was skipped, and records it.",
 	  "format db quiet", 1, 1, command_import },

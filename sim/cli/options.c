@@ -70,6 +70,8 @@ static const struct option_info option_table[] = {
 	{ "lines", "N", "lines a picture may take; default 40", OPTION_COUNT, AT(lines) },
 	{ "columns", "N", "columns a picture may take; default 100", OPTION_COUNT, AT(columns) },
 	{ "out", "FILE", "file to write", OPTION_TEXT, AT(out) },
+	{ "expect", NULL, "compare with the result that the test's comment names", OPTION_FLAG,
+	  AT(expect) },
 	{ "tap", NULL, "results as TAP", OPTION_FLAG, AT(tap) },
 	{ "junit", "FILE", "write results as JUnit XML, too", OPTION_TEXT, AT(junit) },
 	{ "jobs", "N", "processes at a time; default 1", OPTION_COUNT, AT(jobs) },
@@ -192,6 +194,8 @@ parse_value(struct options *o, const struct option_info *i, char *text, struct e
 		*(bool *)field = true;
 		return 0;
 	case OPTION_TEXT:
+		o->strategy_given |= i->offset == AT(strategy);
+		o->memory_given |= i->offset == AT(memory);
 		*(const char **)field = text;
 		return 0;
 	case OPTION_COUNT:

@@ -26,7 +26,8 @@ struct options {
 	unsigned depth, bound; /* of strategies */
 	bool bound_delays;
 	bool quiet, tap, keep_going, help, globals;
-	bool seed_given;
+	bool expect;
+	bool seed_given, strategy_given, memory_given;
 	const char *set_name[OPTIONS_SETS_MAX]; /* --set, in order; the strings are changed argv */
 	const char *set_value[OPTIONS_SETS_MAX];
 	unsigned sets;
