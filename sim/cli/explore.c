@@ -56,6 +56,7 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 	f.steps = sr->steps_after;
 	f.time_ns = sr->time_ns;
 	file_name(x, name, sizeof(name));
+	session_explain(x->s, &f);
 	ret = session_replay_log(x->s, &f.schedule, &f.trail, &log, x->err);
 	/* A run has one stream of events: that of the first failure. */
 	if (!ret && !x->written)
@@ -66,7 +67,7 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 		ret = -1;
 	x->written++;
 	if (!ret) {
-		struct failure_report r = { &found->finding, &f.schedule, &log, name };
+		struct failure_report r = { &found->finding, &f.schedule, &log, name, &f };
 
 		if (!x->o->quiet && x->written > 1)
 			printf("\n");

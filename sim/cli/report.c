@@ -2,12 +2,14 @@
 /* What a failing exploration says: short enough for a mail, complete enough to do it again. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/runner.h"
 #include "explore/lanes.h"
 
 #define FOLD_COLUMNS 72
+#define COLUMNS_DEFAULT 100u
 
 /*
  * "key: value" with the value folded: mail programs break long lines, schedule_parse() skips
@@ -25,6 +27,46 @@ print_folded(FILE *to, const char *key, const char *value)
 		column++;
 	}
 	fputc('\n', to);
+}
+
+/* A paragraph of words; lines after the first begin with four blanks. */
+static void
+print_wrapped(FILE *to, unsigned columns, const char *text)
+{
+	unsigned column = 0;
+
+	while (*text) {
+		size_t bytes = strcspn(text, " ");
+		unsigned width = 0;
+
+		for (size_t i = 0; i < bytes; i++)
+			width += ((unsigned char)text[i] & 0xc0) != 0x80;
+		if (column && column + 1 + width > columns)
+			column = (unsigned)fprintf(to, "\n   ") - 1;
+		column += (unsigned)fprintf(to, "%s", column ? " " : "") + width;
+		fprintf(to, "%.*s", (int)bytes, text);
+		text += bytes;
+		text += strspn(text, " ");
+	}
+	fputc('\n', to);
+}
+
+static void
+print_critical(const struct failure *f, unsigned columns, FILE *to)
+{
+	static const char *const which[] = { "first", "second" };
+	char text[2000];
+
+	if (!f->critical)
+		return;
+	snprintf(text, sizeof(text), "critical pair: %s", f->critical);
+	print_wrapped(to, columns, text);
+	for (int i = 0; i < 2; i++) {
+		if (!f->critical_stack[i] || !*f->critical_stack[i])
+			continue;
+		snprintf(text, sizeof(text), "  %s: %s", which[i], f->critical_stack[i]);
+		print_wrapped(to, columns, text);
+	}
 }
 
 void
@@ -50,6 +92,8 @@ failure_report_print(struct session *s, const struct options *o, const struct fa
 	fprintf(to, "\n");
 	print_folded(to, "schedule", line);
 	fprintf(to, "digest: %016" PRIx64 "\n", r->schedule->digest);
+	if (r->failure)
+		print_critical(r->failure, o->columns ? o->columns : COLUMNS_DEFAULT, to);
 	if (r->file)
 		fprintf(to, "replay: ringside replay %s\n", r->file);
 	free(line);

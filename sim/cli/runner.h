@@ -77,6 +77,17 @@ void
 session_failure(struct session *s, const struct options *o, const struct finding *finding,
 		const struct schedule *schedule, struct failure *f);
 
+/*
+ * Explain a failure: its keyed picks, its critical pair, the build of the linked code.  What @f has
+ * of it already stays.  Runs the world: names of another run's events come before or are lost.
+ */
+void
+session_explain(struct session *s, struct failure *f);
+
+/* Build ids of the program and of the plugins that were met. */
+void
+session_build(char *text, size_t size);
+
 /* Exit status of a verdict. */
 int
 runner_exit(enum verdict v);
@@ -112,6 +123,7 @@ struct failure_report {
 	const struct schedule *schedule;
 	const struct event_log *log;
 	const char *file; /* the failure file, null if there is none */
+	const struct failure *failure; /* explained */
 };
 void
 failure_report_print(struct session *s, const struct options *o, const struct failure_report *r,

@@ -26,7 +26,7 @@ show_lanes(struct session *s, struct failure *f, const struct event_log *log,
 				    .columns_max = o->columns,
 				    .time = s->scenario.mode == WORLD_TIMED,
 				    .finding = &f->finding };
-	struct failure_report report = { &f->finding, &f->schedule, log, NULL };
+	struct failure_report report = { &f->finding, &f->schedule, log, NULL, f };
 	struct lanes lanes;
 
 	if (!html) {
@@ -90,6 +90,7 @@ command_show(const struct options *o, struct error *err)
 	if (failure_open(o->args[0], &f, err))
 		return EXIT_USAGE;
 	if (!session_open_failure(&s, &f, o, err)) {
+		session_explain(&s, &f);
 		if (session_replay_log(&s, &f.schedule, NULL, &log, err))
 			status = EXIT_DIVERGED;
 		else if (!show_to(&s, &f, &log, o, (enum show_format)format, err))

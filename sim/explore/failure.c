@@ -25,6 +25,7 @@ void
 failure_free(struct failure *f)
 {
 	free(f->version);
+	free(f->build);
 	free(f->scenario);
 	free(f->variant);
 	for (size_t i = 0; i < f->param_count; i++) {
@@ -37,6 +38,12 @@ failure_free(struct failure *f)
 	free(f->datapath);
 	schedule_free(&f->schedule);
 	trail_free(&f->trail);
+	pick_keys_free(&f->keys);
+	free(f->critical);
+	free(f->critical_stack[0]);
+	free(f->critical_stack[1]);
+	schedule_free(&f->passing);
+	free(f->expect);
 	failure_init(f);
 }
 
@@ -150,6 +157,30 @@ write_trail(const struct failure *f, FILE *out)
 	free(text);
 }
 
+/* What explains it, and what survives a change of the code. */
+static void
+write_explained(const struct failure *f, FILE *out)
+{
+	char text[KEYED_TEXT_MAX];
+
+	write_optional(out, "build", f->build);
+	for (size_t i = 0; i < f->keys.count; i++) {
+		pick_key_print(&f->keys.key[i], text, sizeof(text));
+		write_text(out, "at", text);
+	}
+	write_optional(out, "critical", f->critical);
+	for (int i = 0; i < 2; i++)
+		if (f->critical_stack[i])
+			write_text(out, "critical-stack", f->critical_stack[i]);
+	if (f->passing.choices) {
+		char *passing = schedule_print(&f->passing);
+
+		write_word(out, "passing", passing);
+		free(passing);
+	}
+	write_optional(out, "expect", f->expect);
+}
+
 int
 failure_write(const struct failure *f, FILE *out, struct error *err)
 {
@@ -174,6 +205,7 @@ failure_write(const struct failure *f, FILE *out, struct error *err)
 		f->steps, f->time_ns);
 	write_word(out, "schedule", schedule);
 	write_trail(f, out);
+	write_explained(f, out);
 	fputs("end: ringside-failure\n", out);
 	free(schedule);
 	if (fflush(out) || ferror(out))

@@ -21,6 +21,12 @@
  *	time_ns: 0
  *	schedule: rs1:12a1/3,5a1/2:61:9f3c0d6b5a3e1f77
  *	trail: 1:Qm0fZ…
+ *	build: 5f3c0d6b…                    (build ids of the linked code, site.h)
+ *	at: device | store vq0.used.flags | …   (one for each pick: keyed.h)
+ *	critical: vq0.used.flags = 0 (device, ring_split_device.c:88) before …
+ *	critical-stack: split_enable_notify ring_split_device.c:88 <- …   (two)
+ *	passing: rs1:…                      (the other order of the critical pair)
+ *	expect: ok                          (of a corpus: what a tolerant replay ends with)
  *	end: ringside-failure
  *
  * One `key: value` a line.  A line that begins with a space goes on with the value before it: long
@@ -45,6 +51,7 @@
 
 #include "base/error.h"
 #include "engine/world.h"
+#include "explore/keyed.h"
 #include "explore/replay.h"
 #include "explore/schedule.h"
 #include "explore/verdict.h"
@@ -61,6 +68,7 @@ struct failure_param {
 /* Texts are owned (malloc) and null where the file has none. */
 struct failure {
 	char *version; /* of the Ringside that wrote it, and its commit */
+	char *build;
 	char *scenario; /* path, as given on the command line */
 	char *variant;
 	struct failure_param *params;
@@ -76,6 +84,11 @@ struct failure {
 	int64_t time_ns;
 	struct schedule schedule; /* with the digest */
 	struct trail trail;
+	struct pick_keys keys; /* none, or one for each pick */
+	char *critical; /* critical_text() */
+	char *critical_stack[2];
+	struct schedule passing; /* has choices if there is one */
+	char *expect; /* a verdict's word; null: the recorded one */
 };
 
 void

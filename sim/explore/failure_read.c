@@ -248,6 +248,47 @@ read_trail(struct reader *r, void *field)
 }
 
 static int
+read_at(struct reader *r, void *field)
+{
+	struct pick_key key;
+	struct error what;
+	char *text = NULL;
+	int result;
+
+	if (read_string(r, &text))
+		return -1;
+	result = pick_key_parse(&key, text, &what);
+	if (result)
+		fail_value(r, what.text);
+	else if (((struct pick_keys *)field)->count == KEYED_PICKS_MAX)
+		result = fail_value(r, "too many picks");
+	else
+		pick_keys_add(field, &key);
+	free(text);
+	return result;
+}
+
+static int
+read_stack(struct reader *r, void *field)
+{
+	char **stack = field;
+
+	if (stack[0] && stack[1])
+		return fail_value(r, "a pair has two stacks");
+	return read_string(r, stack[0] ? &stack[1] : &stack[0]);
+}
+
+static int
+read_expect(struct reader *r, void *field)
+{
+	int v = read_word(r, verdict_name, VERDICT_COUNT);
+
+	if (v >= 0)
+		failure_set(field, verdict_name[v]);
+	return v < 0 ? -1 : 0;
+}
+
+static int
 read_end(struct reader *r, void *field)
 {
 	(void)field;
@@ -265,6 +306,7 @@ static const struct key {
 } keys[] = {
 	{ FIRST_KEY, read_format, 0, true, false },
 	{ "version", read_string, offsetof(struct failure, version), false, false },
+	{ "build", read_string, offsetof(struct failure, build), false, false },
 	{ "scenario", read_string, offsetof(struct failure, scenario), true, false },
 	{ "variant", read_string, offsetof(struct failure, variant), false, false },
 	{ "param", read_param, 0, false, true },
@@ -283,6 +325,11 @@ static const struct key {
 	{ "time_ns", read_time, offsetof(struct failure, time_ns), false, false },
 	{ "schedule", read_schedule, offsetof(struct failure, schedule), true, false },
 	{ "trail", read_trail, offsetof(struct failure, trail), false, false },
+	{ "at", read_at, offsetof(struct failure, keys), false, true },
+	{ "critical", read_string, offsetof(struct failure, critical), false, false },
+	{ "critical-stack", read_stack, offsetof(struct failure, critical_stack), false, true },
+	{ "passing", read_schedule, offsetof(struct failure, passing), false, false },
+	{ "expect", read_expect, offsetof(struct failure, expect), false, false },
 	{ "end", read_end, 0, false, false },
 };
 #define KEYS (sizeof(keys) / sizeof(*keys))

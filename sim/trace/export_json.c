@@ -51,6 +51,10 @@ print_failure(const struct failure *f, FILE *out)
 	member(out, "datapath", f->datapath);
 	member(out, "schedule", schedule);
 	member(out, "version", f->version);
+	member(out, "build", f->build);
+	member(out, "critical", f->critical);
+	member(out, "critical_first", f->critical_stack[0]);
+	member(out, "critical_second", f->critical_stack[1]);
 	fprintf(out, ",\n \"seed\":\"%" PRIu64 "\",\"steps\":%" PRIu64 "}", f->seed, f->steps);
 	free(schedule);
 }
