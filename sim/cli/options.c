@@ -38,7 +38,8 @@ static const struct option_info option_table[] = {
 	  AT(depth) },
 	{ "bound", "N", "bounded: preemptions of a schedule, dN: delays; default 2", OPTION_BOUND,
 	  AT(bound) },
-	{ "memory", "MODEL", "memory model of shared accesses: sc", OPTION_TEXT, AT(memory) },
+	{ "memory", "MODEL", "memory model: sc, tso, weak; default: what the variant says",
+	  OPTION_TEXT, AT(memory) },
 	{ "datapath", "NAME[,NAME]", "ring code, of driver and device: native, linux, ./FILE.so",
 	  OPTION_TEXT, AT(datapath) },
 	{ "runs", "N", "schedules to try; default: what the variant says, all for bounded",
@@ -231,7 +232,6 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv,
 			       .seed = 1,
 			       .jobs = 1,
 			       .strategy = "random",
-			       .memory = "sc",
 			       .depth = STRATEGY_DEPTH_DEFAULT,
 			       .bound = STRATEGY_BOUND_DEFAULT };
 	for (unsigned i = 0; i < OPTIONS_ALL; i++)

@@ -61,20 +61,12 @@ runner_exit(enum verdict v)
 /* --- sessions --------------------------------------------------------------------------------- */
 
 static int
-check_models(const struct options *o, struct error *err)
-{
-	if (strcmp(o->memory, "sc"))
-		return error_set(err, "--memory %s: there is only: sc", o->memory);
-	return 0;
-}
-
-static int
 begin(struct session *s, const char *path, const char *variant, const struct options *o,
       struct error *err)
 {
 	*s = (struct session){ 0 };
 	watchdog_start();
-	if (check_models(o, err) || scenario_load(path, &s->scenario, err))
+	if (scenario_load(path, &s->scenario, err))
 		return -1;
 	s->variant = scenario_find_variant(&s->scenario, variant, err);
 	if (!s->variant)
@@ -89,7 +81,7 @@ begin(struct session *s, const char *path, const char *variant, const struct opt
 static int
 set_up(struct session *s, const struct options *o, struct error *err)
 {
-	struct scenario_set_up how = { .machine = o->machine };
+	struct scenario_set_up how = { .machine = o->machine, .memory = o->memory };
 	struct datapath_choice datapath;
 
 	if (o->datapath) {
@@ -137,6 +129,8 @@ session_open_failure(struct session *s, const struct failure *f, const struct op
 
 	if (!with.datapath)
 		with.datapath = f->datapath;
+	if (!with.memory)
+		with.memory = f->memory;
 
 	for (size_t i = 0; !ret && i < f->param_count; i++)
 		ret = scenario_values_set(&s->values, &s->scenario, f->params[i].name,
@@ -191,7 +185,7 @@ session_info(struct session *s, const struct options *o, const char *strategy)
 		.scenario = s->scenario.path,
 		.variant = s->variant->name,
 		.strategy = strategy,
-		.memory = o->memory,
+		.memory = memory_model_name[memory_model_of(s->w)],
 		.datapath = datapath_text(s->w),
 		.expected = verdict_name[s->variant->expect],
 		.version = runner_version(),
@@ -213,7 +207,7 @@ session_failure(struct session *s, const struct options *o, const struct finding
 		failure_add_param(f, s->scenario.param[i].name, s->values.value[i]);
 	f->seed = o->seed;
 	failure_set(&f->strategy, o->strategy);
-	failure_set(&f->memory, o->memory);
+	failure_set(&f->memory, memory_model_name[memory_model_of(s->w)]);
 	failure_set(&f->datapath, datapath_text(s->w));
 	f->mode = s->scenario.mode;
 	f->finding = *finding;

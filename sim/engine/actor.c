@@ -106,7 +106,17 @@ arrive(struct world *w, struct actor *a)
 	w->step++;
 	if (a->wake_ns > w->now)
 		w->now = a->wake_ns;
+	if (__builtin_expect(a->memory != 0, 0))
+		w->memory->arrive(w, a);
 	watch_step(w, actor_process(a));
+}
+
+/* @self stops running, for whatever reason. */
+static inline void
+depart(struct world *w, struct actor *self)
+{
+	if (__builtin_expect(self->memory != 0, 0))
+		w->memory->leave(w, self);
 }
 
 /* An actor that comes here too deep in its stack has overflowed it, or is about to. */
@@ -135,6 +145,7 @@ switch_to_host(struct world *w, struct actor *self)
 _Noreturn void
 actor_abandon(struct world *w, struct actor *self)
 {
+	depart(w, self);
 	switch_to_host(w, self);
 	must(!"an actor that was abandoned was run");
 	__builtin_unreachable();
@@ -177,9 +188,33 @@ actor_enter(struct world *w, struct actor *a)
 static __attribute__((noinline)) void
 park(struct world *w, struct actor *self, enum choice_kind kind, bool at_point)
 {
+	depart(w, self);
 	w->parked_kind = (uint8_t)kind;
 	w->parked_at_point = at_point;
 	switch_to_host(w, self);
+}
+
+/*
+ * The host's loop as far as it makes buffered stores visible, without going there: the entry that
+ * is picked in the end.  UINT32_MAX: the loop has something else to do.
+ */
+static uint32_t
+flush_picked(struct world *w, struct actor *self, uint32_t pick)
+{
+	w->current = NULL;
+	while (w->ready[(w->ready_first + pick) & (w->ready_capacity - 1)].fn == actor_flush) {
+		struct actor *of = ready_take(w, pick).arg;
+
+		w->step++;
+		actor_flush(w, of);
+		if (!w->ready_count || w->stop || w->step >= w->steps_max)
+			return UINT32_MAX;
+		pick = world_choose(w, w->ready_count, CHOICE_TIE);
+		if (w->stop)
+			return UINT32_MAX;
+	}
+	w->current = self;
+	return pick;
 }
 
 /*
@@ -190,13 +225,19 @@ static inline void
 switch_away(struct world *w, struct actor *self, uint32_t pick)
 {
 	struct ready *r = &w->ready[(w->ready_first + pick) & (w->ready_capacity - 1)];
-	struct actor *to = r->arg;
+	struct actor *to;
 
+	depart(w, self);
 	if (__builtin_expect(r->fn != NULL, 0)) {
-		w->picked = pick + 1;
-		switch_to_host(w, self);
-		return;
+		pick = flush_picked(w, self, pick);
+		r = &w->ready[(w->ready_first + pick) & (w->ready_capacity - 1)];
+		if (pick == UINT32_MAX || r->fn) {
+			w->picked = pick + 1;
+			switch_to_host(w, self);
+			return;
+		}
 	}
+	to = r->arg;
 	ready_take(w, pick);
 	to->queued = false;
 	arrive(w, to);
@@ -214,11 +255,11 @@ actor_leave(struct world *w)
 			world_fail(w, "set-up may not wait or sleep: do that in an actor");
 		switch_to_host(w, self);
 	}
-	if (self->pending_size)
-		w->settle(w, self);
+	memory_settle(w, self);
 	if (w->step >= w->steps_max)
 		world_stop(w, STOP_STEPS);
 	if ((!w->ready_count && !world_advance(w)) || w->stop) {
+		depart(w, self);
 		switch_to_host(w, self);
 		return;
 	}
@@ -233,25 +274,23 @@ actor_leave(struct world *w)
 }
 
 void
-actor_point(struct world *w)
+actor_access_point(struct world *w)
 {
 	struct actor *self = w->current;
+	uint32_t k = 0;
 
-	if (!self || w->in_setup)
-		return;
-	if (self->pending_size)
-		w->settle(w, self);
+	memory_settle(w, self);
 	if (++w->step >= w->steps_max)
 		world_stop(w, STOP_STEPS);
-
-	if (__builtin_expect(w->host->parks, 0) && w->ready_count) {
-		ready_push_actor(w, self);
-		park(w, self, CHOICE_ACTOR, true);
-		return;
+	/* With nothing ready but its own flush nobody could tell whether that came first. */
+	if (w->ready_count > (self->memory >= ACTOR_BUFFERED)) {
+		if (__builtin_expect(w->host->parks, 0)) {
+			ready_push_actor(w, self);
+			park(w, self, CHOICE_ACTOR, true);
+			return;
+		}
+		k = world_ask(w, w->ready_count + 1, CHOICE_ACTOR);
 	}
-
-	uint32_t k = w->ready_count ? world_ask(w, w->ready_count + 1, CHOICE_ACTOR) : 0;
-
 	if (!k) {
 		watch_step(w, actor_process(self));
 		return;
@@ -261,14 +300,120 @@ actor_point(struct world *w)
 }
 
 void
+actor_point(struct world *w)
+{
+	if (!w->current || w->in_setup)
+		return;
+	memory_sync(w, false);
+	actor_access_point(w);
+}
+
+/* Bring the flush of @self to the head of the queue: it is what an actor that waits for it does. */
+static void
+flush_first(struct world *w, const struct actor *self)
+{
+	uint32_t mask = w->ready_capacity - 1;
+	struct ready *head = &w->ready[w->ready_first & mask];
+
+	for (uint32_t i = 0; i < w->ready_count; i++) {
+		struct ready *r = &w->ready[(w->ready_first + i) & mask];
+
+		if (r->fn == actor_flush && r->arg == self) {
+			struct ready flush = *r;
+
+			*r = *head;
+			*head = flush;
+			return;
+		}
+	}
+	must(!"an actor with buffered stores has no flush in the queue");
+}
+
+void
+actor_drain(struct world *w)
+{
+	struct actor *self = w->current;
+
+	memory_settle(w, self);
+	if (self->memory < ACTOR_BUFFERED)
+		return;
+	if (++w->step >= w->steps_max)
+		world_stop(w, STOP_STEPS);
+	flush_first(w, self);
+	self->draining = true;
+	if (__builtin_expect(w->host->parks, 0) && w->ready_count > 1)
+		park(w, self, CHOICE_ACTOR, false);
+	else
+		switch_away(w, self, world_choose(w, w->ready_count, CHOICE_ACTOR));
+	self->draining = false;
+}
+
+void
+actor_flush(struct world *w, void *actor)
+{
+	watch_step(w, ready_process(&(struct ready){ actor_flush, actor }));
+	w->memory->flush(w, actor);
+}
+
+/* Told to a watch without an effect: what a flush does to others shows as its access. */
+static void
+watch_flush(struct world *w, struct process p)
+{
+	struct step_watch *watch = w->host->watch;
+
+	if (__builtin_expect(watch != NULL, 0))
+		watch->woke(watch, w, p);
+}
+
+void
+actor_buffered_more(struct world *w, struct actor *a)
+{
+	if (a->memory < ACTOR_BUFFERED) {
+		ready_push(w, actor_flush, a);
+		watch_flush(w, ready_process(&(struct ready){ actor_flush, a }));
+	}
+	a->memory += ACTOR_BUFFERED;
+}
+
+/* What an actor that drains does next is the dullest answer. */
+static void
+ready_push_head(struct world *w, ready_fn fn, struct actor *a)
+{
+	if (w->ready_count == w->ready_capacity)
+		ready_grow(w);
+	w->ready[--w->ready_first & (w->ready_capacity - 1)] = (struct ready){ fn, a };
+	w->ready_count++;
+	w->ready_hash += ready_hash_of(fn, a);
+}
+
+void
+actor_buffered_less(struct world *w, struct actor *a)
+{
+	a->memory -= ACTOR_BUFFERED;
+	if (a->memory >= ACTOR_BUFFERED) {
+		if (a->draining)
+			ready_push_head(w, actor_flush, a);
+		else
+			ready_push(w, actor_flush, a);
+	} else if (a->draining) {
+		watch_flush(w, actor_process(a));
+		if (a->holds) {
+			a->woken_held = true;
+		} else {
+			a->queued = true;
+			ready_push_head(w, NULL, a);
+		}
+	}
+}
+
+void
 actor_yield(struct world *w)
 {
 	struct actor *self = w->current;
 
 	if (!self || w->in_setup)
 		return;
-	if (self->pending_size)
-		w->settle(w, self);
+	memory_settle(w, self);
 	if (w->step + 1 >= w->steps_max) {
 		w->step++;
 		world_stop(w, STOP_STEPS);
@@ -361,6 +506,8 @@ actor_create(struct world *w, const char *name, actor_fn fn, void *arg, size_t s
 	a->sp = switch_prepare(a->stack, bytes, a->id % STACK_COLOURS * STACK_COLOUR_BYTES,
 			       actor_main, a);
 	a->state = ACTOR_READY;
+	memory_sync(w, true);
+	memory_woke(w, a);
 	ready_push_actor(w, a);
 	watch_woke(w, actor_process(a));
 	emit(w, EV_ACTOR_CREATE, a->id, a->name);
@@ -374,6 +521,7 @@ actor_make_ready(struct actor *a)
 {
 	a->state = ACTOR_READY;
 	watch_woke(a->world, actor_process(a));
+	memory_woke(a->world, a);
 	if (a->holds)
 		a->woken_held = true;
 	else
@@ -430,14 +578,19 @@ actor_work(struct world *w, int64_t ns)
 {
 	if (w->mode == WORLD_TIMED && ns > 0)
 		sleep_for(w, ns, false);
-	else
-		actor_point(w);
+	else if (w->current && !w->in_setup)
+		actor_access_point(w);
 }
 
 void
 actor_hold(struct actor *a)
 {
-	world_effect(a->world);
+	struct world *w = a->world;
+
+	world_effect(w);
+	/* Same CPU: what runs in its place comes after it in program order. */
+	if (w->memory && w->memory->hold)
+		w->memory->hold(w, a);
 	if (a->holds++ == 0 && a->queued) {
 		must(ready_remove(a->world, NULL, a));
 		watch_stopped(a->world, actor_process(a));
@@ -451,6 +604,8 @@ actor_release(struct actor *a)
 {
 	must(a->holds);
 	world_effect(a->world);
+	memory_sync(a->world, true);
+	memory_woke(a->world, a);
 	if (--a->holds == 0 && a->woken_held) {
 		a->woken_held = false;
 		watch_woke(a->world, actor_process(a));

@@ -93,8 +93,8 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 {
 	if (w->buffered == EVENT_BUFFER_COUNT)
 		fold_buffer(w);
-	if (w->current && w->current->pending_size)
-		w->settle(w, w->current);
+	if (w->current)
+		memory_settle(w, w->current);
 
 	struct event *ev = &w->host->buffer[w->buffered++];
 

@@ -24,6 +24,7 @@ timer_due(struct world *w, void *arg)
 void
 timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 {
+	memory_sync(w, true);
 	timer_cancel(w, t);
 	t->at_ns = w->now + (delay_ns > 0 ? delay_ns : 0);
 	t->bound = bound;

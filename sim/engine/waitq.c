@@ -83,6 +83,7 @@ waitq_wake_one(struct world *w, struct waitq *q)
 	struct actor *a = q->first;
 
 	world_effect(w); /* that nobody waits is news, too */
+	memory_sync(w, true); /* also with nobody there: locks are released so */
 	if (!a)
 		return false;
 	unlink_actor(q, a);

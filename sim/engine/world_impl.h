@@ -38,6 +38,17 @@ struct observer {
 
 enum timer_state { TIMER_IDLE, TIMER_HEAP, TIMER_DUE };
 
+/* What an actor's last hook left to be done: memory/'s. */
+struct access_pending {
+	uint64_t offset;
+	const void *site;
+	uint32_t size;
+	uint16_t how; /* for the event of a store */
+	bool emit; /* there is such an event */
+	uint8_t restore; /* bytes at `offset` to be put back */
+	uint8_t saved[16];
+};
+
 struct actor {
 	/* What a switch or a sleep needs is the first cache line. */
 	void *sp; /* while it does not run */
@@ -47,7 +58,7 @@ struct actor {
 	uint64_t id_hash; /* what it adds to ready_hash */
 	char *stack; /* lowest address */
 	uint32_t id;
-	uint32_t pending_size; /* memory/: of a plain store whose value is known at the next hook */
+	uint32_t memory; /* ACTOR_PENDING, and how many of its stores are buffered: memory/'s */
 	uint16_t holds;
 	uint8_t state; /* enum actor_state */
 	bool daemon;
@@ -63,8 +74,40 @@ struct actor {
 	actor_fn fn;
 	void *arg;
 	void *data;
-	uint64_t pending_gpa;
-	const void *pending_site;
+	bool draining; /* goes on when its buffer is empty */
+	struct access_pending pending;
+	struct store_buffer *buffer; /* memory/: tso */
+	struct actor_view *view; /* memory/: weak */
+};
+
+/* struct actor.memory: the compiled code makes its access after the hook; what is to be done then
+ * is done at the actor's next hook, point, event or switch.  Above it, the number of buffered
+ * stores. */
+#define ACTOR_PENDING 1u
+#define ACTOR_BUFFERED 2u
+
+/*
+ * What the engine asks of memory/ (memory/model.h).  The first three are called for an actor whose
+ * `memory` is not 0 only.
+ */
+struct memory_ops {
+	/* The access announced last has been made. */
+	void (*settle)(struct world *w, struct actor *a);
+	/* @a stops running: what it alone can see leaves guest memory; and comes back. */
+	void (*leave)(struct world *w, struct actor *a);
+	void (*arrive)(struct world *w, struct actor *a);
+	/* The oldest buffered store of @a becomes visible. */
+	void (*flush)(struct world *w, struct actor *a);
+	/*
+	 * The running actor does something that no store passes (takes a lock, writes a doorbell,
+	 * wakes).  @at_once: in this very step.  Null: every access takes effect at once anyway.
+	 */
+	void (*sync)(struct world *w, bool at_once);
+	/* What @by did before, @a sees from now on. Null as above. */
+	void (*woke)(struct world *w, struct actor *by, struct actor *a);
+	/* What @a has stored becomes visible at once: its CPU goes on with something else. Null as
+	 * above. */
+	void (*hold)(struct world *w, struct actor *a);
 };
 
 must_static(offsetof(struct actor, next) <= 64, "the first line of an actor");
@@ -151,7 +194,7 @@ struct world {
 	/* memory/: the shared range, so that a hook decides in two instructions */
 	uintptr_t shared_base;
 	size_t shared_bytes;
-	void (*settle)(struct world *w, struct actor *a); /* emits an actor's pending store */
+	const struct memory_ops *memory; /* null without guest RAM */
 
 	struct actor **actors;
 	uint32_t actor_count, actor_capacity;
@@ -175,13 +218,24 @@ extern _Thread_local struct world *world_tls;
 void
 ready_grow(struct world *w);
 
+/*
+ * The ready entry of an actor's store buffer, a shadow of the actor: taking it makes the actor's
+ * oldest buffered store visible.  It stands in the queue as long as there is one.
+ */
+void
+actor_flush(struct world *w, void *actor);
+
 #define READY_HASH_CALLBACK UINT64_C(0x9e3779b97f4a7c15)
 
 /* What an entry adds to ready_hash while it stands in the queue. */
 static inline uint64_t
 ready_hash_of(ready_fn fn, const void *arg)
 {
-	return fn ? READY_HASH_CALLBACK : ((const struct actor *)arg)->id_hash;
+	if (!fn)
+		return ((const struct actor *)arg)->id_hash;
+	if (fn == actor_flush)
+		return ((const struct actor *)arg)->id_hash * READY_HASH_CALLBACK;
+	return READY_HASH_CALLBACK;
 }
 
 static inline struct process
@@ -200,7 +254,11 @@ callback_process(ready_fn fn, const void *arg)
 static inline struct process
 ready_process(const struct ready *r)
 {
-	return r->fn ? callback_process(r->fn, r->arg) : actor_process(r->arg);
+	if (!r->fn)
+		return actor_process(r->arg);
+	if (r->fn == actor_flush)
+		return (struct process){ .kind = PROCESS_FLUSH, .id = r->arg };
+	return callback_process(r->fn, r->arg);
 }
 
 static inline void
@@ -327,6 +385,47 @@ stack_live_bytes(const struct actor *a)
 
 uint32_t
 world_ask(struct world *w, uint32_t n, enum choice_kind kind);
+
+/* A point before a shared access of the running actor: as actor_point(), but nothing is drained. */
+void
+actor_access_point(struct world *w);
+
+/*
+ * Wait until the running actor has no buffered store: others may go on before each of them becomes
+ * visible.
+ */
+void
+actor_drain(struct world *w);
+
+/* One more buffered store of @a, and one fewer; while there is one, its flush stands in the queue.
+ */
+void
+actor_buffered_more(struct world *w, struct actor *a);
+/* @a's flush does not stand in the queue: it is listed again if stores are left; if none are and
+ * the actor drains, it goes on. */
+void
+actor_buffered_less(struct world *w, struct actor *a);
+
+static inline void
+memory_settle(struct world *w, struct actor *a)
+{
+	if (a->memory & ACTOR_PENDING)
+		w->memory->settle(w, a);
+}
+
+static inline void
+memory_sync(struct world *w, bool at_once)
+{
+	if (w->memory && w->memory->sync && w->current && !w->in_setup)
+		w->memory->sync(w, at_once);
+}
+
+static inline void
+memory_woke(struct world *w, struct actor *a)
+{
+	if (w->memory && w->memory->woke && w->current && !w->in_setup)
+		w->memory->woke(w, w->current, a);
+}
 
 static inline uint64_t
 trail_mix(uint64_t trail, uint64_t word)

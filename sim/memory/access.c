@@ -24,6 +24,12 @@ access_site(const void *site)
 	return site_of(site);
 }
 
+bool
+access_ignored(const struct gm *gm, const void *site)
+{
+	return gm->edit.ignored && access_site(site) == gm->edit.ignored;
+}
+
 static int64_t
 value_at(const struct gm *gm, uint64_t offset, uint32_t size)
 {
@@ -33,79 +39,166 @@ value_at(const struct gm *gm, uint64_t offset, uint32_t size)
 	return value;
 }
 
+/* --- what is left to be done after a hook ---------------------------------------------------- */
+
 void
-access_settle(struct world *w, struct actor *a)
+access_emit_pending(struct world *w, struct actor *a)
 {
 	const struct gm *gm = world_room(w, ROOM_MEMORY);
-	uint32_t size = a->pending_size;
+	struct access_pending p = a->pending;
 
-	a->pending_size = 0;
-	if (size && world_recording(w))
-		world_emit_detail(w, EV_STORE, (int64_t)a->pending_gpa, size,
-				  value_at(gm, a->pending_gpa, size), access_site(a->pending_site),
-				  0);
-}
-
-static void
-record(struct world *w, struct actor *a, uint64_t offset, uint32_t size, enum access_kind kind,
-       const void *site)
-{
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
-
-	if (kind != ACCESS_STORE)
-		world_emit_detail(w, EV_LOAD, (int64_t)offset, size, value_at(gm, offset, size),
-				  access_site(site), 0);
-	if (kind != ACCESS_LOAD) {
-		a->pending_gpa = offset;
-		a->pending_size = size;
-		a->pending_site = site;
-	}
-}
-
-/* ORDER ACCESS */
-static const uint8_t watch_how[] = { WATCH_LOAD, WATCH_STORE, WATCH_LOAD | WATCH_STORE };
-
-static void
-tell_watch(struct world *w, struct actor *a, uint64_t offset, uint32_t size, enum access_kind kind)
-{
-	w->host->watch->access(w->host->watch, w, a, offset, size, watch_how[kind]);
+	a->memory &= ~ACTOR_PENDING;
+	a->pending.emit = false;
+	if (p.emit && world_recording(w))
+		world_emit_detail(w, EV_STORE, (int64_t)p.offset, p.size,
+				  value_at(gm, p.offset, p.size), access_site(p.site), p.how);
 }
 
 void
-access_shared(struct world *w, uint64_t offset, uint32_t size, enum access_kind kind,
-	      const void *site)
+access_tell_watch(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more)
 {
-	struct actor *a = w->current;
+	/* ORDER ACCESS */
+	static const uint8_t watch_how[] = { WATCH_LOAD, WATCH_STORE, WATCH_LOAD | WATCH_STORE };
+	struct step_watch *watch = w->host->watch;
+
+	if (__builtin_expect(watch == NULL, 1))
+		return;
+	if (how & ACCESS_BUFFERED)
+		more |= WATCH_BUFFERED;
+	if (how & ACCESS_FORWARDED)
+		more |= WATCH_FORWARDED;
+	watch->access(watch, w, w->current, offset, size, watch_how[how & ACCESS_KIND_MASK] | more);
+}
+
+void
+access_flushed(struct world *w, struct actor *a, uint64_t offset, uint32_t size, const void *site)
+{
 	const struct gm *gm = world_room(w, ROOM_MEMORY);
 
-	if (a && !w->in_setup) {
-		actor_point(w);
-		if (__builtin_expect(w->host->watch != NULL, 0))
-			tell_watch(w, a, offset, size, kind);
-		w->trail = trail_mix(w->trail,
-				     offset << 16 | size << 2 | kind | (uint64_t)a->id << 48);
-		if (__builtin_expect(w->host->sink != NULL, 0))
-			record(w, a, offset, size, kind, site);
-	}
-	if (__builtin_expect(!a && w->host->watch, 0))
-		tell_watch(w, NULL, offset, size, kind);
-	if (kind != ACCESS_LOAD && gm->hooks)
+	w->step++;
+	if (__builtin_expect(w->host->watch != NULL, 0))
+		w->host->watch->flush(w->host->watch, w, a, offset, size);
+	w->trail = trail_mix(w->trail, offset << 16 | size << 2 | 3 | (uint64_t)a->id << 48);
+	if (__builtin_expect(w->host->sink != NULL, 0))
+		world_emit_detail(w, EV_FLUSH, (int64_t)offset, size, value_at(gm, offset, size),
+				  access_site(site), a->id);
+	if (gm->hooks)
 		gm_wrote(w, offset, size);
 }
 
-/*
- * Under sequential consistency a barrier orders nothing that is not ordered already; it is shown
- * when recording because people look for it.
- */
+static void
+record(struct world *w, struct actor *a, uint64_t offset, uint32_t size, uint32_t how,
+       const void *site)
+{
+	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	enum access_kind kind = how & ACCESS_KIND_MASK;
+
+	if (kind != ACCESS_STORE)
+		world_emit_detail(w, EV_LOAD, (int64_t)offset, size, value_at(gm, offset, size),
+				  access_site(site), how);
+	if (kind != ACCESS_LOAD) {
+		a->pending.offset = offset;
+		a->pending.size = size;
+		a->pending.site = site;
+		a->pending.how = (uint16_t)how;
+		a->pending.emit = true;
+		a->memory |= ACTOR_PENDING;
+	}
+}
+
+/* --- accesses ------------------------------------------------------------------------------- */
+
+static void
+shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t size, uint32_t how,
+	      const void *site)
+{
+	struct actor *a = w->current;
+
+	if (gm->model != MEMORY_SC) {
+		if (gm->edit.added && access_site(site) == gm->edit.added)
+			access_fence(w, gm->edit.added_kind, site);
+		if (how & (ACCESS_ACQUIRE | ACCESS_RELEASE | ACCESS_SEQ_CST) &&
+		    access_ignored(gm, site))
+			how &= ~(ACCESS_ACQUIRE | ACCESS_RELEASE | ACCESS_SEQ_CST);
+	}
+	if (gm->model == MEMORY_WEAK) {
+		how |= weak_access(w, offset, size, how, site);
+	} else {
+		if (gm->model == MEMORY_TSO)
+			how |= tso_access(w, offset, size, how, site);
+		else
+			actor_access_point(w);
+		access_tell_watch(w, offset, size, how, 0);
+	}
+	w->trail = trail_mix(w->trail, offset << 16 | size << 2 | (how & ACCESS_KIND_MASK) |
+					       (uint64_t)a->id << 48);
+	if (__builtin_expect(w->host->sink != NULL, 0))
+		record(w, a, offset, size, how, site);
+	if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD && !(how & ACCESS_BUFFERED) && gm->hooks)
+		gm_wrote(w, offset, size);
+}
+
+void
+access_shared(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const void *site)
+{
+	const struct gm *gm = world_room(w, ROOM_MEMORY);
+
+	if (w->current && !w->in_setup) {
+		shared_access(w, gm, offset, size, how, site);
+	} else {
+		access_tell_watch(w, offset, size, how, 0);
+		if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD && gm->hooks)
+			gm_wrote(w, offset, size);
+	}
+}
+
+/* --- barriers ------------------------------------------------------------------------------- */
+
+void
+access_fence(struct world *w, int kind, const void *site)
+{
+	const struct gm *gm = world_room(w, ROOM_MEMORY);
+
+	must(kind >= 0 && kind < (int)(sizeof(fence_name) / sizeof(fence_name[0])));
+	memory_settle(w, w->current);
+	if (w->host->sink)
+		world_emit_detail(w, EV_FENCE, world_name(w, fence_name[kind]), access_site(site),
+				  0, 0, 0);
+	if (gm->model == MEMORY_TSO)
+		tso_fence(w, kind);
+	else if (gm->model == MEMORY_WEAK)
+		weak_fence(w, kind);
+}
+
+void
+access_full_barrier(struct world *w, const void *site)
+{
+	const struct gm *gm = world_room(w, ROOM_MEMORY);
+
+	memory_settle(w, w->current);
+	if (access_ignored(gm, site))
+		return;
+	if (gm->model == MEMORY_TSO)
+		tso_fence(w, 0);
+	else if (gm->model == MEMORY_WEAK)
+		weak_fence(w, 0);
+}
+
+bool
+access_ignored_here(const struct world *w, const void *site)
+{
+	return access_ignored(world_room(w, ROOM_MEMORY), site);
+}
+
 void
 ringside_fence(int kind)
 {
 	struct world *w = world_tls;
+	const void *site = __builtin_return_address(0);
 
-	if (!w || !w->current || !w->host->sink || w->in_setup)
+	if (!w || !w->current || w->in_setup || !w->memory)
 		return;
-	must(kind >= 0 && kind < (int)(sizeof(fence_name) / sizeof(fence_name[0])));
-	access_settle(w, w->current);
-	world_emit_detail(w, EV_FENCE, world_name(w, fence_name[kind]),
-			  access_site(__builtin_return_address(0)), 0, 0, 0);
+	if (__builtin_expect(access_ignored_here(w, site), 0))
+		return;
+	access_fence(w, kind, site);
 }

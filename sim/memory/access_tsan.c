@@ -13,7 +13,7 @@
 #include "memory/calls.h"
 
 static inline void
-hook(const volatile void *p, uint32_t size, enum access_kind kind, const void *site)
+hook(const volatile void *p, uint32_t size, uint32_t how, const void *site)
 {
 	struct world *w = world_tls;
 
@@ -23,35 +23,80 @@ hook(const volatile void *p, uint32_t size, enum access_kind kind, const void *s
 	uintptr_t offset = (uintptr_t)p - w->shared_base;
 
 	if (offset < w->shared_bytes)
-		access_shared(w, offset, size, kind, site);
+		access_shared(w, offset, size, how, site);
+}
+
+/* By __ATOMIC_RELAXED … __ATOMIC_SEQ_CST. */
+static const uint16_t load_how[] = { 0, ACCESS_ACQUIRE, ACCESS_ACQUIRE,
+				     0, ACCESS_ACQUIRE, ACCESS_ACQUIRE | ACCESS_SEQ_CST };
+static const uint16_t store_how[] = {
+	0, 0, 0, ACCESS_RELEASE, ACCESS_RELEASE, ACCESS_RELEASE | ACCESS_SEQ_CST
+};
+
+/* Compilers pass hints in higher bits. */
+static inline int
+plain_order(int order)
+{
+	return (order & 7) <= __ATOMIC_SEQ_CST ? order & 7 : __ATOMIC_SEQ_CST;
+}
+
+static inline uint32_t
+load_of(int order)
+{
+	return ACCESS_LOAD | ACCESS_ATOMIC | load_how[plain_order(order)];
+}
+
+static inline uint32_t
+store_of(int order)
+{
+	return ACCESS_STORE | ACCESS_ATOMIC | store_how[plain_order(order)];
+}
+
+static inline uint32_t
+rmw_of(int order)
+{
+	int o = plain_order(order);
+
+	return ACCESS_RMW | ACCESS_ATOMIC | load_how[o] | store_how[o];
+}
+
+/* A sequentially consistent store is a store and a full barrier (on x86: an exchange). */
+static inline void
+after_store(const volatile void *p, int order, const void *site)
+{
+	struct world *w = world_tls;
+
+	if (plain_order(order) == __ATOMIC_SEQ_CST && w && w->current && !w->in_setup &&
+	    (uintptr_t)p - w->shared_base < w->shared_bytes)
+		access_full_barrier(w, site);
 }
 
 #define HERE __builtin_return_address(0)
 
 /* The prototypes are for -Wmissing-prototypes: nobody but the compiler calls these. */
-#define PLAIN(prefix, bytes) \
+#define PLAIN(prefix, bytes, flags) \
 	void __tsan_##prefix##read##bytes(void *p); \
 	void __tsan_##prefix##write##bytes(void *p); \
 	void __tsan_##prefix##read##bytes(void *p) \
 	{ \
-		hook(p, bytes, ACCESS_LOAD, HERE); \
+		hook(p, bytes, ACCESS_LOAD | (flags), HERE); \
 	} \
 	void __tsan_##prefix##write##bytes(void *p) \
 	{ \
-		hook(p, bytes, ACCESS_STORE, HERE); \
+		hook(p, bytes, ACCESS_STORE | (flags), HERE); \
 	}
 
-#define PLAIN_SIZES(prefix) \
-	PLAIN(prefix, 1) \
-	PLAIN(prefix, 2) \
-	PLAIN(prefix, 4) \
-	PLAIN(prefix, 8) \
-	PLAIN(prefix, 16)
+#define PLAIN_SIZES(prefix, flags) \
+	PLAIN(prefix, 1, flags) \
+	PLAIN(prefix, 2, flags) \
+	PLAIN(prefix, 4, flags) \
+	PLAIN(prefix, 8, flags) \
+	PLAIN(prefix, 16, flags)
 
-PLAIN_SIZES()
-PLAIN_SIZES(unaligned_)
-PLAIN_SIZES(volatile_)
-PLAIN_SIZES(unaligned_volatile_)
+PLAIN_SIZES(, 0)
+PLAIN_SIZES(unaligned_, 0)
+PLAIN_SIZES(volatile_, ACCESS_ONCE)
+PLAIN_SIZES(unaligned_volatile_, ACCESS_ONCE)
 
 void
 __tsan_init(void);
@@ -153,8 +198,19 @@ __tsan_atomic_thread_fence(int order)
 {
 	struct world *w = world_tls;
 
-	if (w && w->current && w->host->sink && !w->in_setup)
-		access_settle(w, w->current);
+	if (!w || !w->current || w->in_setup || !w->memory || access_ignored_here(w, HERE))
+		return;
+	/* ORDER FENCE */
+	if (order == __ATOMIC_SEQ_CST)
+		access_fence(w, 0, HERE);
+	else if (order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME)
+		access_fence(w, 3, HERE);
+	else if (order == __ATOMIC_RELEASE)
+		access_fence(w, 4, HERE);
+	else if (order == __ATOMIC_ACQ_REL) {
+		access_fence(w, 4, HERE);
+		access_fence(w, 3, HERE);
+	}
 }
 
 void
@@ -167,7 +223,7 @@ __tsan_atomic_signal_fence(int order)
 	type __tsan_atomic##bits##_##name(volatile type *p, type v, int order); \
 	type __tsan_atomic##bits##_##name(volatile type *p, type v, int order) \
 	{ \
-		hook(p, sizeof(*p), ACCESS_RMW, HERE); \
+		hook(p, sizeof(*p), rmw_of(order), HERE); \
 		type old = *p; \
 		*p = (type)(expression); \
 		return old; \
@@ -179,7 +235,7 @@ __tsan_atomic_signal_fence(int order)
 	int __tsan_atomic##bits##_compare_exchange_##strength(volatile type *p, type *expected, \
 							      type v, int order, int fail) \
 	{ \
-		hook(p, sizeof(*p), ACCESS_RMW, HERE); \
+		hook(p, sizeof(*p), rmw_of(order), HERE); \
 		if (*p == *expected) { \
 			*p = v; \
 			return 1; \
@@ -192,14 +248,15 @@ __tsan_atomic_signal_fence(int order)
 	type __tsan_atomic##bits##_load(const volatile type *p, int order); \
 	type __tsan_atomic##bits##_load(const volatile type *p, int order) \
 	{ \
-		hook(p, sizeof(*p), ACCESS_LOAD, HERE); \
+		hook(p, sizeof(*p), load_of(order), HERE); \
 		return *p; \
 	} \
 	void __tsan_atomic##bits##_store(volatile type *p, type v, int order); \
 	void __tsan_atomic##bits##_store(volatile type *p, type v, int order) \
 	{ \
-		hook(p, sizeof(*p), ACCESS_STORE, HERE); \
+		hook(p, sizeof(*p), store_of(order), HERE); \
 		*p = v; \
+		after_store(p, order, HERE); \
 	} \
 	ATOMIC_RMW(bits, type, exchange, v) \
 	ATOMIC_RMW(bits, type, fetch_add, old + v) \
@@ -215,7 +272,7 @@ __tsan_atomic_signal_fence(int order)
 	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected, type v, \
 							int order, int fail) \
 	{ \
-		hook(p, sizeof(*p), ACCESS_RMW, HERE); \
+		hook(p, sizeof(*p), rmw_of(order), HERE); \
 		type old = *p; \
 		if (old == expected) \
 			*p = v; \

@@ -147,7 +147,7 @@ calls_enter(struct world *w, const void *caller)
 	}
 	/* A store belongs to the function that made it. */
 	if (w->current)
-		access_settle(w, w->current);
+		memory_settle(w, w->current);
 	s = stack_of(w);
 	if (s->depth < CALLS_DEPTH_MAX)
 		s->caller[s->depth] = caller;
@@ -163,7 +163,7 @@ calls_leave(struct world *w)
 	if (!w->host->calls)
 		return;
 	if (w->current)
-		access_settle(w, w->current);
+		memory_settle(w, w->current);
 	s = stack_of(w);
 	s->depth -= s->depth > 0;
 	s->known = false;

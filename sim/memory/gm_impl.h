@@ -4,6 +4,7 @@
 #define RINGSIDE_MEMORY_GM_IMPL_H
 
 #include "memory/guest_memory.h"
+#include "memory/model.h"
 
 #define GM_HOOKS 8
 
@@ -15,11 +16,20 @@ struct gm_region {
 	struct gm_region *next;
 };
 
+/* A barrier that a user takes out or puts in (memory_ignore_barrier(), memory_add_barrier()). */
+struct barrier_edit {
+	int64_t ignored, added;
+	int added_kind;
+};
+
 struct gm {
 	char *base;
 	uint64_t size;
 	uint64_t next; /* first gpa that gm_alloc() has not given out */
 	struct gm_region *regions; /* the newest first */
+	enum memory_model model;
+	struct barrier_edit edit;
+	struct weak *weak; /* weak.c's; null under other models */
 	unsigned hooks;
 	struct {
 		gm_write_hook fn;
@@ -27,6 +37,45 @@ struct gm {
 	} hook[GM_HOOKS];
 };
 
+/*
+ * An access of the running actor, after its point, in a run, under the model whose name is in the
+ * function's.  The compiled code makes it when this returns.  Returns flags for its event.
+ */
+uint32_t
+tso_access(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const void *site);
+uint32_t
+weak_access(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const void *site);
+/* A barrier of the running actor; @kind: ORDER FENCE. */
+void
+tso_fence(struct world *w, int kind);
+void
+weak_fence(struct world *w, int kind);
+/* gm_write() by the running actor or, without one, by a callback: before it, and after it. */
+void
+tso_model_write(struct world *w);
+void
+weak_model_write(struct world *w, uint64_t gpa, uint64_t len);
+
+extern const struct memory_ops tso_ops, weak_ops;
+
+void
+weak_create(struct world *w, struct gm *gm);
+
+/* Emit the pending store, if it is to be emitted: for settle(). */
+void
+access_emit_pending(struct world *w, struct actor *a);
+
+/* A store of @a at @offset became visible: hooks of guest memory, the digest, the recording. */
+void
+access_flushed(struct world *w, struct actor *a, uint64_t offset, uint32_t size, const void *site);
+
+/* Tell the world's watch, if it has one, of an access; @more: bits of enum watch_how. */
+void
+access_tell_watch(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more);
+
+/* Whether compiled code has a barrier at @site that is not to be heeded. */
+bool
+access_ignored(const struct gm *gm, const void *site);
 /* Number the names that recording shows now: a run may not differ by whether somebody records it.
  */
 void

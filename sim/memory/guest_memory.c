@@ -33,8 +33,8 @@ gm_create(struct world *w, uint64_t bytes)
 	gm->next = GM_ALLOC_FIRST;
 	w->shared_base = (uintptr_t)gm->base;
 	w->shared_bytes = bytes;
-	w->settle = access_settle;
 	world_set_room(w, ROOM_MEMORY, gm);
+	memory_set_model(w, MEMORY_SC);
 	access_init(w);
 }
 
@@ -94,7 +94,11 @@ gm_write(struct world *w, uint64_t gpa, const void *from, uint64_t len)
 	if (!to)
 		return false;
 	tell_watch(w, gpa, len, WATCH_STORE);
+	if (gm_of(w)->model == MEMORY_TSO)
+		tso_model_write(w);
 	memcpy(to, from, len);
+	if (gm_of(w)->model == MEMORY_WEAK)
+		weak_model_write(w, gpa, len);
 	gm_wrote(w, gpa, len);
 	return true;
 }

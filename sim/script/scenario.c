@@ -11,6 +11,7 @@
 
 #include "base/must.h"
 #include "datapath/registry.h"
+#include "memory/guest_memory.h"
 #include "oracle/oracle.h"
 #include "script/lua_world.h"
 #include "script/machine_file.h"
@@ -152,6 +153,7 @@ struct set_up {
 	const struct scenario_values *values;
 	const struct machine_file *machine;
 	const struct scenario_set_up *how;
+	enum memory_model memory;
 };
 
 static void
@@ -210,6 +212,8 @@ set_up(struct world *w, void *arg)
 	script_call(L, 1, 0);
 	lua_settop(L, 0);
 	script->setting_up = false;
+	if (gm_size(w))
+		memory_set_model(w, u->memory);
 	/* A full collection now, so that runs need none and touch few pages. */
 	lua_gc(L, LUA_GCCOLLECT);
 }
@@ -221,13 +225,18 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 {
 	static const struct scenario_set_up nothing;
 	struct machine_file *file = NULL;
-	struct set_up u = { s, variant, values, NULL, how ? how : &nothing };
+	struct set_up u = { s, variant, values, NULL, how ? how : &nothing, s->memory };
+	int memory = variant ? variant->memory : -1;
 	const char *machine = u.how->machine;
 	struct world_config config = { .mode = s->mode,
 				       .steps_max = s->steps_max,
 				       .time_max_ns = s->time_max_ns };
 	struct world *w;
 
+	if (u.how->memory && (memory = memory_model_find(u.how->memory, err)) < 0)
+		return NULL;
+	if (memory >= 0)
+		u.memory = (enum memory_model)memory;
 	if (machine || s->machine) {
 		file = machine_file_load(machine ? machine : s->machine, err);
 		if (!file)

@@ -7,6 +7,7 @@
  *		title = "a flag is checked, then slept on",
  *		evidence = { "f65886606c2d", … },         commits and mails that it stands for
  *		mode = "relaxed",                         or "timed"; this is the default
+ *		memory = "sc",                            or "tso", "weak"; a variant may differ
  *		params = {
  *			n = { default = 1, min = 1, max = 8, doc = "wake-ups" },
  *			how = { default = "flag", values = { "flag", "count" }, doc = "…" },
@@ -41,6 +42,7 @@
 #include "engine/fault.h"
 #include "engine/world.h"
 #include "explore/verdict.h"
+#include "memory/model.h"
 
 struct datapath_choice;
 
@@ -76,6 +78,7 @@ struct scenario_variant {
 	unsigned sets;
 	uint64_t runs;
 	bool complete; /* runs = "complete" */
+	int memory; /* enum memory_model, or -1: the scenario's */
 };
 
 /* Everything is owned (malloc). */
@@ -87,6 +90,7 @@ struct scenario {
 	char *evidence[SCENARIO_EVIDENCE_MAX];
 	unsigned evidences;
 	enum world_mode mode;
+	enum memory_model memory;
 	uint64_t steps_max;
 	int64_t time_max_ns;
 	struct scenario_param *param;
@@ -133,6 +137,7 @@ scenario_values_free(struct scenario_values *v);
 struct scenario_set_up {
 	const char *machine; /* a YAML file instead of the scenario's own */
 	const struct datapath_choice *datapath; /* instead of what the scenario says */
+	const char *memory; /* a memory model instead of the variant's */
 	uint64_t feature_mask, feature_value; /* datapath_force_features() */
 };
 

@@ -362,10 +362,26 @@ read_runs(struct reader *r, struct scenario_variant *v)
 	close_key(r);
 }
 
+/* @none where there is no such key. */
+static int
+read_memory(struct reader *r, int none)
+{
+	int type = open_key(r, "memory"), model = none;
+	struct error err;
+
+	if (type != LUA_TNIL)
+		model = type == LUA_TSTRING ? memory_model_find(lua_tostring(r->L, -1), &err) : -2;
+	if (type != LUA_TNIL && model < 0)
+		bad(r, "must be \"sc\", \"tso\" or \"weak\"");
+	close_key(r);
+	return model;
+}
+
 static void
 read_variant(struct reader *r, struct scenario_variant *v)
 {
-	static const char *const allowed[] = { "expect", "faults", "set", "runs", "doc", NULL };
+	static const char *const allowed[] = { "expect", "faults", "set", "runs",
+					       "doc",	 "memory", NULL };
 
 	need_name(r, v->name);
 	only_keys(r, allowed);
@@ -374,6 +390,7 @@ read_variant(struct reader *r, struct scenario_variant *v)
 	read_faults(r, v);
 	read_set(r, v);
 	read_runs(r, v);
+	v->memory = read_memory(r, -1);
 }
 
 static void
@@ -482,7 +499,8 @@ scenario_read(struct script *script, struct scenario *s)
 {
 	static const char *const allowed[] = { "name",	      "title",	  "evidence", "mode",
 					       "params",      "variants", "machine",  "steps_max",
-					       "time_max_ns", "setup",	  "check",    NULL };
+					       "time_max_ns", "setup",	  "check",    "memory",
+					       NULL };
 	struct reader r = { .L = script->L, .script = script, .s = s };
 	char *machine;
 
@@ -502,6 +520,7 @@ scenario_read(struct script *script, struct scenario *s)
 	s->steps_max = (uint64_t)read_integer(&r, "steps_max", 0, 0, 1000000000);
 	s->time_max_ns = read_integer(&r, "time_max_ns", 0, 0, INT64_MAX);
 	read_mode(&r);
+	s->memory = (enum memory_model)read_memory(&r, MEMORY_SC);
 	read_evidence(&r);
 	read_params(&r);
 	read_variants(&r);
