@@ -4,6 +4,7 @@
  * file.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,6 +106,28 @@ end_status(const struct explorer_result *r)
 	return r->count[VERDICT_BUDGET] || !r->schedules ? EXIT_BUDGET : EXIT_HELD;
 }
 
+/* What was not seen, where that is not proved: one line. */
+static void
+print_left(const struct explorer_result *r)
+{
+	const struct classes_estimate *e = &r->left;
+
+	if (r->all.value > 0)
+		printf("estimate: %.2g ± %.1g schedules in all, %.2g %% done\n", r->all.value,
+		       r->all.error, 100 * fmin((double)r->schedules / r->all.value, 1));
+	if (!e->looked || r->end == EXPLORER_FOUND)
+		return;
+	printf("classes: %.0f seen in %" PRIu64
+	       " schedules looked at; another schedule is of "
+	       "none of them with probability ",
+	       e->seen.value, e->looked);
+	if (e->once)
+		printf("%.2g ± %.1g; at least %.0f ± %.0f classes in all\n", e->unseen.value,
+		       e->unseen.error, e->all.value, e->all.error);
+	else
+		printf("below %.1g (95 %%)\n", 3 * e->unseen.error);
+}
+
 static void
 print_summary(const struct exploration *x, const struct explorer_result *r, enum verdict v)
 {
@@ -119,11 +142,42 @@ print_summary(const struct exploration *x, const struct explorer_result *r, enum
 	       r->end == EXPLORER_INTERRUPTED ? ", interrupted" : "");
 	if (r->statement[0])
 		printf("%s: %s\n", x->o->strategy, r->statement);
+	print_left(r);
 	if (r->failing > 1)
 		printf("failing: %" PRIu64 " schedules\n", r->failing);
 	if (r->count[VERDICT_BUDGET])
 		printf("cut off: %" PRIu64 " schedules reached the limit of steps or time\n",
 		       r->count[VERDICT_BUDGET]);
+}
+
+static int
+record_real(struct exploration *x, const char *name, const struct estimate *e)
+{
+	char error[64];
+
+	snprintf(error, sizeof(error), "%s_error", name);
+	return record_metric_real(x->r, name, e->value, "", x->err) ||
+	       record_metric_real(x->r, error, e->error, "", x->err);
+}
+
+/* What is left, by name, and the last point of the curve over time. */
+static int
+record_left(struct exploration *x, const struct explorer_result *r)
+{
+	struct run_progress last = { .elapsed_ns = r->elapsed_ns,
+				     .schedules = r->schedules,
+				     .failing = r->failing,
+				     .classes = r->classes };
+
+	if (r->all.value > 0 && record_real(x, "explore.schedules_estimated", &r->all))
+		return -1;
+	if (r->left.looked &&
+	    (record_metric(x->r, "explore.looked", (int64_t)r->left.looked, "", x->err) ||
+	     record_real(x, "explore.classes_seen", &r->left.seen) ||
+	     record_real(x, "explore.classes_estimated", &r->left.all) ||
+	     record_real(x, "explore.unseen", &r->left.unseen)))
+		return -1;
+	return record_progress(x->r, &last, x->err);
 }
 
 static int
@@ -140,7 +194,7 @@ record_summary(struct exploration *x, const struct explorer_result *r, enum verd
 	for (unsigned i = 0; i < VERDICT_COUNT; i++)
 		if (r->count[i] && record_outcome(x->r, verdict_name[i], r->count[i], x->err))
 			return -1;
-	return record_run_end(x->r, &result, x->err);
+	return record_left(x, r) ? -1 : record_run_end(x->r, &result, x->err);
 }
 
 static void
@@ -149,7 +203,8 @@ on_progress(const struct explorer_progress *p, void *context)
 	struct exploration *x = context;
 	struct run_progress point = { .elapsed_ns = p->elapsed_ns,
 				      .schedules = p->schedules,
-				      .failing = p->failing };
+				      .failing = p->failing,
+				      .classes = p->classes };
 	struct error ignored;
 
 	progress_show(&x->progress, p->schedules, p->failing, p->per_second, p->left_ns);
@@ -191,6 +246,8 @@ explore(struct exploration *x, struct strategy *strategy)
 		.shards = o->shards,
 		.clock = runner_clock,
 		.keep_going = o->keep_going,
+		.classes = true,
+		.classes_every = o->classes ? 1 : 0,
 		.jobs = o->jobs,
 		.ready = on_ready,
 		.forked = on_forked,

@@ -23,8 +23,8 @@ const struct command command_table[] = {
 	  "replayed,\n"
 	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` "
 	  "takes.",
-	  "strategy depth bound memory datapath runs time seed shard jobs sweep keep-going out "
-	  "lines columns " RUN_OPTIONS,
+	  "strategy depth bound memory datapath runs time seed shard jobs sweep keep-going classes "
+	  "out lines columns " RUN_OPTIONS,
 	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
 	  "Takes the schedule of a failure and checks that the run is the same, bit for bit: same "

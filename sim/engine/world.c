@@ -107,6 +107,12 @@ world_set_chooser(struct world *w, struct chooser *c)
 	w->host->chooser = c ? c : &chooser_first;
 }
 
+struct chooser *
+world_chooser(const struct world *w)
+{
+	return w->host->chooser;
+}
+
 const struct choice *
 world_choices(const struct world *w, size_t *count)
 {

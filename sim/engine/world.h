@@ -293,6 +293,8 @@ world_after(struct world *w, int64_t delay_ns, void (*fn)(struct world *w, void 
 /* Who answers from now on; chooser_first at the start. The chooser belongs to the caller. */
 void
 world_set_chooser(struct world *w, struct chooser *c);
+struct chooser *
+world_chooser(const struct world *w);
 
 /* Ask. @n >= 1; a question with one answer is not asked. */
 uint32_t

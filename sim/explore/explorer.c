@@ -16,6 +16,11 @@
 #define CLOCK_PERIOD_NS INT64_C(1000000)
 #define CLOCK_STRIDE_MAX 4096u
 
+/* Runs to estimate what a stopped search left: a part of its schedules, so that it costs little. */
+#define PROBES_PART 32u
+#define PROBES_MIN 32u
+#define PROBES_MAX 4096u
+
 /* How often a finding was shrunk in vain, by finding_key(). */
 struct patience {
 	uint64_t key;
@@ -33,11 +38,21 @@ explorer_end(struct exploration *x, enum explorer_end why)
 
 /* --- time ----------------------------------------------------------------------------------- */
 
+uint64_t
+explorer_classes(const struct exploration *x, uint64_t schedules)
+{
+	return x->c->strategy->ops->exhaustive ? schedules : classes_seen(&x->classes);
+}
+
 void
 explorer_report(struct exploration *x, int64_t now, uint64_t schedules, uint64_t failing)
 {
 	const struct explorer_config *c = x->c;
-	struct explorer_progress p = { schedules, failing, now - x->began_ns, 0, -1 };
+	struct explorer_progress p = { .schedules = schedules,
+				       .failing = failing,
+				       .classes = explorer_classes(x, schedules),
+				       .elapsed_ns = now - x->began_ns,
+				       .left_ns = -1 };
 	uint64_t since = schedules - x->progress_schedules;
 	int64_t ns = now - x->progress_ns;
 
@@ -254,7 +269,14 @@ explorer_try(struct exploration *x, uint64_t index, struct finding *f, enum stop
 		explorer_end(x, s->left_out ? EXPLORER_BOUNDED : EXPLORER_COMPLETE);
 		return false;
 	}
-	*stop = world_run(w);
+	x->class = 0;
+	if (x->watch && class_watched(index, c->classes_every)) {
+		class_watch_begin(x->watch, w);
+		*stop = world_run(w);
+		x->class = class_watch_end(x->watch);
+	} else {
+		*stop = world_run(w);
+	}
 	if (s->ops->end)
 		s->ops->end(s, w, *stop);
 	if (s->error.text[0]) {
@@ -284,8 +306,11 @@ explorer_schedule(struct exploration *x, uint64_t index)
 {
 	struct finding f;
 	enum stop stop;
+	bool failed = explorer_try(x, index, &f, &stop);
 
-	if (__builtin_expect(explorer_try(x, index, &f, &stop), 0))
+	if (x->class)
+		classes_add(&x->classes, x->class);
+	if (__builtin_expect(failed, 0))
 		explorer_failed(x, index, stop, &f);
 }
 
@@ -344,6 +369,28 @@ explore_all(struct exploration *x)
 		loop(x);
 }
 
+/* What is left to be seen, where that was not proved. */
+static void
+estimate(struct exploration *x)
+{
+	const struct explorer_config *c = x->c;
+	const struct strategy_ops *ops = c->strategy->ops;
+	struct explorer_result *r = x->r;
+	uint64_t probes = r->schedules / PROBES_PART;
+
+	r->classes = explorer_classes(x, r->schedules);
+	if (!ops->exhaustive)
+		classes_estimate(&x->classes, &r->left);
+	else if (ops->estimate && (r->end == EXPLORER_SCHEDULES || r->end == EXPLORER_TIME))
+		ops->estimate(c->strategy, x->w,
+			      probes < PROBES_MIN   ? PROBES_MIN
+			      : probes > PROBES_MAX ? PROBES_MAX
+						    : (unsigned)probes,
+			      &r->all);
+	class_watch_destroy(x->watch);
+	classes_free(&x->classes);
+}
+
 int
 explorer_run(struct world *w, const struct explorer_config *config, struct explorer_result *r)
 {
@@ -358,12 +405,15 @@ explorer_run(struct world *w, const struct explorer_config *config, struct explo
 	}
 	if (config->clock)
 		x.began_ns = x.checked_ns = x.progress_ns = config->clock(config->clock_context);
+	if (config->classes && config->strategy->ops->classes)
+		x.watch = class_watch_create();
 	explore_all(&x);
+	if (config->clock)
+		r->elapsed_ns = config->clock(config->clock_context) - x.began_ns;
+	estimate(&x);
 	world_set_chooser(w, NULL);
 	if (config->strategy->ops->state)
 		config->strategy->ops->state(config->strategy, r->statement, sizeof(r->statement));
-	if (config->clock)
-		r->elapsed_ns = config->clock(config->clock_context) - x.began_ns;
 	while (x.patience) {
 		struct patience *p = x.patience;
 

@@ -33,6 +33,7 @@
 
 #include "base/error.h"
 #include "engine/world.h"
+#include "explore/classes.h"
 #include "explore/schedule.h"
 #include "explore/strategy.h"
 #include "explore/verdict.h"
@@ -53,6 +54,7 @@ typedef int64_t (*clock_fn)(void *context);
 struct explorer_progress {
 	uint64_t schedules; /* done so far, by this shard */
 	uint64_t failing;
+	uint64_t classes; /* distinct ones seen so far; of an exhaustive strategy its schedules */
 	int64_t elapsed_ns;
 	uint64_t per_second; /* since the last call */
 	int64_t left_ns; /* estimate to the nearer budget, -1 if there is none */
@@ -82,6 +84,9 @@ struct explorer_config {
 	uint32_t shard, shards; /* this process does index % shards == shard; 0, 0: all */
 	clock_fn clock; /* may be null without time budget and progress */
 	void *clock_context;
+
+	bool classes; /* watch a sample of the schedules to estimate what is left (classes.h) */
+	unsigned classes_every; /* one in so many; 0: the default */
 
 	bool keep_going; /* collect distinct failures instead of ending at the first */
 	uint32_t found_max; /* end after so many distinct ones; 0: 64 */
@@ -123,6 +128,9 @@ struct explorer_result {
 	uint64_t count[VERDICT_COUNT];
 	int64_t elapsed_ns; /* 0 without a clock */
 	struct found *found; /* in the order of finding */
+	uint64_t classes; /* as of the progress */
+	struct classes_estimate left; /* of a strategy that draws; looked == 0: nothing known */
+	struct estimate all; /* of an exhaustive one that was stopped: schedules in all; or 0 */
 	char statement[256]; /* what it proved or promises, by the strategy; may be "" */
 	struct error error;
 };

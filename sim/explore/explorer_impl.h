@@ -18,6 +18,10 @@ struct exploration {
 	uint32_t found_count;
 	struct patience *patience;
 
+	struct class_watch *watch; /* null: nothing is watched */
+	uint64_t class; /* of the schedule that was tried last, 0: it was not watched */
+	struct classes classes;
+
 	int64_t began_ns, checked_ns, progress_ns;
 	uint64_t progress_schedules;
 	uint32_t stride, until_check; /* schedules between two looks at the clock */
@@ -58,6 +62,10 @@ explorer_failed(struct exploration *x, uint64_t index, enum stop stop, const str
  */
 bool
 explorer_only_counts(struct exploration *x, uint64_t key);
+
+/* Distinct classes so far, when @schedules were run. */
+uint64_t
+explorer_classes(const struct exploration *x, uint64_t schedules);
 
 /* The caller's progress(), if it is time for it. */
 void

@@ -59,7 +59,7 @@ struct failed_place {
 	uint64_t place, key;
 };
 
-/* What a process sends; the failed places follow. */
+/* What a process sends; the failed places and the classes of the watched ones follow. */
 struct block {
 	uint64_t place, places; /* how many were done */
 	bool broken; /* it ended at place + places: a crash or an error */
@@ -67,12 +67,13 @@ struct block {
 	uint64_t schedules, steps;
 	uint64_t count[VERDICT_COUNT];
 	struct strategy_tally tally;
-	uint32_t failed;
+	uint32_t failed, classes;
 };
 
 struct pending {
 	struct block block;
 	struct failed_place *failed;
+	uint64_t *class;
 	struct pending *next; /* by place, rising */
 };
 
@@ -102,6 +103,7 @@ struct worker {
 	unsigned number;
 	int fd;
 	struct failed_place failed[BLOCK_MAX];
+	uint64_t class[BLOCK_MAX];
 	struct block block;
 };
 
@@ -151,6 +153,8 @@ work_place(struct worker *k, uint64_t place)
 		return false;
 	}
 	k->block.places++;
+	if (x->class)
+		k->class[k->block.classes++] = x->class;
 	if (!failed)
 		return true;
 	k->failed[k->block.failed++] = (struct failed_place){ place, finding_key(&f) };
@@ -186,7 +190,8 @@ static bool
 send_block(struct worker *k)
 {
 	bool sent = write_all(k->fd, &k->block, sizeof(k->block)) &&
-		    write_all(k->fd, k->failed, k->block.failed * sizeof(k->failed[0]));
+		    write_all(k->fd, k->failed, k->block.failed * sizeof(k->failed[0])) &&
+		    write_all(k->fd, k->class, k->block.classes * sizeof(k->class[0]));
 
 	atomic_store(&k->shared->job[k->number].block, UINT64_MAX);
 	return sent && !k->block.broken;
@@ -242,9 +247,11 @@ work_begin(struct jobs *j, unsigned number, int fd, int go)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	must(k);
-	k->x = (struct exploration){
-		.w = j->x->w, .c = j->x->c, .r = &k->r, .began_ns = j->x->began_ns
-	};
+	k->x = (struct exploration){ .w = j->x->w,
+				     .c = j->x->c,
+				     .r = &k->r,
+				     .watch = j->x->watch,
+				     .began_ns = j->x->began_ns };
 	k->shared = j->shared;
 	k->number = number;
 	k->fd = fd;
@@ -336,8 +343,10 @@ insert(struct jobs *j, struct pending *p)
 static void
 pending_free(struct pending *p)
 {
-	if (p)
+	if (p) {
 		free(p->failed);
+		free(p->class);
+	}
 	free(p);
 }
 
@@ -375,9 +384,11 @@ receive(struct jobs *j, unsigned number)
 
 	must(p);
 	if (read_all(j->job[number].fd, b, sizeof(*b))) {
-		must(b->failed <= BLOCK_MAX);
+		must(b->failed <= BLOCK_MAX && b->classes <= BLOCK_MAX);
 		must(p->failed = calloc(b->failed + 1, sizeof(*p->failed)));
-		if (read_all(j->job[number].fd, p->failed, b->failed * sizeof(*p->failed))) {
+		must(p->class = calloc(b->classes + 1, sizeof(*p->class)));
+		if (read_all(j->job[number].fd, p->failed, b->failed * sizeof(*p->failed)) &&
+		    read_all(j->job[number].fd, p->class, b->classes * sizeof(*p->class))) {
 			j->sent_schedules += b->schedules;
 			j->sent_failing += b->failed;
 			insert(j, p);
@@ -437,15 +448,19 @@ count_again(struct jobs *j, uint64_t place, uint64_t places)
 	enum stop stop;
 
 	x->c->strategy->tally = (struct strategy_tally){ 0 };
-	for (uint64_t i = 0; i < places; i++)
+	for (uint64_t i = 0; i < places; i++) {
 		explorer_try(x, explorer_index(x->c, place + i), &f, &stop);
+		if (x->class)
+			classes_add(&x->classes, x->class);
+	}
 	strategy_tally_add(&j->tally, &x->c->strategy->tally);
 	x->r->end = why;
 }
 
 static void
-count_block(struct jobs *j, const struct block *b)
+count_block(struct jobs *j, const struct pending *p)
 {
+	const struct block *b = &p->block;
 	struct explorer_result *r = j->x->r;
 
 	r->schedules += b->schedules;
@@ -453,6 +468,8 @@ count_block(struct jobs *j, const struct block *b)
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		r->count[v] += b->count[v];
 	strategy_tally_add(&j->tally, &b->tally);
+	for (uint32_t i = 0; i < b->classes; i++)
+		classes_add(&j->x->classes, p->class[i]);
 }
 
 /* The block ended before its time.  Do what was done of it here, and then the place that ended it.
@@ -506,7 +523,7 @@ take(struct jobs *j, const struct pending *p)
 			return;
 		}
 	}
-	count_block(j, b);
+	count_block(j, p);
 }
 
 /* Take what is next; if @all, what there is, with gaps. */

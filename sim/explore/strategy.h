@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "engine/choice.h"
 #include "engine/world.h"
+#include "explore/estimate.h"
 
 struct strategy;
 
@@ -54,6 +55,7 @@ struct strategy_ops {
 	const char *name; /* of --strategy */
 	const char *what; /* one line for the help */
 	bool indexed; /* schedule i depends on (config, i) only */
+	bool classes; /* the explorer may watch its schedules to tell classes (classes.h) */
 	bool exhaustive; /* begin() returns false when every schedule was tried: "complete" */
 	/* Null and @err on failure. */
 	struct strategy *(*create)(const struct strategy_config *config, struct error *err);
@@ -64,6 +66,12 @@ struct strategy_ops {
 	bool (*begin)(struct strategy *s, struct world *w, uint64_t index);
 	/* After it ran; the world can be looked at. May be null. */
 	void (*end)(struct strategy *s, struct world *w, enum stop stop);
+	/*
+	 * Of one that is exhaustive and was stopped: how many schedules (executions, states) there
+	 * are, from @probes runs of @w at random.  False if it cannot be said.  May be null.
+	 */
+	bool (*estimate)(struct strategy *s, struct world *w, unsigned probes,
+			 struct estimate *all);
 	/* One line for people: what the schedules so far prove, or promise. May be null. */
 	void (*state)(const struct strategy *s, char *text, size_t size);
 	void (*destroy)(struct strategy *s);

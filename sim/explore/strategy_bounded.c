@@ -22,10 +22,12 @@
  * When a bound cut nothing off, the search is exhausted without regard to bounds.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "base/prng.h"
 #include "explore/strategy.h"
 
 struct node {
@@ -185,6 +187,88 @@ bounded_state(const struct strategy *s, char *text, size_t size)
 			 b->schedules, unit);
 }
 
+/* --- how many there are ---------------------------------------------------------------------- */
+
+/*
+ * A run that answers at random and multiplies the numbers of answers there were: its product is the
+ * number of schedules, on average (Knuth, Estimating the Efficiency of Backtrack Programs, 1975).
+ * As nearly all schedules have all of the preemptions allowed, somewhere, and a draw of each answer
+ * alike would spend them at the first questions, a preemption is drawn where it would be in
+ * proportion to the schedules that follow from it, if each of the points left had one.
+ */
+struct probe {
+	struct chooser chooser; /* first: the engine's pointer is ours */
+	struct bounded *b;
+	struct prng prng;
+	unsigned spent;
+	uint32_t points, points_all; /* questions that may cost something: so far, of a run */
+	double weight;
+};
+
+static double
+draw(struct probe *p)
+{
+	return (double)(prng_next(&p->prng) >> 11) * 0x1p-53;
+}
+
+static uint32_t
+probe_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
+{
+	struct probe *p = (struct probe *)self;
+	struct bounded *b = p->b;
+	uint32_t left = b->bound - p->spent, highest = n - 1, answer;
+	double ahead, often;
+
+	if (!cost(b, w, highest, kind)) {
+		p->weight *= n;
+		return prng_below(&p->prng, n);
+	}
+	p->points++;
+	if (highest > left)
+		highest = b->delays || !left ? left : highest;
+	if (!highest || !left)
+		return 0;
+	ahead = p->points_all > p->points ? p->points_all - p->points + 1.0 : 1.0;
+	often = (double)left * highest / ((double)left * highest + ahead);
+	if (draw(p) >= often) {
+		p->weight /= 1 - often;
+		return 0;
+	}
+	answer = 1 + prng_below(&p->prng, highest);
+	p->spent += cost(b, w, answer, kind);
+	p->weight *= highest / often;
+	return answer;
+}
+
+static bool
+bounded_estimate(struct strategy *s, struct world *w, unsigned probes, struct estimate *all)
+{
+	struct bounded *b = (struct bounded *)s;
+	struct probe p = { .chooser.choose = probe_choose, .b = b };
+	double sum = 0, squares = 0;
+
+	if (probes < 2)
+		return false;
+	prng_seed(&p.prng, b->bound);
+	/* The first is not counted: it says how long a run is. */
+	for (unsigned i = 0; i <= probes; i++) {
+		p.spent = p.points = 0;
+		p.weight = 1;
+		world_restore(w);
+		world_set_chooser(w, &p.chooser);
+		world_run(w);
+		if (i) {
+			sum += p.weight;
+			squares += p.weight * p.weight;
+		}
+		if (p.points > p.points_all)
+			p.points_all = p.points;
+	}
+	all->value = sum / probes;
+	all->error = sqrt((squares / probes - all->value * all->value) / (probes - 1));
+	return true;
+}
+
 static struct strategy *
 bounded_create(const struct strategy_config *config, struct error *err)
 {
@@ -213,9 +297,11 @@ const struct strategy_ops strategy_bounded = {
 	.name = "bounded",
 	.what = "all schedules with 0, then 1, … up to --bound preemptions (or delays)",
 	.exhaustive = true,
+	.classes = true,
 	.create = bounded_create,
 	.begin = bounded_begin,
 	.end = bounded_end,
+	.estimate = bounded_estimate,
 	.state = bounded_state,
 	.destroy = bounded_destroy,
 };

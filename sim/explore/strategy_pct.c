@@ -193,6 +193,7 @@ const struct strategy_ops strategy_pct = {
 	.name = "pct",
 	.what = "random priorities and --depth - 1 changes of them; a bound on the probability",
 	.indexed = true,
+	.classes = true,
 	.create = pct_create,
 	.begin = pct_begin,
 	.end = pct_end,

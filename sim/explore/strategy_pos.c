@@ -82,6 +82,7 @@ const struct strategy_ops strategy_pos = {
 	.name = "pos",
 	.what = "a random priority for each step (BasicPOS)",
 	.indexed = true,
+	.classes = true,
 	.create = pos_create,
 	.begin = pos_begin,
 	.destroy = pos_destroy,

@@ -73,6 +73,7 @@ for how in random "pct --depth 2" pos; do
 	# shellcheck disable=SC2086
 	same "$how, all failures" --strategy $how --keep-going --runs 3000 "$s:fails"
 done
+same "classes" --classes --runs 5000 "$s:holds"
 same "a shard" --shard 1/3 --keep-going --runs 900 "$s:fails"
 same "fewer schedules than processes" --runs 2 "$s:holds"
 same "many failures" --keep-going many.lua

@@ -26,6 +26,27 @@ says "bounded: exhausted: all "
 [ "$(sqlite3 ringside.db 'SELECT complete FROM run ORDER BY id DESC LIMIT 1')" = 1 ] ||
 	fail "exhausted is complete"
 
+# What is left, where it was not proved: of a search that was stopped, of draws.
+ring=$here/../../scenarios/ring/wakeup-ring.lua
+status 0 "$RINGSIDE" explore --strategy bounded --bound 3 --set n=3 --runs 300 --db left.db "$ring:sc"
+says "bounded: not exhausted: all "
+grep -q '^estimate: [0-9.e+]* ± [0-9.e+]* schedules in all, [0-9.e+]* % done$' out || fail "no estimate: $(cat out)"
+# The truth: within three errors.
+status 0 "$RINGSIDE" explore --strategy bounded --bound 3 --set n=3 --db left.db "$ring:sc"
+says "bounded: exhausted within bound 3 (preemptions)"
+grep -q "^estimate" out && fail "an estimate of what is known"
+[ "$(sqlite3 left.db "SELECT abs(e.value - t.schedules) < 3 * s.value FROM metric e, metric s, run t
+	WHERE e.name = 'explore.schedules_estimated' AND s.name = 'explore.schedules_estimated_error'
+	AND t.id = 2")" = 1 ] || fail "the estimate is off"
+# Of a ring with 45 classes.
+status 0 "$RINGSIDE" explore --classes --runs 30000 --db left.db "$ring:sc"
+says "classes: 45 seen in 30000 schedules looked at; another schedule is of none of them with probability"
+[ "$(sqlite3 left.db 'SELECT schedules, classes FROM progress ORDER BY run_id DESC, elapsed_ns DESC LIMIT 1')" = "30000|45" ] ||
+	fail "no curve of classes"
+status 0 "$RINGSIDE" explore --runs 1000 --db left.db "$ring:sc"
+grep -q '^classes: [0-9]* seen in 259 schedules looked at; .* ± .*; at least [0-9]* ± [0-9]* classes in all$' out ||
+	fail "no estimate of classes: $(cat out)"
+
 # A variant that wants all schedules is not content with a bound.
 sed 's/runs = 2000/runs = "complete"/' "$s" >all.lua
 status 1 "$RINGSIDE" test --strategy bounded --bound 0 all.lua
