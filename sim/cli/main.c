@@ -17,13 +17,14 @@ const struct command command_table[] = {
 	  "models,\n"
 	  "which answer what was lost and why.\n"
 	  "Without a variant the first one that fails is taken, by name.",
-	  "seed index schedule sweep format memory datapath " RUN_OPTIONS, 1, 1, command_run },
+	  "seed index schedule sweep format memory datapath ring " RUN_OPTIONS, 1, 1, command_run },
 	{ "explore", "SCENARIO.lua[:VARIANT]", "many schedules, until something is lost",
 	  "Tries schedules until a property is broken or the budget is used up. A failure is "
 	  "replayed,\n"
 	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` "
 	  "takes.",
-	  "strategy depth bound memory datapath runs time seed shard jobs sweep keep-going classes "
+	  "strategy depth bound memory datapath ring runs time seed shard jobs sweep keep-going "
+	  "classes "
 	  "out lines columns " RUN_OPTIONS,
 	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
@@ -32,17 +33,17 @@ const struct command command_table[] = {
 	  "same finding. Exit status 1 when it is, 3 when the run diverged; then it says at which "
 	  "step\n"
 	  "and how. DB#latest is the newest failure of a database.",
-	  "until to-event memory datapath " RUN_OPTIONS, 1, 1, command_replay },
+	  "until to-event memory datapath ring " RUN_OPTIONS, 1, 1, command_replay },
 	{ "show", "FAILURE | DB#ID", "a failure as swim lanes",
 	  "Formats: text (default), json, perfetto (for the trace viewer of that name), html.",
-	  "format lines columns out memory datapath machine quiet", 1, 1, command_show },
+	  "format lines columns out memory datapath ring machine quiet", 1, 1, command_show },
 	{ "test", "PATH…", "every variant of every scenario against its expectation",
 	  "A PATH is a scenario or a folder that is searched for them. A failing variant passes "
 	  "if the\n"
 	  "expected verdict is found within its budget and no other one before it; a holding one "
 	  "if\n"
 	  "nothing is found. The last line is `N passed, N failed, N skipped`.",
-	  "tap junit jobs time seed strategy depth bound memory datapath set db quiet", 1, -1,
+	  "tap junit jobs time seed strategy depth bound memory datapath ring set db quiet", 1, -1,
 	  command_test },
 	{ "diagnose", "SCENARIO.lua[:VARIANT] | FAILURE",
 	  "make it hang, then find out what was lost",
@@ -52,7 +53,7 @@ const struct command command_table[] = {
 	  "level.\n"
 	  "From what recovers it says whether a kick, an interrupt, a mask, a route or ring state "
 	  "was lost.",
-	  "strategy depth bound memory datapath runs time seed set machine quiet", 1, 1,
+	  "strategy depth bound memory datapath ring runs time seed set machine quiet", 1, 1,
 	  command_diagnose },
 	{ "litmus", "FILE.litmus…", "run litmus tests of the Linux kernel's memory model",
 	  "Compiles the processes of each C litmus test, runs all their executions under the "

@@ -42,6 +42,10 @@ static const struct option_info option_table[] = {
 	  OPTION_TEXT, AT(memory) },
 	{ "datapath", "NAME[,NAME]", "ring code, of driver and device: native, linux, ./FILE.so",
 	  OPTION_TEXT, AT(datapath) },
+	{ "ring", "WORDS",
+	  "kind of all rings: split or packed, and with commas event_idx, indirect, in_order; "
+	  "default: as the scenario says",
+	  OPTION_TEXT, AT(ring) },
 	{ "runs", "N", "schedules to try; default: what the variant says, all for bounded",
 	  OPTION_NUMBER, AT(runs) },
 	{ "time", "TIME", "time to spend: 500ms, 60s, 5m, 2h", OPTION_TIME, AT(time_ns) },

@@ -18,7 +18,7 @@
 struct command;
 
 struct options {
-	const char *strategy, *memory, *datapath;
+	const char *strategy, *memory, *datapath, *ring;
 	const char *db, *machine, *trace, *out, *format, *junit, *schedule, *sweep;
 	uint64_t seed, runs, index, until, to_event;
 	int64_t time_ns; /* of the wall clock */

@@ -89,6 +89,12 @@ set_up(struct session *s, const struct options *o, struct error *err)
 			return error_prefix(err, "--datapath");
 		how.datapath = &datapath;
 	}
+	if (o->ring) {
+		if (datapath_ring_parse(o->ring, &how.feature_value, err))
+			return error_prefix(err, "--ring");
+		how.feature_mask = datapath_ring_features;
+		snprintf(s->ring, sizeof(s->ring), "%s", o->ring);
+	}
 	s->w = scenario_set_up(&s->scenario, s->variant, &s->values, &how, err);
 	return s->w ? 0 : -1;
 }
@@ -131,7 +137,8 @@ session_open_failure(struct session *s, const struct failure *f, const struct op
 		with.datapath = f->datapath;
 	if (!with.memory)
 		with.memory = f->memory;
-
+	if (!with.ring)
+		with.ring = f->ring;
 	for (size_t i = 0; !ret && i < f->param_count; i++)
 		ret = scenario_values_set(&s->values, &s->scenario, f->params[i].name,
 					  f->params[i].value, err);
@@ -181,6 +188,9 @@ session_info(struct session *s, const struct options *o, const char *strategy)
 {
 	for (unsigned i = 0; i < s->scenario.params; i++)
 		s->param[i] = (struct run_param){ s->scenario.param[i].name, s->values.value[i] };
+	/* Not a parameter of the scenario, but what its queues were made with. */
+	if (s->ring[0])
+		s->param[s->scenario.params] = (struct run_param){ "--ring", s->ring };
 	return (struct run_info){
 		.scenario = s->scenario.path,
 		.variant = s->variant->name,
@@ -191,7 +201,7 @@ session_info(struct session *s, const struct options *o, const char *strategy)
 		.version = runner_version(),
 		.seed = o->seed,
 		.params = s->param,
-		.param_count = s->scenario.params,
+		.param_count = s->scenario.params + (s->ring[0] != 0),
 	};
 }
 
@@ -209,6 +219,7 @@ session_failure(struct session *s, const struct options *o, const struct finding
 	failure_set(&f->strategy, o->strategy);
 	failure_set(&f->memory, memory_model_name[memory_model_of(s->w)]);
 	failure_set(&f->datapath, datapath_text(s->w));
+	failure_set(&f->ring, s->ring[0] ? s->ring : NULL);
 	f->mode = s->scenario.mode;
 	f->finding = *finding;
 	schedule_copy(&f->schedule, schedule);

@@ -48,6 +48,7 @@ struct session {
 	struct error error; /* of check(), which cannot be returned through a judge; "" if there is
 			       none */
 	struct run_param param[SCENARIO_PARAMS_MAX + 1];
+	char ring[64]; /* --ring; "" where there was none */
 };
 
 /* @text: "SCENARIO.lua" or "SCENARIO.lua:VARIANT". 0, or -1 and @err. */

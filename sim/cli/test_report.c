@@ -16,6 +16,8 @@ print_repro(const struct test_report *t, const struct test_case *c, FILE *to)
 	fprintf(to, "ringside explore %s --seed %" PRIu64, c->name, t->o->seed);
 	if (t->o->datapath)
 		fprintf(to, " --datapath %s", t->o->datapath);
+	if (t->o->ring)
+		fprintf(to, " --ring %s", t->o->ring);
 	for (unsigned i = 0; i < t->o->sets; i++)
 		fprintf(to, " --set %s=%s", t->o->set_name[i], t->o->set_value[i]);
 }

@@ -6,6 +6,8 @@
 
 #include "datapath/plugin_load.h"
 #include "engine/world.h"
+#include "virtio/features.h"
+#include "virtio/spec.h"
 
 /* There when Linux's ring code was there to be built; the program links the whole library. */
 extern const struct datapath datapath_linux __attribute__((weak));
@@ -86,12 +88,91 @@ datapath_choose(struct datapath_choice *c, const char *text, struct error *err)
 	return 0;
 }
 
+/* --- kinds of rings -------------------------------------------------------------------------- */
+
+static const struct {
+	const char *word;
+	uint64_t feature;
+	const char *name; /* of the bit */
+} ring_word[] = {
+	{ "split", 0, "" },
+	{ "packed", VIRTIO_BIT(VIRTIO_F_RING_PACKED), "VIRTIO_F_RING_PACKED" },
+	{ "event_idx", VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX), "VIRTIO_RING_F_EVENT_IDX" },
+	{ "indirect", VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC), "VIRTIO_RING_F_INDIRECT_DESC" },
+	{ "in_order", VIRTIO_BIT(VIRTIO_F_IN_ORDER), "VIRTIO_F_IN_ORDER" },
+};
+#define RING_WORDS (sizeof(ring_word) / sizeof(ring_word[0]))
+
+const uint64_t datapath_ring_features =
+	VIRTIO_BIT(VIRTIO_F_RING_PACKED) | VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) |
+	VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) | VIRTIO_BIT(VIRTIO_F_IN_ORDER);
+
+int
+datapath_can(const struct datapath *driver, const struct datapath *device, uint64_t features,
+	     struct error *err)
+{
+	for (size_t i = 0; i < RING_WORDS; i++) {
+		uint64_t f = features & ring_word[i].feature;
+
+		if (f & ~driver->driver->features)
+			return error_set(err, "the driver side of %s has no %s", driver->name,
+					 ring_word[i].name);
+		if (f & ~device->device->features)
+			return error_set(err, "the device side of %s has no %s", device->name,
+					 ring_word[i].name);
+	}
+	return 0;
+}
+
+int
+datapath_ring_parse(const char *text, uint64_t *features, struct error *err)
+{
+	bool seen[RING_WORDS] = { false };
+
+	*features = 0;
+	for (const char *p = text; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+		size_t n = strcspn(p, ","), i = 0;
+
+		while (i < RING_WORDS &&
+		       (n != strlen(ring_word[i].word) || memcmp(ring_word[i].word, p, n)))
+			i++;
+		if (i == RING_WORDS || seen[i])
+			break;
+		seen[i] = true;
+		*features |= ring_word[i].feature;
+		if (!p[n])
+			return seen[0] == seen[1]
+				       ? error_set(err, "ring %s: is it split or packed?", text)
+				       : 0;
+	}
+	return error_set(err,
+			 "ring %s: must be split or packed, with any of event_idx, indirect and "
+			 "in_order after a comma",
+			 text);
+}
+
+char *
+datapath_ring_text(uint64_t features, char *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < RING_WORDS; i++) {
+		bool on = i ? features & ring_word[i].feature
+			    : !(features & VIRTIO_BIT(VIRTIO_F_RING_PACKED));
+
+		if (on)
+			n += (size_t)snprintf(text + n, DATAPATH_RING_TEXT_MAX - n, "%s%s",
+					      n ? "," : "", ring_word[i].word);
+	}
+	return text;
+}
+
 /* --- a world's ------------------------------------------------------------------------------ */
 
 struct datapath_world {
 	struct datapath_choice choice;
 	bool selected, used;
-	uint64_t feature_mask, feature_value;
+	uint64_t feature_mask, feature_value, asked;
 	void *calls;
 };
 
@@ -164,6 +245,26 @@ datapath_device(struct world *w)
 
 	s->used = true;
 	return s->choice.device;
+}
+
+uint64_t
+datapath_features_of_queue(struct world *w, uint64_t features)
+{
+	struct datapath_world *s = state_of(w);
+	struct error err;
+
+	s->asked |= features;
+	if (datapath_can(s->choice.driver, s->choice.device, s->feature_value, &err))
+		world_fail(w, "%s", err.text);
+	return datapath_features(w, features);
+}
+
+uint64_t
+datapath_features_asked(const struct world *w)
+{
+	const struct datapath_world *s = world_room(w, ROOM_DATAPATH);
+
+	return s ? s->asked : 0;
 }
 
 void **

@@ -58,6 +58,19 @@ void
 datapath_select_default(struct world *w, const char *text);
 
 /*
+ * Features that decide of which kind a ring is, as words: "split", "packed", and what it has beside
+ * that of "event_idx", "indirect", "in_order", with commas between.
+ */
+extern const uint64_t datapath_ring_features;
+/* Set of datapath_ring_features from words. 0, or -1 and @err. */
+int
+datapath_ring_parse(const char *text, uint64_t *features, struct error *err);
+/* And back: DATAPATH_RING_TEXT_MAX bytes hold it. Returns @text. */
+#define DATAPATH_RING_TEXT_MAX 48u
+char *
+datapath_ring_text(uint64_t features, char *text);
+
+/*
  * Ring features that queues of @w have or have not whatever their set-up says: those of @mask are
  * as in @value.  A conformance matrix does that.
  */
@@ -66,6 +79,22 @@ datapath_force_features(struct world *w, uint64_t mask, uint64_t value);
 /* @features as they are forced. */
 uint64_t
 datapath_features(const struct world *w, uint64_t features);
+/*
+ * Whether both can have rings with these of datapath_ring_features. 0, or -1 and @err with the
+ * first one that cannot: "the device side of linux has no VIRTIO_F_RING_PACKED".
+ */
+int
+datapath_can(const struct datapath *driver, const struct datapath *device, uint64_t features,
+	     struct error *err);
+/*
+ * As datapath_features(), of a queue or a device: remembers what was asked for, and ends the set-up
+ * with an error if a side cannot do what is forced.
+ */
+uint64_t
+datapath_features_of_queue(struct world *w, uint64_t features);
+/* All that was asked for, before it was forced. */
+uint64_t
+datapath_features_asked(const struct world *w);
 
 /* What a queue of @w is to use; asking counts as use. */
 const struct datapath *

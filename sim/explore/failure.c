@@ -36,6 +36,7 @@ failure_free(struct failure *f)
 	free(f->strategy);
 	free(f->memory);
 	free(f->datapath);
+	free(f->ring);
 	schedule_free(&f->schedule);
 	trail_free(&f->trail);
 	pick_keys_free(&f->keys);
@@ -195,6 +196,7 @@ failure_write(const struct failure *f, FILE *out, struct error *err)
 	write_optional(out, "strategy", f->strategy);
 	write_optional(out, "memory", f->memory);
 	write_optional(out, "datapath", f->datapath);
+	write_optional(out, "ring", f->ring);
 	fprintf(out, "mode: %s\n", f->mode == WORLD_TIMED ? "timed" : "relaxed");
 	fprintf(out, "verdict: %s\n", verdict_name[f->finding.verdict]);
 	write_optional(out, "oracle", f->finding.oracle);

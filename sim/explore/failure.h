@@ -11,6 +11,7 @@
  *	strategy: random
  *	memory: sc
  *	datapath: native
+ *	ring: packed,event_idx              (where the scenario's own kind was overridden)
  *	mode: relaxed
  *	verdict: lost-kick
  *	oracle: INV-KICK
@@ -77,6 +78,7 @@ struct failure {
 	char *strategy;
 	char *memory; /* "sc", "tso", "weak" */
 	char *datapath; /* "native", "linux", or a path */
+	char *ring; /* words of datapath_ring_parse() */
 	enum world_mode mode;
 	struct finding finding;
 	enum stop stop;

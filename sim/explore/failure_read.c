@@ -314,6 +314,7 @@ static const struct key {
 	{ "strategy", read_string, offsetof(struct failure, strategy), false, false },
 	{ "memory", read_string, offsetof(struct failure, memory), false, false },
 	{ "datapath", read_string, offsetof(struct failure, datapath), false, false },
+	{ "ring", read_string, offsetof(struct failure, ring), false, false },
 	{ "mode", read_mode, offsetof(struct failure, mode), false, false },
 	{ "verdict", read_verdict, offsetof(struct failure, finding.verdict), true, false },
 	{ "oracle", read_oracle, offsetof(struct failure, finding.oracle), false, false },

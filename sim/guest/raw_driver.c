@@ -314,7 +314,7 @@ raw_pair_create(struct world *w, const struct raw_config *config)
 		world_fail(w, "datapath %s lacks the %s side",
 			   c.driver->driver ? c.device->name : c.driver->name,
 			   c.driver->driver ? "device" : "driver");
-	c.features = datapath_features(w, c.features);
+	c.features = datapath_features_of_queue(w, c.features);
 	c.features &= c.driver->driver->features & c.device->device->features;
 	ring_memory_alloc(w, &vring, c.name ? c.name : "vq0", c.size, c.features);
 	vring.start_idx = c.start_idx;

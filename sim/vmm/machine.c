@@ -322,7 +322,7 @@ create_type(struct machine_device *d)
 
 	if (!features)
 		features = c->type == MACHINE_BLK ? VIRTIO_BLK_FEATURES : VIRTIO_NET_FEATURES;
-	features = datapath_features(w, features);
+	features = datapath_features_of_queue(w, features);
 	if (c->type == MACHINE_BLK)
 		d->blk = virtio_blk_create(&d->vdev, w, c->name, c->datapath, features, c->queues,
 					   c->queue_size, &c->blk);

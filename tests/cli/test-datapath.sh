@@ -38,4 +38,17 @@ grep -q '^datapath: native,native$' x.failure || fail "the failure file does not
 sed 's/^datapath: .*/datapath: .\/gone.so/' x.failure >gone.failure
 status 2 "$RINGSIDE" replay --db none gone.failure
 complains "./gone.so"
+
+# --ring: another kind of ring than the scenario's, kept in the failure and recorded.
+for words in "" split,packed event_idx packed,x; do
+	status 2 "$RINGSIDE" run --db none --ring "$words" pair.lua:holds
+	complains "--ring"
+done
+status 1 "$RINGSIDE" explore --db y.db --out y.failure --ring packed,event_idx pair.lua:fails
+grep -q '^ring: packed,event_idx$' y.failure || fail "the failure file does not say the ring"
+status 1 "$RINGSIDE" replay --db y.db --quiet y.failure
+[ "$(sqlite3 y.db "SELECT group_concat(value, ' ') FROM param WHERE name = '--ring'")" = \
+	"packed,event_idx packed,event_idx" ] || fail "the ring is not recorded"
+sed '/^ring: /d' y.failure >z.failure
+status 3 "$RINGSIDE" replay --db none z.failure
 finish

@@ -138,6 +138,34 @@ test_features_forced(void **state)
 	world_destroy(w);
 }
 
+static void
+test_ring_words(void **state)
+{
+	static const char *const wrong[] = {
+		"",	  "split,packed", "event_idx",	  "split,",
+		",split", "split,split",  "packed,event", "packed event_idx",
+		"Split"
+	};
+	char text[DATAPATH_RING_TEXT_MAX];
+	struct error err;
+	uint64_t features, back;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(datapath_ring_parse(wrong[i], &features, &err), -1);
+		assert_non_null(strstr(err.text, wrong[i]));
+	}
+	assert_int_equal(datapath_ring_parse("in_order,packed,event_idx", &features, &err), 0);
+	assert_int_equal(features, VIRTIO_BIT(VIRTIO_F_RING_PACKED) |
+					   VIRTIO_BIT(VIRTIO_F_IN_ORDER) |
+					   VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX));
+	assert_string_equal(datapath_ring_text(features, text), "packed,event_idx,in_order");
+	assert_string_equal(datapath_ring_text(0, text), "split");
+	assert_string_equal(datapath_ring_text(datapath_ring_features, text),
+			    "packed,event_idx,indirect,in_order");
+	assert_int_equal(datapath_ring_parse(text, &back, &err), 0);
+	assert_int_equal(back, datapath_ring_features);
+}
+
 int
 main(void)
 {
@@ -146,6 +174,7 @@ main(void)
 		cmocka_unit_test(test_selection),
 		cmocka_unit_test(test_features_left_out),
 		cmocka_unit_test(test_features_forced),
+		cmocka_unit_test(test_ring_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
