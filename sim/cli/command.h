@@ -49,6 +49,8 @@ command_diagnose(const struct options *o, struct error *err);
 int
 command_litmus(const struct options *o, struct error *err);
 int
+command_bisect(const struct options *o, struct error *err);
+int
 command_import(const struct options *o, struct error *err);
 int
 command_merge(const struct options *o, struct error *err);

@@ -32,8 +32,13 @@ const struct command command_table[] = {
 	  "digest,\n"
 	  "same finding. Exit status 1 when it is, 3 when the run diverged; then it says at which "
 	  "step\n"
-	  "and how. DB#latest is the newest failure of a database.",
-	  "until to-event memory datapath ring " RUN_OPTIONS, 1, 1, command_replay },
+	  "and how. DB#latest is the newest failure of a database.\n"
+	  "With --tolerant the picks are taken where the same actor has done the same thing in the "
+	  "same\n"
+	  "function as often as before, whatever else has changed; where that never comes it is "
+	  "guessed,\n"
+	  "and said so. Exit status 0 when nothing fails now, 1 when something does.",
+	  "tolerant until to-event memory datapath ring " RUN_OPTIONS, 1, 1, command_replay },
 	{ "show", "FAILURE | DB#ID", "a failure as swim lanes",
 	  "Formats: text (default), json, perfetto (for the trace viewer of that name), html.",
 	  "format lines columns out memory datapath ring machine quiet", 1, 1, command_show },
@@ -42,9 +47,14 @@ const struct command command_table[] = {
 	  "if the\n"
 	  "expected verdict is found within its budget and no other one before it; a holding one "
 	  "if\n"
-	  "nothing is found. The last line is `N passed, N failed, N skipped`.",
-	  "tap junit jobs time seed strategy depth bound memory datapath ring set db quiet", 1, -1,
-	  command_test },
+	  "nothing is found. The last line is `N passed, N failed, N skipped`.\n"
+	  "With --corpus, failure files are followed as by `replay --tolerant`, too: one passes if "
+	  "it ends\n"
+	  "with its recorded finding, or, where the file has a line `expect: ok` (or another "
+	  "verdict),\n"
+	  "with that.",
+	  "corpus tap junit jobs time seed strategy depth bound memory datapath ring set db quiet",
+	  0, -1, command_test },
 	{ "diagnose", "SCENARIO.lua[:VARIANT] | FAILURE",
 	  "make it hang, then find out what was lost",
 	  "Explores until something hangs (or takes a failure). Then, as one would do with the "
@@ -66,6 +76,14 @@ const struct command command_table[] = {
 	  "comment is\n"
 	  "compared: exit status 1 if something happens that it forbids.",
 	  "memory strategy bound depth seed runs time expect quiet", 1, -1, command_litmus },
+	{ "bisect", "-- COMMAND…", "exit status of a command for `git bisect run`",
+	  "Runs COMMAND, commonly ringside itself, and exits with 0 (good) for 0, 1 (bad) for 1 "
+	  "and 125\n"
+	  "(cannot be tested) for all else: usage errors, a diverged replay, skipped, no verdict, "
+	  "a crash.\n"
+	  "128 ends the bisection: the command was interrupted, or is not there.\n"
+	  "  git bisect run ringside bisect -- ringside replay --tolerant lost.failure",
+	  "", 1, -1, command_bisect },
 	{ "import", "TRACE", "read a recording of a real system",
 	  "Recognises the format, prints what was understood and what was skipped, and records it.",
 	  "format db quiet", 1, 1, command_import },

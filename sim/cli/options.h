@@ -19,13 +19,13 @@ struct command;
 
 struct options {
 	const char *strategy, *memory, *datapath, *ring;
-	const char *db, *machine, *trace, *out, *format, *junit, *schedule, *sweep;
+	const char *db, *machine, *trace, *out, *format, *junit, *schedule, *sweep, *corpus;
 	uint64_t seed, runs, index, until, to_event;
 	int64_t time_ns; /* of the wall clock */
 	unsigned jobs, shard, shards, lines, columns;
 	unsigned depth, bound; /* of strategies */
 	bool bound_delays;
-	bool quiet, tap, keep_going, classes, help, globals;
+	bool quiet, tap, keep_going, classes, help, globals, tolerant;
 	bool expect;
 	bool seed_given, strategy_given, memory_given;
 	const char *set_name[OPTIONS_SETS_MAX]; /* --set, in order; the strings are changed argv */

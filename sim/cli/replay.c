@@ -2,8 +2,10 @@
 /* ringside replay: the same run again, bit for bit, or where it left the recorded one. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
+#include "cli/replay.h"
 #include "cli/runner.h"
 #include "explore/replay.h"
 #include "script/lua_world.h"
@@ -133,6 +135,19 @@ compare(struct session *s, struct failure *f, enum stop stop, const struct optio
 	return runner_exit(again.verdict);
 }
 
+/* A schedule between single accesses belongs to one build of the linked code. */
+static const char *
+build_note(const struct failure *f)
+{
+	char build[1000];
+
+	session_build(build, sizeof(build));
+	return f->build && strcmp(f->build, build)
+		       ? "; it was recorded with another build of the linked code, which "
+			 "`replay --tolerant` allows for"
+		       : "";
+}
+
 static int
 replay_all(struct session *s, struct failure *f, struct record *r, const struct options *o,
 	   struct error *err)
@@ -154,7 +169,7 @@ replay_all(struct session *s, struct failure *f, struct record *r, const struct 
 			script_world_error(s->w, err);
 			return EXIT_USAGE;
 		}
-		error_set(err, "diverged: %s", div.text);
+		error_set(err, "diverged: %s%s", div.text, build_note(f));
 		return EXIT_DIVERGED;
 	}
 	status = compare(s, f, stop, o, err);
@@ -187,7 +202,8 @@ command_replay(const struct options *o, struct error *err)
 		if (o->until)
 			status = replay_until(&s, &f, o);
 		else if ((r = record_open(o->db, err)))
-			status = replay_all(&s, &f, r, o, err);
+			status = o->tolerant ? replay_tolerant(&s, &f, r, o, err)
+					     : replay_all(&s, &f, r, o, err);
 		session_close(&s);
 		record_close(r);
 	}

@@ -21,24 +21,26 @@ add(struct scenario_files *f, const char *path, struct error *err)
 }
 
 static int
-search(struct scenario_files *f, const char *folder, unsigned depth, struct error *err);
+search(struct scenario_files *f, const char *folder, const char *suffix, unsigned depth,
+       struct error *err);
 
 static int
-entry(struct scenario_files *f, const char *path, const char *name, unsigned depth,
-      struct error *err)
+entry(struct scenario_files *f, const char *path, const char *name, const char *suffix,
+      unsigned depth, struct error *err)
 {
-	size_t n = strlen(name);
+	size_t n = strlen(name), k = strlen(suffix);
 	struct stat st;
 
 	if (*name == '.' || *name == '_' || stat(path, &st))
 		return 0;
 	if (S_ISDIR(st.st_mode))
-		return depth ? search(f, path, depth - 1, err) : 0;
-	return n > 4 && !strcmp(name + n - 4, ".lua") ? add(f, path, err) : 0;
+		return depth ? search(f, path, suffix, depth - 1, err) : 0;
+	return n > k && !strcmp(name + n - k, suffix) ? add(f, path, err) : 0;
 }
 
 static int
-search(struct scenario_files *f, const char *folder, unsigned depth, struct error *err)
+search(struct scenario_files *f, const char *folder, const char *suffix, unsigned depth,
+       struct error *err)
 {
 	DIR *d = opendir(folder);
 	struct dirent *e;
@@ -52,7 +54,7 @@ search(struct scenario_files *f, const char *folder, unsigned depth, struct erro
 
 		must(asprintf(&path, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/",
 			      e->d_name) >= 0);
-		ret = entry(f, path, e->d_name, depth, err);
+		ret = entry(f, path, e->d_name, suffix, depth, err);
 		free(path);
 	}
 	closedir(d);
@@ -65,8 +67,8 @@ by_path(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int
-scenario_files_find(struct scenario_files *f, char **paths, int count, struct error *err)
+static int
+find(struct scenario_files *f, char **paths, int count, const char *suffix, struct error *err)
 {
 	for (int i = 0; i < count; i++) {
 		struct stat st;
@@ -74,13 +76,27 @@ scenario_files_find(struct scenario_files *f, char **paths, int count, struct er
 
 		if (stat(paths[i], &st))
 			return error_set(err, "%s: %s", paths[i], strerror(errno));
-		if (S_ISDIR(st.st_mode) ? search(f, paths[i], SCENARIO_DEPTH_MAX, err)
+		if (S_ISDIR(st.st_mode) ? search(f, paths[i], suffix, SCENARIO_DEPTH_MAX, err)
 					: add(f, paths[i], err))
 			return -1;
 		if (f->count > first)
 			qsort(f->path + first, f->count - first, sizeof(*f->path), by_path);
 	}
 	return 0;
+}
+
+int
+scenario_files_find(struct scenario_files *f, char **paths, int count, struct error *err)
+{
+	return find(f, paths, count, ".lua", err);
+}
+
+int
+failure_files_find(struct scenario_files *f, const char *path, struct error *err)
+{
+	char *paths[] = { (char *)path };
+
+	return find(f, paths, 1, ".failure", err);
 }
 
 void

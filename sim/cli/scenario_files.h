@@ -22,6 +22,9 @@ struct scenario_files {
  */
 int
 scenario_files_find(struct scenario_files *f, char **paths, int count, struct error *err);
+/* The same for *.failure in one folder (or one file). */
+int
+failure_files_find(struct scenario_files *f, const char *path, struct error *err);
 void
 scenario_files_free(struct scenario_files *f);
 

@@ -52,7 +52,7 @@ static void
 add_case(struct tests *t, const char *name, const char *broken)
 {
 	must(t->cases = realloc(t->cases, (t->count + 1) * sizeof(*t->cases)));
-	t->cases[t->count++] = (struct test_case){ name, broken };
+	t->cases[t->count++] = (struct test_case){ .name = name, .broken = broken };
 }
 
 static int
@@ -77,6 +77,32 @@ list_cases(struct tests *t, const struct scenario_files *files, struct error *er
 		}
 		scenario_free(&s);
 	}
+	return 0;
+}
+
+static int
+list_corpus(struct tests *t, struct error *err)
+{
+	struct scenario_files files = { 0 };
+	int ret = failure_files_find(&files, t->o->corpus, err);
+
+	if (!ret && t->count + files.count > TEST_CASES_MAX)
+		ret = error_set(err, "more than %u cases", TEST_CASES_MAX);
+	for (size_t i = 0; !ret && i < files.count; i++) {
+		add_case(t, own(t, strdup(files.path[i])), NULL);
+		t->cases[t->count - 1].corpus = true;
+	}
+	scenario_files_free(&files);
+	return ret;
+}
+
+static int
+list_all(struct tests *t, const struct scenario_files *files, struct error *err)
+{
+	if (!t->o->arg_count && !t->o->corpus)
+		return error_set(err, "usage: ringside test [--corpus DIR] [PATH…]");
+	if (list_cases(t, files, err) || (t->o->corpus && list_corpus(t, err)))
+		return -1;
 	return t->count ? 0 : error_set(err, "there is no scenario there");
 }
 
@@ -94,7 +120,9 @@ work(struct tests *t)
 		struct test_result result = { .index = index };
 
 		if (r) {
-			test_case_run(&t->cases[index], t->o, r, &result);
+			const struct test_case *c = &t->cases[index];
+
+			(c->corpus ? test_corpus_run : test_case_run)(c, t->o, r, &result);
 		} else {
 			result.status = TEST_FAILED;
 			snprintf(result.text, sizeof(result.text), "%s", err.text);
@@ -219,7 +247,7 @@ command_test(const struct options *o, struct error *err)
 	int status = EXIT_USAGE;
 
 	if (!scenario_files_find(&files, o->args, o->arg_count, err) &&
-	    !list_cases(&t, &files, err)) {
+	    !list_all(&t, &files, err)) {
 		must(t.results = calloc(t.count, sizeof(*t.results)));
 		status = run_all(&t, err);
 	}

@@ -8,6 +8,7 @@
 #ifndef RINGSIDE_CLI_TEST_H
 #define RINGSIDE_CLI_TEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -21,6 +22,7 @@ enum test_status { TEST_NONE, TEST_PASSED, TEST_FAILED, TEST_SKIPPED };
 struct test_case {
 	const char *name; /* "path.lua:variant" */
 	const char *broken; /* why the scenario cannot be loaded, or null */
+	bool corpus; /* @name is a failure file */
 };
 
 /* Comes through a pipe in one piece: at most PIPE_BUF bytes. */
@@ -38,6 +40,11 @@ struct test_result {
 void
 test_case_run(const struct test_case *c, const struct options *o, struct record *r,
 	      struct test_result *result);
+
+/* The same of a failure file. */
+void
+test_corpus_run(const struct test_case *c, const struct options *o, struct record *r,
+		struct test_result *result);
 
 /*
  * Set the case up at two places of the address space and run the same schedules: -1 and @err if the

@@ -13,6 +13,10 @@
 static void
 print_repro(const struct test_report *t, const struct test_case *c, FILE *to)
 {
+	if (c->corpus) {
+		fprintf(to, "ringside replay --tolerant %s", c->name);
+		return;
+	}
 	fprintf(to, "ringside explore %s --seed %" PRIu64, c->name, t->o->seed);
 	if (t->o->datapath)
 		fprintf(to, " --datapath %s", t->o->datapath);
@@ -113,7 +117,7 @@ junit_case(FILE *to, const struct test_report *t, unsigned i)
 	fprintf(to, "  <testcase classname=\"");
 	print_xml(to, path);
 	fprintf(to, "\" name=\"");
-	print_xml(to, variant ? variant : "load");
+	print_xml(to, c->corpus ? "replay" : variant ? variant : "load");
 	fprintf(to, "\" time=\"%.3f\"", (double)r->elapsed_ns / 1e9);
 	if (r->status == TEST_PASSED) {
 		fprintf(to, "/>\n");
