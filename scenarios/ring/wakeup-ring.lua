@@ -30,6 +30,11 @@ return {
 	variants = {
 		no_recheck = { expect = "lost-kick", set = { n = 2, skip_recheck = true }, runs = 2000,
 			       doc = "lost on any machine" },
+		no_producer_fence = { expect = "lost-kick", memory = "tso", set = { n = 2, skip_producer_fence = true },
+				      runs = 4000, doc = "the flag is read before the index is visible" },
+		no_consumer_fence = { expect = "lost-kick", memory = "tso", set = { n = 2, skip_consumer_fence = true },
+				      runs = 4000, doc = "the index is read before the flag is visible" },
+		tso = { expect = "ok", memory = "tso", set = { n = 2 }, runs = 4000, doc = "with both barriers" },
 		sc = { expect = "ok", set = { n = 2 }, runs = 4000, doc = "with both barriers" },
 		sc_no_fences = { expect = "ok", runs = 4000,
 				 set = { n = 2, skip_producer_fence = true, skip_consumer_fence = true },

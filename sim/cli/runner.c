@@ -162,7 +162,12 @@ struct strategy_config
 session_strategy(const struct options *o)
 {
 	return (struct strategy_config){
-		.seed = o->seed, .depth = o->depth, .bound = o->bound, .delays = o->bound_delays
+		.seed = o->seed,
+		.depth = o->depth,
+		.bound = o->bound,
+		.delays = o->bound_delays,
+		.shard = o->shard,
+		.shards = o->shards,
 	};
 }
 

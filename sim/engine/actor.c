@@ -627,6 +627,18 @@ actor_is_daemon(const struct actor *a)
 	return a->daemon;
 }
 
+void
+actor_set_ring_only(struct actor *a, bool ring_only)
+{
+	a->ring_only = ring_only;
+}
+
+bool
+actor_is_ring_only(const struct actor *a)
+{
+	return a->ring_only;
+}
+
 uint32_t
 actor_id(const struct actor *a)
 {

@@ -174,6 +174,16 @@ actor_set_daemon(struct actor *a, bool daemon);
 bool
 actor_is_daemon(const struct actor *a);
 
+/*
+ * An actor that shares with others nothing but what instrumented code accesses: ring code and its
+ * own variables.  Its steps that access nothing are then known to commute with all others
+ * (explore/strategy_dpor.c).
+ */
+void
+actor_set_ring_only(struct actor *a, bool ring_only);
+bool
+actor_is_ring_only(const struct actor *a);
+
 uint32_t
 actor_id(const struct actor *a);
 const char *

@@ -65,6 +65,7 @@ struct actor {
 	bool queued; /* stands in the ready queue */
 	bool woken_held; /* to be made ready when released */
 	bool timed_out;
+	bool ring_only;
 
 	struct actor *next, *prev; /* in a wait queue */
 	struct waitq *waitq;

@@ -321,7 +321,7 @@ check_config(const struct explorer_config *c, struct error *err)
 
 	if ((c->shards || c->shard) && c->shard >= c->shards)
 		return error_set(err, "shard %u of %u: shards count from 0", c->shard, c->shards);
-	if (c->shards > 1 && !ops->indexed)
+	if (c->shards > 1 && !ops->indexed && !ops->partitions)
 		return error_set(err,
 				 "strategy %s cannot be sharded: each schedule depends on the ones "
 				 "before",

@@ -32,6 +32,8 @@ struct strategy_config {
 	unsigned depth; /* pct: of the bugs to find, 1 … 5 */
 	unsigned bound; /* bounded: preemptions a schedule may have */
 	bool delays; /* bounded: delays instead */
+	/* Of a strategy that partitions: part @shard of @shards; 0, 0: all. */
+	uint32_t shard, shards;
 };
 
 /* Of the command line; most known bugs need no more. */
@@ -56,6 +58,7 @@ struct strategy_ops {
 	const char *what; /* one line for the help */
 	bool indexed; /* schedule i depends on (config, i) only */
 	bool classes; /* the explorer may watch its schedules to tell classes (classes.h) */
+	bool partitions; /* not indexed, but it runs one shard's schedules by itself */
 	bool exhaustive; /* begin() returns false when every schedule was tried: "complete" */
 	/* Null and @err on failure. */
 	struct strategy *(*create)(const struct strategy_config *config, struct error *err);
@@ -102,6 +105,7 @@ extern const struct strategy_ops strategy_random;
 extern const struct strategy_ops strategy_pct;
 extern const struct strategy_ops strategy_pos;
 extern const struct strategy_ops strategy_bounded;
+extern const struct strategy_ops strategy_dpor;
 
 /* By name; null and @err, which lists the names, if there is none. */
 const struct strategy_ops *

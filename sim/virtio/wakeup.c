@@ -51,8 +51,8 @@ wakeup_create(struct world *w, unsigned items, const struct ring_wakeup_quirks *
 	u->ring = gm_map(w, gpa, sizeof(*u->ring));
 	u->items = items;
 	u->quirks = *quirks;
-	actor_create(w, "producer", producer, u, 0);
-	actor_create(w, "consumer", consumer, u, 0);
+	actor_set_ring_only(actor_create(w, "producer", producer, u, 0), true);
+	actor_set_ring_only(actor_create(w, "consumer", consumer, u, 0), true);
 	return u;
 }
 

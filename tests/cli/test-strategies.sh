@@ -54,6 +54,31 @@ says "runs = \"complete\", but: exhausted within bound 0"
 status 0 "$RINGSIDE" test --strategy bounded --bound 9 all.lua
 says ", complete"
 
+# The wake-up ring: as many executions as two other tools count.
+ring=$here/../../scenarios/ring/wakeup-ring.lua
+for known in sc:1:6 sc:2:45 sc:3:354 tso:1:7 tso:2:64 tso:3:599; do
+	memory=${known%%:*} n=${known#*:} count=${known##*:}
+	n=${n%:*}
+	status 0 "$RINGSIDE" explore --strategy dpor --memory "$memory" --set "n=$n" "$ring:sc"
+	says "dpor: complete: $count executions"
+	[ "$(sqlite3 ringside.db 'SELECT schedules, complete FROM run ORDER BY id DESC LIMIT 1')" = "$count|1" ] ||
+		fail "run.schedules is not $count for n=$n under $memory, or run.complete not 1"
+	[ "$n" = 1 ] && continue
+	for part in 0 1 2; do
+		status 0 "$RINGSIDE" explore --strategy dpor --memory "$memory" --set "n=$n" --shard $part/3 "$ring:sc"
+		says "in shard $part/3"
+	done
+	[ "$(sqlite3 ringside.db 'SELECT sum(schedules) FROM (SELECT schedules FROM run ORDER BY id DESC LIMIT 3)')" = "$count" ] ||
+		fail "three shards of $memory, n=$n are not $count executions in all"
+done
+for fence in producer consumer; do
+	status 1 "$RINGSIDE" explore --quiet --strategy dpor "$ring:no_${fence}_fence"
+	status 0 "$RINGSIDE" explore --strategy dpor --memory sc "$ring:no_${fence}_fence"
+	says "dpor: complete: 45 executions"
+done
+status 0 "$RINGSIDE" explore --strategy dpor --runs 20 --set n=4 "$ring:sc"
+says "dpor: not complete: 20 executions"
+
 status 0 "$RINGSIDE" explore --help
 says "random priorities"
 status 2 "$RINGSIDE" explore --strategy pct --depth 0 "$s"
