@@ -27,6 +27,7 @@ struct dp_device {
 	struct dp_host host;
 	size_t bytes; /* of this object */
 	bool broken, notify_enabled;
+	bool signal_unknown; /* what another owner of the ring told the driver */
 	uint16_t inuse;
 	char words[LINUX_WORDS_MAX]; /* the last complaint */
 	unsigned pieces;
@@ -205,6 +206,11 @@ device_pop(struct dp_device *d, struct dp_elem *elem)
 	elem->out_bytes = take_buffers(d, elem->sg, &d->readable);
 	elem->in_bytes = take_buffers(d, elem->sg + elem->out, &d->writable);
 	d->inuse++;
+	/* With the event index vringh.c's notifications end with the first chain; its users turn
+	 * them off while they work. Where one wants them on they are turned on again; what there is
+	 * more is found by the next look in any case. */
+	if (d->notify_enabled && d->vrh.event_indices)
+		vringh_notify_enable_user(&d->vrh);
 	return 1;
 }
 
@@ -273,7 +279,12 @@ device_enable_notify(struct dp_device *d)
 static DP_UNSEEN bool
 device_should_notify(struct dp_device *d)
 {
-	return !d->broken && vringh_need_notify_user(&d->vrh) > 0;
+	bool unknown = d->signal_unknown;
+
+	if (d->broken)
+		return false;
+	d->signal_unknown = false;
+	return vringh_need_notify_user(&d->vrh) > 0 || unknown;
 }
 
 /* --- position and state --------------------------------------------------------------------- */
@@ -284,13 +295,17 @@ device_get_position(struct dp_device *d)
 	return d->vrh.last_avail_idx;
 }
 
-/* Public fields of struct vringh; drivers/vdpa/vdpa_sim sets them too. */
+/*
+ * Public fields of struct vringh; drivers/vdpa/vdpa_sim sets them too.  vringh.c believes that all
+ * that is used was signalled, which nobody knows here: hence one interrupt more, as vhost has it.
+ */
 static DP_UNSEEN void
 device_set_position(struct dp_device *d, uint32_t position)
 {
 	d->vrh.last_avail_idx = (u16)position;
 	d->vrh.last_used_idx = d->vrh.vring.used->idx;
 	d->vrh.completed = 0;
+	d->signal_unknown = true;
 	d->inuse = 0;
 }
 
@@ -308,7 +323,7 @@ device_state(struct dp_device *d, struct dp_state *state)
 		.last_used_idx = (uint16_t)(d->vrh.last_used_idx + d->vrh.completed),
 		.used_idx = vr->used->idx,
 		.signalled_used = event ? d->vrh.last_used_idx : 0,
-		.signalled_used_valid = event,
+		.signalled_used_valid = event && !d->signal_unknown,
 		.used_event = event ? vring_used_event(vr) : 0,
 		.avail_event = event ? vring_avail_event(vr) : 0,
 		.avail_flags = vr->avail->flags,

@@ -73,10 +73,11 @@ linux_alloc(size_t size, uintptr_t gfp)
 void
 linux_free(const void *p)
 {
-	const struct header *h = (const struct header *)p - 1;
+	const struct header *h;
 
 	if (!p || (uintptr_t)p % 16 == 0)
 		return;
+	h = (const struct header *)p - 1;
 	h->ring->host.free(h->ring->host.ctx, h->start, h->size);
 }
 
