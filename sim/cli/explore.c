@@ -74,9 +74,10 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 			printf("\n");
 		if (!x->o->quiet)
 			printf("found: schedule %" PRIu64 " of seed %" PRIu64
-			       "; %zu picks shrunk to %zu%s\n",
+			       "; %zu picks shrunk to %zu%s; preemptions: %u, delayed stores: %u\n",
 			       found->index, x->o->seed, sr->picks_before, sr->picks_after,
-			       sr->proven ? ", the fewest possible" : "");
+			       sr->proven ? ", the fewest possible" : "", sr->preemptions_after,
+			       sr->delayed_after);
 		failure_report_print(x->s, x->o, &r, stdout);
 	}
 	event_log_free(&log);
@@ -117,8 +118,7 @@ print_left(const struct explorer_result *r)
 		       r->all.error, 100 * fmin((double)r->schedules / r->all.value, 1));
 	if (!e->looked || r->end == EXPLORER_FOUND)
 		return;
-	printf("classes: %.0f seen in %" PRIu64
-	       " schedules looked at; another schedule is of "
+	printf("classes: %.0f seen in %" PRIu64 " schedules looked at; another schedule is of "
 	       "none of them with probability ",
 	       e->seen.value, e->looked);
 	if (e->once)

@@ -23,6 +23,8 @@
 #define NEAR_BONUS 60 /* right before the violation; half of it NEAR_EVENTS earlier */
 #define NEAR_EVENTS 24
 #define SWITCH_BONUS 12 /* the first of an actor after another's */
+#define LATE_BONUS 30 /* a store that others did not see, and where they do */
+#define FLUSH_MALUS 200 /* one that nobody could have noticed earlier */
 #define LAST_BONUS 40 /* the last that an actor did; half for the one before, … */
 
 enum end_state { END_NONE, END_BLOCKED, END_WOKEN, END_ENDED };
@@ -87,11 +89,13 @@ across(const struct event *e)
 static void
 follow(struct builder *b, const struct event *e)
 {
-	struct track *t = track_of(b, e->actor);
+	struct track *t = track_of(b, lanes_actor(e));
 
 	if (across(e))
 		return;
 	t->events++;
+	if (e->kind == EV_FLUSH)
+		return;
 	t->end = END_NONE;
 	if (e->kind == EV_ACTOR_BLOCK) {
 		t->end = END_BLOCKED;
@@ -141,20 +145,25 @@ score_rows(struct builder *b)
 
 	for (size_t i = log->count; i-- > 0;) {
 		const struct event *e = &log->events[i];
-		struct track *t = track_of(b, e->actor);
+		struct track *t = track_of(b, lanes_actor(e));
 		size_t far = i <= violation ? violation - i : (i - violation) * 4;
 		int32_t score = wording_weight(&b->l->names, e);
 
 		t->busy = t->busy || !wording_idle(&b->l->names, e);
+		if (b->l->row[i].late)
+			score += LATE_BONUS;
+		else if (e->kind == EV_FLUSH)
+			score -= FLUSH_MALUS;
 		score += (int32_t)(NEAR_BONUS * NEAR_EVENTS / (NEAR_EVENTS + far));
-		if (i && log->events[i - 1].actor != e->actor)
+		if (i && lanes_actor(&log->events[i - 1]) != lanes_actor(e))
 			score += SWITCH_BONUS;
 		if (t->from_end < 4)
 			score += LAST_BONUS >> t->from_end;
 		t->from_end++;
 		if (!across(e) && score - (idles(e) ? IDLE_MALUS : 0) > t->best)
 			t->best = score - (idles(e) ? IDLE_MALUS : 0);
-		b->l->row[i] = (struct lanes_row){ -1, false, score };
+		b->l->row[i].lane = -1;
+		b->l->row[i].score = score;
 	}
 }
 
@@ -210,6 +219,14 @@ name_lane(struct lanes *l, struct lane *lane, const struct track *t)
 	make_one_line(lane->end);
 }
 
+static uint32_t
+lane_index(const struct lanes *l, size_t i)
+{
+	uint32_t actor = lanes_actor(&l->log->events[i]);
+
+	return actor > EVENT_LOG_ACTOR_MAX ? 0 : actor;
+}
+
 static void
 choose_lanes(struct builder *b)
 {
@@ -247,7 +264,7 @@ choose_lanes(struct builder *b)
 	for (size_t i = 0; i < l->lane_count; i++)
 		b->index[l->lane[i].actor] = (uint32_t)i + 1;
 	for (size_t i = 0; i < l->log->count; i++) {
-		l->row[i].lane = (int16_t)((int)b->index[l->log->events[i].actor] - 1);
+		l->row[i].lane = (int16_t)((int)b->index[lane_index(l, i)] - 1);
 		if (across(&l->log->events[i]) && l->lane_count)
 			l->row[i].lane = 0;
 	}
@@ -356,7 +373,7 @@ source_width(const struct lanes *l)
 	for (size_t i = 0; i < l->log->count; i++) {
 		if (!l->row[i].kept)
 			continue;
-		event_names_place(&l->names, &l->log->events[i], text, sizeof(text));
+		lanes_place(l, i, text, sizeof(text));
 		if (*text && lanes_columns(text) + 2 > width)
 			width = lanes_columns(text) + 2;
 	}
@@ -381,7 +398,7 @@ size_lanes(struct lanes *l)
 
 		if (!lane || across(&l->log->events[i]))
 			continue;
-		wording_text(&l->names, &l->log->events[i], text, sizeof(text));
+		lanes_text(l, i, text, sizeof(text));
 		if (lane->width < lanes_columns(text) + 2)
 			lane->width = lanes_columns(text) + 2;
 	}
@@ -438,6 +455,7 @@ lanes_build(struct lanes *l, const struct event_log *log, const struct event_nam
 	track_of(&b, 0);
 	for (size_t i = 0; i < log->count; i++)
 		follow(&b, &log->events[i]);
+	lanes_mark_late(l);
 	score_rows(&b);
 	choose_lanes(&b);
 	fixed = 1 + (log->dropped > 0) + foot_lines(l);

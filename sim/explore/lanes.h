@@ -17,6 +17,10 @@
  * Events of linked code have its file:line to the right of the lanes; where that is narrow, the end
  * of it.
  *
+ * A store that others could not see while they went on is marked "(buffered)", and has a line where
+ * it becomes visible: "flush vq0.avail.idx = 1".  A load that saw an older value than memory holds
+ * is marked "(stale)".  After the line stands how the access was written, if it is not plain.
+ *
  * A bar is | while its actor could run, : while it is blocked, and ends with it.
  *
  * Two stages.  lanes_build() chooses columns and rows; lanes_print() makes text of at most
@@ -64,6 +68,7 @@ struct lane {
 struct lanes_row {
 	int16_t lane; /* -1: of an actor that has no column */
 	bool kept;
+	bool late; /* a store in a buffer while others went on, or its flush: marked */
 	int32_t score; /* how much it is worth showing */
 };
 
@@ -92,6 +97,20 @@ lanes_free(struct lanes *l);
 
 void
 lanes_print(const struct lanes *l, FILE *out);
+
+/* Fill `late` of all rows; for lanes_build(). O(events x stores in buffers). */
+void
+lanes_mark_late(struct lanes *l);
+
+/* Text of event @i in its lane, and where it was ("" outside linked code). */
+void
+lanes_text(const struct lanes *l, size_t i, char *text, size_t size);
+void
+lanes_place(const struct lanes *l, size_t i, char *text, size_t size);
+
+/* Whose lane an event is in: a flush stands in that of the store. */
+uint32_t
+lanes_actor(const struct event *e);
 
 /* What stands below the rows: verdict, final states, what is hidden. Returns its lines. */
 unsigned

@@ -143,8 +143,8 @@ print_row(const struct lanes *l, size_t i, const char *bars, FILE *out)
 		snprintf(left + n, sizeof(left) - (size_t)n, "%10" PRId64 ".%03d",
 			 e->time_ns / 1000, (int)(e->time_ns % 1000));
 	put_at(&line, 0, left);
-	wording_text(&l->names, e, text, sizeof(text));
-	event_names_place(&l->names, e, place, sizeof(place));
+	lanes_text(l, i, text, sizeof(text));
+	lanes_place(l, i, place, sizeof(place));
 	columns = lanes_columns(place);
 	if (columns)
 		line.max -=
@@ -183,7 +183,7 @@ lane_of(const struct lanes *l, uint32_t actor)
 static void
 follow_bars(const struct lanes *l, const struct event *e, int lane, char *bars)
 {
-	if (lane >= 0 && l->lane[lane].actor == e->actor)
+	if (lane >= 0 && l->lane[lane].actor == e->actor && e->kind != EV_FLUSH)
 		bars[lane] = e->kind == EV_ACTOR_BLOCK	? BAR_WAITS
 			     : e->kind == EV_ACTOR_EXIT ? BAR_GONE
 							: BAR_RUNS;

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "explore/replay.h"
+#include "explore/run_size.h"
 
 /* Steps of a candidate, in those of the best run, at which it is given up: it livelocks. */
 #define STEPS_FACTOR 4u
@@ -21,6 +22,7 @@ struct candidate {
 
 struct shrinker {
 	struct chooser chooser; /* first */
+	struct run_counter counter;
 	struct world *w;
 	const struct shrink_config *config;
 	struct shrink_result *r;
@@ -37,8 +39,8 @@ struct shrinker {
 	/* the smallest so far */
 	struct schedule best;
 	struct finding target, best_finding;
-	uint64_t best_steps;
-	uint64_t best_sum;
+	struct run_size best_size;
+	bool fewer_but_larger; /* met: a run with fewer picks that is larger all the same */
 
 	struct schedule taken; /* what the last candidate really did */
 	struct pick *scratch; /* room for one more pick than any candidate has */
@@ -55,7 +57,6 @@ lenient_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_ki
 	struct shrinker *s = (struct shrinker *)self;
 	uint32_t at = s->index++, pick = 0;
 
-	(void)kind;
 	if (s->next < s->c.count && s->c.picks[s->next].at == at)
 		pick = s->c.picks[s->next++].pick;
 	if (world_step(w) > s->steps_limit) {
@@ -63,7 +64,9 @@ lenient_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_ki
 		s->cuts++;
 		world_stop(w, STOP_ASKED);
 	}
-	return pick < n ? pick : n - 1;
+	pick = pick < n ? pick : n - 1;
+	run_counter_ask(&s->counter, w, pick, kind);
+	return pick;
 }
 
 static bool
@@ -71,16 +74,6 @@ budget_left(const struct shrinker *s)
 {
 	return s->r->runs < s->runs_max && s->r->steps_run < s->steps_max && !s->broken &&
 	       !(s->config->interrupted && *s->config->interrupted);
-}
-
-static uint64_t
-picks_sum(const struct schedule *s)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < s->count; i++)
-		sum += s->picks[i].pick;
-	return sum;
 }
 
 /* Run the candidate; whether it has the finding. What it did is in @taken, the message in @f. */
@@ -95,9 +88,11 @@ run_candidate(struct shrinker *s, struct candidate c, struct finding *f)
 	s->cut = false;
 	world_restore(w);
 	world_set_chooser(w, &s->chooser);
+	run_counter_start(&s->counter, w);
 
 	enum stop stop = world_run(w);
 
+	run_counter_end(&s->counter, w);
 	world_set_chooser(w, NULL);
 	s->r->runs++;
 	s->r->steps_run += world_step(w);
@@ -113,33 +108,24 @@ run_candidate(struct shrinker *s, struct candidate c, struct finding *f)
 	       !schedule_take(&s->taken, w, NULL);
 }
 
-/* Whether what was taken is smaller than the best: fewer picks, smaller ones, fewer steps. */
-static bool
-taken_smaller(const struct shrinker *s)
-{
-	uint64_t sum = picks_sum(&s->taken);
-
-	if (s->taken.count != s->best.count)
-		return s->taken.count < s->best.count;
-	if (sum != s->best_sum)
-		return sum < s->best_sum;
-	return world_step(s->w) < s->best_steps;
-}
-
 /* Run the candidate and keep it if it is smaller. */
 static bool
 try_candidate(struct shrinker *s, const struct pick *picks, size_t count)
 {
 	struct finding f;
+	struct run_size size;
 
-	if (!budget_left(s) || !run_candidate(s, (struct candidate){ picks, count }, &f) ||
-	    !taken_smaller(s))
+	if (!budget_left(s) || !run_candidate(s, (struct candidate){ picks, count }, &f))
 		return false;
+	size = run_size_of(&s->counter, &s->taken, world_step(s->w));
+	if (!run_size_below(&size, &s->best_size)) {
+		s->fewer_but_larger |= size.picks < s->best_size.picks;
+		return false;
+	}
 	schedule_copy(&s->best, &s->taken);
 	s->best_finding = f;
-	s->best_steps = world_step(s->w);
-	s->best_sum = picks_sum(&s->best);
-	s->steps_limit = s->best_steps * STEPS_FACTOR + STEPS_SLACK;
+	s->best_size = size;
+	s->steps_limit = size.steps * STEPS_FACTOR + STEPS_SLACK;
 	return true;
 }
 
@@ -264,7 +250,7 @@ search_below(struct shrinker *s)
 		found = s->cut ? -1 : search_picks(s, p, 0, picks);
 		free(p);
 	}
-	return found >= 0 && budget_left(s) && s->cuts == cuts;
+	return found >= 0 && budget_left(s) && s->cuts == cuts && !s->fewer_but_larger;
 }
 
 /* Make pick @i smaller or move it, keeping the order of the others. */
@@ -304,6 +290,107 @@ improve_picks(struct shrinker *s)
 	return improved;
 }
 
+/* --- stores that need not be late ------------------------------------------------------------ */
+
+/* An answer that was not taken and makes a buffered store visible. */
+struct early {
+	uint32_t at;
+	uint16_t answer, n;
+	bool resumes; /* asked at a point, whose actor is to go on after it */
+};
+
+struct early_list {
+	struct chooser chooser; /* first */
+	const struct schedule *s;
+	size_t next;
+	uint32_t index;
+	struct early *early;
+	size_t count, capacity;
+};
+
+static void
+list_early(struct early_list *l, const struct world *w, uint32_t at, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		if (world_alternative_process(w, i).kind != PROCESS_FLUSH)
+			continue;
+		if (l->count == l->capacity) {
+			l->capacity = l->capacity * 2 + 64;
+			must(l->early = realloc(l->early, l->capacity * sizeof(*l->early)));
+		}
+		l->early[l->count++] =
+			(struct early){ at, (uint16_t)i, (uint16_t)n, world_at_point(w) };
+	}
+}
+
+static uint32_t
+early_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
+{
+	struct early_list *l = (struct early_list *)self;
+	uint32_t at = l->index++;
+
+	if (l->next < l->s->count && l->s->picks[l->next].at == at)
+		return l->s->picks[l->next++].pick;
+	if (kind == CHOICE_ACTOR || kind == CHOICE_TIE)
+		list_early(l, w, at, n);
+	return 0;
+}
+
+/*
+ * The best with this one more pick.  After a flush it is asked who goes on: the actor at whose
+ * point it was stands last in the queue, before a next flush of the same buffer.
+ */
+static bool
+try_early(struct shrinker *s, const struct early *e)
+{
+	struct pick *p = scratch(s, s->best.count + 3);
+
+	for (unsigned back = 1; back <= 2; back++) {
+		size_t n = 0, i = 0;
+
+		for (; i < s->best.count && s->best.picks[i].at < e->at; i++)
+			p[n++] = s->best.picks[i];
+		p[n++] = (struct pick){ e->at, e->answer, e->n, SCHEDULE_KIND_UNKNOWN };
+		if (e->resumes && e->n > back + 1)
+			p[n++] = (struct pick){ e->at + 1, (uint16_t)(e->n - 1 - back), e->n,
+						SCHEDULE_KIND_UNKNOWN };
+		for (; i < s->best.count; i++) {
+			p[n] = s->best.picks[i];
+			p[n++].at += 1;
+		}
+		if (try_candidate(s, p, n))
+			return true;
+	}
+	return false;
+}
+
+/* From the beginning: what is visible early no longer is in the way later. */
+static bool
+flush_early(struct shrinker *s)
+{
+	uint32_t from = 0;
+	bool improved = false, again = true;
+
+	while (again && s->best_size.delayed && budget_left(s)) {
+		struct early_list l = { .chooser = { early_choose }, .s = &s->best };
+
+		again = false;
+		world_restore(s->w);
+		world_set_chooser(s->w, &l.chooser);
+		world_run(s->w);
+		world_set_chooser(s->w, NULL);
+		s->r->runs++;
+		for (size_t i = 0; i < l.count && !again && budget_left(s); i++) {
+			if (l.early[i].at < from || !try_early(s, &l.early[i]))
+				continue;
+			from = l.early[i].at + 1;
+			again = improved = true;
+		}
+		free(l.early);
+	}
+	return improved;
+}
+
 /* --- all of it ------------------------------------------------------------------------------ */
 
 static int
@@ -328,13 +415,19 @@ start(struct shrinker *s, const struct schedule *from, const struct finding *tar
 			target->oracle, target->subject);
 	schedule_copy(&s->best, from);
 	s->best_finding = f;
-	s->best_steps = world_step(s->w);
-	s->best_sum = picks_sum(from);
+	s->steps_limit = UINT64_MAX;
+	if (!run_candidate(s, (struct candidate){ from->picks, from->count }, &f))
+		return error_set(s->err,
+				 "the schedule to shrink does not replay: the judge depends "
+				 "on more than the run");
+	s->best_size = run_size_of(&s->counter, from, world_step(s->w));
 	/* If the finding is that the run does not end, so may its candidates. */
 	s->steps_limit =
-		stop == STOP_STEPS ? UINT64_MAX : s->best_steps * STEPS_FACTOR + STEPS_SLACK;
+		stop == STOP_STEPS ? UINT64_MAX : s->best_size.steps * STEPS_FACTOR + STEPS_SLACK;
 	s->r->picks_before = from->count;
-	s->r->steps_before = s->best_steps;
+	s->r->steps_before = s->best_size.steps;
+	s->r->preemptions_before = (uint32_t)s->best_size.preemptions;
+	s->r->delayed_before = (uint32_t)s->best_size.delayed;
 	return 0;
 }
 
@@ -357,6 +450,8 @@ finish(struct shrinker *s, struct schedule *out, struct finding *f)
 				 "depends on more than the run",
 				 verdict_name[again.verdict]);
 	r->picks_after = s->best.count;
+	r->preemptions_after = (uint32_t)s->best_size.preemptions;
+	r->delayed_after = (uint32_t)s->best_size.delayed;
 	r->steps_after = world_step(s->w);
 	r->time_ns = world_now(s->w);
 	schedule_copy(out, &s->best);
@@ -377,9 +472,13 @@ shrink(struct world *w, const struct shrink_config *config, struct schedule *sch
 	if (!start(&s, schedule, f)) {
 		r->minimal = drop_picks(&s);
 		r->proven = r->minimal && search_below(&s);
+
+		size_t fewest = s.best.count;
+
 		/* A moved pick may have made another one unnecessary. */
-		while (improve_picks(&s))
+		while (flush_early(&s) | improve_picks(&s))
 			r->minimal = drop_single_picks(&s);
+		r->proven &= s.best.count <= fewest;
 		r->minimal |= r->proven;
 		result = finish(&s, schedule, f);
 	}

@@ -42,7 +42,7 @@ event_key_of(const struct event_names *names, const struct event *e, struct even
 	char subject[100] = "";
 	struct site_frame frame;
 
-	if ((e->kind == EV_LOAD || e->kind == EV_STORE) && names->gpa) {
+	if ((e->kind == EV_LOAD || e->kind == EV_STORE || e->kind == EV_FLUSH) && names->gpa) {
 		subject[0] = ' ';
 		names->gpa(names->context, (uint64_t)e->arg[0], subject + 1, sizeof(subject) - 1);
 	} else {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "memory/access.h"
 
 /* An access to a field that no region names: buffers, tables of the guest. */
 #define WEIGHT_UNNAMED 15
@@ -26,6 +27,7 @@ const struct wording wording_table[] = {
 	{ "actor_create", 10, "creates {name}" },
 	{ "store", 52, "{gpa@gpa} = {value@value}" },
 	{ "load", 48, "reads {gpa@gpa} -> {value@value}" },
+	{ "flush", 50, "flush {gpa@gpa} = {value@value}" },
 	{ "fence", 40, "{kind}" },
 	/* notify/ */
 	{ "eventfd_write", 56, "writes {fd}, count {count}" },
@@ -336,6 +338,41 @@ print_meaning(const struct event_names *names, const struct event *e, FILE *out)
 			fprintf(out, " (%s)", meanings[i].meaning);
 }
 
+/* What the memory model made of it. */
+static void
+print_fate(const struct event *e, FILE *out)
+{
+	unsigned how = (unsigned)e->arg[event_arg(e->kind, "how")];
+
+	if (how & ACCESS_BUFFERED)
+		fputs(" (buffered)", out);
+	if (how & ACCESS_LATE)
+		fputs(" (overwritten already)", out);
+	if (how & ACCESS_FORWARDED)
+		fputs(" (own store)", out);
+	if (how & ACCESS_STALE)
+		fputs(" (stale)", out);
+}
+
+const char *
+wording_access(const struct event *e)
+{
+	unsigned how;
+
+	if (e->kind != EV_LOAD && e->kind != EV_STORE)
+		return "";
+	how = (unsigned)e->arg[event_arg(e->kind, "how")];
+	if (how & ACCESS_SEQ_CST)
+		return "seq_cst";
+	if ((how & ACCESS_ACQUIRE) && e->kind == EV_LOAD)
+		return "acquire";
+	if ((how & ACCESS_RELEASE) && e->kind == EV_STORE)
+		return "release";
+	if (how & ACCESS_ATOMIC)
+		return "atomic";
+	return how & ACCESS_ONCE ? "once" : "";
+}
+
 size_t
 wording_text(const struct event_names *names, const struct event *e, char *text, size_t size)
 {
@@ -349,8 +386,10 @@ wording_text(const struct event_names *names, const struct event *e, char *text,
 		print_template(names, e, wording->text, out);
 	else
 		print_default(names, e, out);
-	if (e->kind == EV_LOAD || e->kind == EV_STORE)
+	if (e->kind == EV_LOAD || e->kind == EV_STORE || e->kind == EV_FLUSH)
 		print_meaning(names, e, out);
+	if (e->kind == EV_LOAD || e->kind == EV_STORE)
+		print_fate(e, out);
 	fclose(out);
 	line[sizeof(line) - 1] = 0;
 	for (; line[n] && n + 1 < size; n++)
@@ -388,7 +427,7 @@ wording_weight(const struct event_names *names, const struct event *e)
 
 	if (wording_idle(names, e))
 		return WEIGHT_IDLE;
-	if ((e->kind == EV_LOAD || e->kind == EV_STORE) && names->gpa) {
+	if ((e->kind == EV_LOAD || e->kind == EV_STORE || e->kind == EV_FLUSH) && names->gpa) {
 		names->gpa(names->context, (uint64_t)e->arg[0], field, sizeof(field));
 		if (!strncmp(field, "gpa ", 4))
 			return WEIGHT_UNNAMED;

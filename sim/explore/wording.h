@@ -32,6 +32,12 @@ extern const struct wording wording_table[]; /* ended by a null kind */
 size_t
 wording_text(const struct event_names *names, const struct event *e, char *text, size_t size);
 
+/* How an access was written: "once" (volatile), "acquire", "release", "seq_cst", "atomic"
+ * (relaxed);
+ * "" where it is plain, or no access. */
+const char *
+wording_access(const struct event *e);
+
 /* Whether a thread of the machine goes to sleep for want of work, or is woken for it: a CPU that
  * halts, a worker, a loop. */
 bool
