@@ -137,6 +137,9 @@ $(BIN): $(CLI_OBJ) $(BUILD)/libringside.a
 	$(CC) -rdynamic -o $@ $(CLI_OBJ) -Wl,--whole-archive $(BUILD)/libringside.a \
 		-Wl,--no-whole-archive $(LDLIBS)
 
+# It loads code that takes the run time behind its instrumentation from the program.
+$(BUILD)/unit/test_litmus_tso: LDLIBS += -rdynamic -Wl,-u,__tsan_init
+
 $(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/libringside.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDLIBS) -lcmocka
@@ -161,6 +164,16 @@ fuzz: $(FUZZERS)
 
 cli-tests: all
 	@RINGSIDE=$(abspath $(BIN)) scripts/run-tests.sh $(CLI_TESTS)
+
+# Ours and the kernel's, under each memory model.
+LITMUS_TESTS := tests/litmus $(if $(LINUX_OBJ),$(LINUX_DIR)/tools/memory-model/litmus-tests)
+.PHONY: litmus
+litmus: all
+	@status=0; for d in $(LITMUS_TESTS); do \
+		echo "== $$d"; RINGSIDE=$(BIN) scripts/litmus.sh $$d || status=1; done; \
+	[ -n "$(LINUX_OBJ)" ] || echo "the kernel's are skipped: no source, install" \
+		"linux-source-6.1 or name one with LINUX_SRC"; \
+	exit $$status
 
 # operation<TAB>rate<TAB>unit, after a line that names machine and commit.
 bench: $(BENCHES) all
@@ -220,6 +233,7 @@ help:
 	@echo "make demo       install what is missing, build, run the main job on real input"
 	@echo "make check      all tests that fit into some minutes; make soak: the rest"
 	@echo "make bench      figures: operation, rate, unit"
+	@echo "make litmus     litmus tests under each memory model; LINUX_SRC=… of that kernel"
 	@echo "make asan ubsan hostile fuzz tidy coverage install clean"
 	@echo "CONFIG=release|asan|ubsan|hostile|coverage|debug|fallback, CC=gcc|clang"
 

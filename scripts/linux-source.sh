@@ -9,6 +9,7 @@
 #	TO/drivers/…  TO/include/…   copies: virtio_ring.c, vringh.c and the virtio headers
 #	TO/stub/…                    for each other header they include, one that includes our shim
 #	TO/stub/linux/version.h      as a kernel's build makes it
+#	TO/tools/…                   the litmus tests of the memory model
 #	TO/version                   6.1.192
 #
 # Does nothing when TO was made from the same SOURCE as it is now: reading a whole tarball takes
@@ -18,13 +19,13 @@ set -eu
 source=$1
 to=$2
 paths='Makefile drivers/virtio/virtio_ring.c drivers/vhost/vringh.c include/linux/virtio*.h
-include/linux/vringh.h include/uapi/linux/virtio_*.h'
+include/linux/vringh.h include/uapi/linux/virtio_*.h tools/memory-model/litmus-tests/*.litmus'
 
 # A tree is edited, a tarball is only replaced.
 if [ -d "$source" ]; then
 	from="$source $(cd "$source" && cat $paths 2>/dev/null | cksum)"
 else
-	from="$source $(stat -L -c %Y "$source")"
+	from="$source $(stat -L -c %Y "$source") $(echo "$paths" | cksum)"
 fi
 [ "$(cat "$to/from" 2>/dev/null)" != "$from" ] || exit 0
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Dependencies, as the source has them: which loads does an address, a stored value or a condition
- * come from?  The hooks of sim/memory/ cannot see that, so its weak model orders nothing by it; the
- * Linux kernel's model does.  Where an outcome needs a broken dependency, making acquires of these
- * loads removes it.
+ * Dependencies, as the source has them: which loads does an address, a stored value or a store's
+ * condition come from?  The hooks of sim/memory/ cannot see that, so its weak model orders nothing
+ * by it; the Linux kernel's model does.  Where an outcome needs a broken dependency, making
+ * acquires of these loads removes it.
  *
  * A register feeds if any assignment to it might: order and branches are not looked at.
  */
@@ -42,13 +42,33 @@ mark_accesses(struct litmus_expr *e, uint64_t *regs)
 		mark_accesses(e->arg[i], regs);
 }
 
+/* Whether there is a store in it: a condition does not order loads. */
+static bool
+stores_in(const struct litmus_expr *e)
+{
+	return e && ((e->kind == LITMUS_CALL_EXPR && e->call->op != LITMUS_OP_LOAD &&
+		      e->call->op != LITMUS_OP_IS_LOCKED) ||
+		     stores_in(e->arg[0]) || stores_in(e->arg[1]) || stores_in(e->arg[2]));
+}
+
+static bool
+stores(const struct litmus_stmt *s)
+{
+	for (; s; s = s->next)
+		if ((s->kind == LITMUS_ASSIGN && s->left->kind == LITMUS_DEREF) ||
+		    stores_in(s->right) || stores(s->then) || stores(s->otherwise))
+			return true;
+	return false;
+}
+
 static void
 mark_list(struct litmus_stmt *s, uint64_t *regs)
 {
 	for (; s; s = s->next) {
 		mark_accesses(s->right, regs);
 		if (s->kind == LITMUS_IF) {
-			mark(s->right, regs);
+			if (stores(s->then) || stores(s->otherwise))
+				mark(s->right, regs);
 			mark_list(s->then, regs);
 			mark_list(s->otherwise, regs);
 		} else if (s->kind == LITMUS_ASSIGN && s->left->kind == LITMUS_DEREF) {

@@ -92,6 +92,7 @@ set_up(struct world *w, void *arg)
 	uint64_t bytes = (uint64_t)(s->t->globals ? s->t->globals : 1) * LITMUS_STRIDE;
 
 	gm_create(w, GUEST_RAM_BYTES);
+	memory_set_model(w, s->config->memory);
 	*rig = (struct rig){ .t = s->t, .code = s->code };
 	rig->gpa = gm_alloc(w, bytes, LITMUS_STRIDE);
 	rig->base = gm_map(w, rig->gpa, bytes);
@@ -283,14 +284,6 @@ compare_outcomes(const void *a, const void *b)
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-int
-litmus_check_memory(const char *memory, struct error *err)
-{
-	if (!strcmp(memory, "sc"))
-		return 0;
-	return error_set(err, "--memory %s: there is no such model; there is: sc", memory);
-}
-
 static int
 explore(struct world *w, struct collection *c, const struct litmus_config *config,
 	struct error *err)
@@ -331,8 +324,6 @@ litmus_run(const struct litmus_test *t, const struct litmus_code *code,
 	int ret;
 
 	*r = (struct litmus_result){ 0 };
-	if (litmus_check_memory(config->memory, err))
-		return -1;
 	w = world_create(&wc, err);
 	if (!w)
 		return -1;

@@ -12,6 +12,7 @@
 #include <signal.h>
 
 #include "explore/strategy.h"
+#include "memory/model.h"
 #include "script/litmus.h"
 #include "script/litmus_build.h"
 
@@ -22,7 +23,7 @@ struct litmus_outcome {
 };
 
 struct litmus_config {
-	const char *memory; /* sc, tso, weak */
+	enum memory_model memory;
 	/* Null: all schedules, depth first, by a search of our own. */
 	const struct strategy_ops *strategy;
 	struct strategy_config strategy_config;
@@ -41,10 +42,6 @@ struct litmus_result {
 	bool interrupted;
 	int64_t address[LITMUS_GLOBALS_MAX]; /* of the variables, in values that are pointers */
 };
-
-/* Whether there is such a model; else @err has their names. */
-int
-litmus_check_memory(const char *memory, struct error *err);
 
 /* 0, or -1 and @err. @r is overwritten. */
 int
