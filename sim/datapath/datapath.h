@@ -179,6 +179,12 @@ struct dp_driver_ops {
 	/* After a (queue) reset: next outstanding token, 1, or 0 when none is left. */
 	int (*detach_unused)(struct dp_driver *driver, uint64_t *token);
 	void (*state)(struct dp_driver *driver, struct dp_state *state);
+	/*
+	 * An interrupt came for this queue (vring_interrupt()), at any time, also within another
+	 * operation: whether anything is used. May be null: then the ring code keeps no note of
+	 * interrupts, and whoever calls may keep one (guest/virtqueue.h, event_triggered).
+	 */
+	bool (*interrupt)(struct dp_driver *driver);
 };
 
 /* --- device side ---------------------------------------------------------------------------- */

@@ -169,7 +169,9 @@ raw_driver_run(struct raw_driver *d)
 
 			d->waits++;
 			eventfd_read(d->call, &calls);
-			reap(d);
+			/* vring_interrupt() does not call back for nothing. */
+			if (!d->ops->interrupt || d->ops->interrupt(d->ring))
+				reap(d);
 		}
 	}
 }

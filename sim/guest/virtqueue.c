@@ -314,18 +314,20 @@ guest_vq_interrupt(struct guest_cpu *cpu, void *arg)
 {
 	struct guest_vq *vq = arg;
 	bool ready = vq->dev->state == GUEST_VIRTIO_READY;
+	/* Hardened (8b4ec69d7e09): a queue is born broken until the device is ready. */
+	bool broken = vq->broken || (!ready && fault_on(vq->w, FAULT_GUEST_IRQ_HARDENED));
+	bool notes = vq->ring && vq->ops->interrupt; /* the ring code itself */
 
-	if (!guest_vq_more_used(vq)) {
+	if (!(notes && !broken ? vq->ops->interrupt(vq->ring) : guest_vq_more_used(vq))) {
 		vq->spurious++;
 		emit(vq->w, EV_VQ_INTERRUPT, vq->name, INTERRUPT_NOTHING);
 		return IRQ_NONE;
 	}
-	/* Hardened (8b4ec69d7e09): a queue is born broken until the device is ready. */
-	if (vq->broken || (!ready && fault_on(vq->w, FAULT_GUEST_IRQ_HARDENED))) {
+	if (broken) {
 		emit(vq->w, EV_VQ_INTERRUPT, vq->name, INTERRUPT_BROKEN);
 		return ready ? IRQ_HANDLED : IRQ_NONE;
 	}
-	if (virtio_has(vq->vring.features, VIRTIO_RING_F_EVENT_IDX))
+	if (!notes && virtio_has(vq->vring.features, VIRTIO_RING_F_EVENT_IDX))
 		vq->event_triggered = true;
 	vq->interrupts++;
 	emit(vq->w, EV_VQ_INTERRUPT, vq->name, INTERRUPT_CALLBACK);

@@ -19,7 +19,8 @@
  * guest_virtio_config.notify_locked is that proposal).
  *
  * event_triggered: with VIRTIO_RING_F_EVENT_IDX a device that interrupted once does not do so
- * again until used_event moves, so disable_cb() has nothing to do (Linux 8d622d21d248).
+ * again until used_event moves, so disable_cb() has nothing to do (Linux 8d622d21d248).  Ring code
+ * with an interrupt() of its own keeps that note itself.
  *
  * A queue is broken when the device broke its ring or the driver gave the device up
  * (virtio_break_device()): it answers that nothing is used, and wants no kick.

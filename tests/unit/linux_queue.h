@@ -125,6 +125,15 @@ queue_add(struct queue *q, unsigned added)
 	return added;
 }
 
+/* As vring_interrupt() says: without anything used there is no callback. */
+static void
+queue_interrupt(struct queue *q)
+{
+	do
+		queue_wait(q->w, &q->called, &q->call_wait);
+	while (q->drv->interrupt && !q->drv->interrupt(q->driver));
+}
+
 static void
 queue_driver(struct actor *self, void *arg)
 {
@@ -150,7 +159,7 @@ queue_driver(struct actor *self, void *arg)
 		if (p->skip_recheck || p->keep_cb ||
 		    (p->delayed ? q->drv->enable_cb_delayed(q->driver)
 				: q->drv->enable_cb(q->driver)))
-			queue_wait(q->w, &q->called, &q->call_wait);
+			queue_interrupt(q);
 	}
 }
 

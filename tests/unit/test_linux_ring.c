@@ -661,6 +661,35 @@ one_interrupt_for_many(void **state)
 	rig_free(r);
 }
 
+/* After an interrupt there is none to be turned off until the driver asks again (8d622d21d248). */
+static void
+event_triggered(void **state)
+{
+	struct rig *r = rig_init(rig_new(&datapath_linux, &datapath_linux, 8, EVENT));
+	uint16_t *used_event = (uint16_t *)(r->ram + r->vring.driver + 4 + 2 * 8);
+	struct dp_buf sg = { BUF(0), 16 };
+	struct dp_state s;
+
+	assert_int_equal(r->drv->add(r->driver, &sg, 0, 1, 1, false, 0), 0);
+	assert_false(r->drv->interrupt(r->driver)); /* nothing is used */
+	*used_event = 77;
+	r->drv->disable_cb(r->driver);
+	assert_int_equal(*used_event, 0);
+	assert_true(r->drv->enable_cb(r->driver));
+	assert_int_equal(r->dev->pop(r->device, r->elem), 1);
+	r->dev->fill(r->device, r->elem, 16, 0);
+	r->dev->flush(r->device, 1);
+	assert_true(r->drv->interrupt(r->driver));
+	*used_event = 77;
+	r->drv->disable_cb(r->driver);
+	assert_int_equal(*used_event, 77);
+	r->drv->state(r->driver, &s);
+	assert_false(s.callbacks_enabled);
+	assert_false(r->drv->enable_cb(r->driver));
+	assert_int_equal(*used_event, 0);
+	rig_free(r);
+}
+
 /* The ring goes to another owner and comes back: what that one signalled is not known. */
 static void
 position(void **state)
@@ -719,6 +748,7 @@ main(void)
 		cmocka_unit_test(too_long),
 		cmocka_unit_test(detach_and_destroy),
 		cmocka_unit_test(one_interrupt_for_many),
+		cmocka_unit_test(event_triggered),
 		cmocka_unit_test(position),
 		cmocka_unit_test(names),
 	};

@@ -299,6 +299,13 @@ driver_enable_cb_delayed(struct dp_driver *d)
 	return virtqueue_enable_cb_delayed(d->vq);
 }
 
+/* Linux notes it (event_triggered), and then has no need to turn interrupts off. */
+static DP_UNSEEN bool
+driver_interrupt(struct dp_driver *d)
+{
+	return vring_interrupt(0, d->vq) == IRQ_HANDLED;
+}
+
 static DP_UNSEEN int
 driver_detach_unused(struct dp_driver *d, uint64_t *token)
 {
@@ -445,4 +452,5 @@ const struct dp_driver_ops linux_driver_ops = {
 	.enable_cb_delayed = driver_enable_cb_delayed,
 	.detach_unused = driver_detach_unused,
 	.state = driver_state,
+	.interrupt = driver_interrupt,
 };
