@@ -47,6 +47,19 @@ done >lost
 [ -s lost ] && fail "not found by the shards:" && cat lost
 status 0 "$RINGSIDE" merge all.db shard0.db shard1.db shard2.db
 says "0 runs came in"
+# The same failures, met as often, first at the same schedule.
+kinds() {
+	sqlite3 "$1" 'SELECT verdict, oracle, subject, signature, min(schedule_no), schedule FROM failure GROUP BY 1, 2, 3, 4;
+		SELECT sum(times) FROM failure'
+}
+[ "$(kinds one.db)" = "$(kinds all.db)" ] || fail "findings of shards: $(kinds all.db); of one: $(kinds one.db)"
+# First failures: the lowest number of all shards is that of the whole.
+for part in 0/1 0/3 1/3 2/3; do
+	"$RINGSIDE" explore --quiet --seed 3 --shard $part --db "first${part%/*}${part#*/}.db" --out f.failure "$s" >/dev/null
+done
+status 0 "$RINGSIDE" merge first.db first03.db first13.db first23.db
+first='SELECT schedule_no, schedule FROM failure ORDER BY 1 LIMIT 1'
+[ "$(sqlite3 first.db "$first")" = "$(sqlite3 first01.db "$first")" ] || fail "the first failure of shards is another one"
 
 # Workers: the same results in the same order.
 status 0 "$RINGSIDE" test --quiet --db j1.db "$s" "$data"

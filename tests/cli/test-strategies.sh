@@ -41,6 +41,8 @@ grep -q "^estimate" out && fail "an estimate of what is known"
 # Of a ring with 45 classes.
 status 0 "$RINGSIDE" explore --classes --runs 30000 --db left.db "$ring:sc"
 says "classes: 45 seen in 30000 schedules looked at; another schedule is of none of them with probability"
+status 0 "$RINGSIDE" explore --classes --runs 200000 --memory tso --db none "$ring:sc"
+says "classes: 64 seen in 200000 schedules looked at"
 [ "$(sqlite3 left.db 'SELECT schedules, classes FROM progress ORDER BY run_id DESC, elapsed_ns DESC LIMIT 1')" = "30000|45" ] ||
 	fail "no curve of classes"
 status 0 "$RINGSIDE" explore --runs 1000 --db left.db "$ring:sc"
