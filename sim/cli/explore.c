@@ -246,6 +246,7 @@ explore(struct exploration *x, struct strategy *strategy)
 		.shards = o->shards,
 		.clock = runner_clock,
 		.keep_going = o->keep_going,
+		.around = o->around,
 		.classes = true,
 		.classes_every = o->classes ? 1 : 0,
 		.jobs = o->jobs,

@@ -24,8 +24,7 @@ const struct command command_table[] = {
 	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` "
 	  "takes.",
 	  "strategy depth bound memory datapath ring runs time seed shard jobs sweep keep-going "
-	  "classes "
-	  "out lines columns " RUN_OPTIONS,
+	  "classes around out lines columns " RUN_OPTIONS,
 	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
 	  "Takes the schedule of a failure and checks that the run is the same, bit for bit: same "

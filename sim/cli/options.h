@@ -25,7 +25,7 @@ struct options {
 	unsigned jobs, shard, shards, lines, columns;
 	unsigned depth, bound; /* of strategies */
 	bool bound_delays;
-	bool quiet, tap, keep_going, classes, help, globals, tolerant;
+	bool quiet, tap, keep_going, classes, around, help, globals, tolerant;
 	bool expect;
 	bool seed_given, strategy_given, memory_given;
 	const char *set_name[OPTIONS_SETS_MAX]; /* --set, in order; the strings are changed argv */

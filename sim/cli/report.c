@@ -77,7 +77,7 @@ failure_report_print(struct session *s, const struct options *o, const struct fa
 	struct event_names names = event_names_of_world(s->w);
 	struct lanes_options lo = { .lines_max = o->lines,
 				    .columns_max = o->columns,
-				    .time = s->scenario.mode == WORLD_TIMED,
+				    .time = s->scenario.mode != WORLD_RELAXED,
 				    .colour = isatty(fileno(to)),
 				    .finding = f };
 	struct lanes lanes;

@@ -74,6 +74,13 @@ begin(struct session *s, const char *path, const char *variant, const struct opt
 	scenario_values_init(&s->values, &s->scenario, s->variant);
 	if (o->until)
 		s->scenario.steps_max = o->until;
+	if (o->around && s->scenario.mode != WORLD_TIMED)
+		return error_set(err,
+				 "--around: %s is in mode relaxed, where no order is the one that "
+				 "time gives",
+				 path);
+	if (o->around)
+		s->scenario.mode = WORLD_AROUND;
 	return 0;
 }
 
@@ -133,6 +140,8 @@ session_open_failure(struct session *s, const struct failure *f, const struct op
 	struct options with = *o;
 	int ret = begin(s, f->scenario, f->variant, o, err);
 
+	if (f->mode == WORLD_AROUND)
+		s->scenario.mode = WORLD_AROUND;
 	if (!with.datapath)
 		with.datapath = f->datapath;
 	if (!with.memory)
@@ -166,6 +175,7 @@ session_strategy(const struct options *o)
 		.depth = o->depth,
 		.bound = o->bound,
 		.delays = o->bound_delays,
+		.deviations = o->around,
 		.shard = o->shard,
 		.shards = o->shards,
 	};

@@ -24,7 +24,7 @@ show_lanes(struct session *s, struct failure *f, const struct event_log *log,
 	struct event_names names = event_names_of_world(s->w);
 	struct lanes_options lo = { .lines_max = o->lines,
 				    .columns_max = o->columns,
-				    .time = s->scenario.mode == WORLD_TIMED,
+				    .time = s->scenario.mode != WORLD_RELAXED,
 				    .finding = &f->finding };
 	struct failure_report report = { &f->finding, &f->schedule, log, NULL, f };
 	struct lanes lanes;

@@ -423,6 +423,8 @@ actor_yield(struct world *w)
 		world_advance(w);
 	if (w->stop)
 		world_stop(w, w->stop);
+	if (w->mode == WORLD_AROUND)
+		self->wake_ns = world_yield_time(w);
 	ready_push_actor(w, self);
 	if (__builtin_expect(w->host->parks, 0)) {
 		park(w, self, CHOICE_ACTOR, false);
@@ -520,6 +522,8 @@ void
 actor_make_ready(struct actor *a)
 {
 	a->state = ACTOR_READY;
+	if (a->world->mode == WORLD_AROUND)
+		a->wake_ns = a->world->now;
 	watch_woke(a->world, actor_process(a));
 	memory_woke(a->world, a);
 	if (a->holds)
@@ -537,8 +541,10 @@ sleep_for(struct world *w, int64_t ns, bool bound)
 	world_effect(w);
 	if (ns < 0)
 		ns = 0;
-	if (w->mode == WORLD_RELAXED && !bound) {
+	if (w->mode != WORLD_TIMED && !bound) {
 		self->wake_ns = w->now + ns;
+		if (w->mode == WORLD_AROUND)
+			world_check_time(w);
 		if (!w->in_setup) {
 			ready_push_actor(w, self);
 			actor_leave(w);
@@ -576,7 +582,7 @@ actor_sleep_bound(struct world *w, int64_t ns)
 void
 actor_work(struct world *w, int64_t ns)
 {
-	if (w->mode == WORLD_TIMED && ns > 0)
+	if (w->mode != WORLD_RELAXED && ns > 0)
 		sleep_for(w, ns, false);
 	else if (w->current && !w->in_setup)
 		actor_access_point(w);

@@ -26,6 +26,6 @@ cost_of(const struct world *w, enum cost c)
 void
 cost_spend(struct world *w, enum cost c)
 {
-	if (w->mode == WORLD_TIMED && w->current && !w->in_setup && w->cost_ns[c])
+	if (w->mode != WORLD_RELAXED && w->current && !w->in_setup && w->cost_ns[c])
 		actor_work(w, w->cost_ns[c]);
 }

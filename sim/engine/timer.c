@@ -28,7 +28,7 @@ timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 	timer_cancel(w, t);
 	t->at_ns = w->now + (delay_ns > 0 ? delay_ns : 0);
 	t->bound = bound;
-	if (w->mode == WORLD_RELAXED && !bound) {
+	if (w->mode != WORLD_TIMED && !bound) {
 		t->state = TIMER_DUE;
 		ready_push(w, timer_due, t);
 		watch_woke(w, callback_process(timer_due, t));

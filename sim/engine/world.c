@@ -101,6 +101,51 @@ world_alternative(const struct world *w, uint32_t answer)
 	return r->fn ? NULL : r->arg;
 }
 
+static int64_t
+ready_due(const struct world *w, uint32_t k)
+{
+	const struct ready *r = &w->ready[(w->ready_first + k) & (w->ready_capacity - 1)];
+
+	if (!r->fn)
+		return ((const struct actor *)r->arg)->wake_ns;
+	return r->fn == timer_due ? ((const struct timer *)r->arg)->at_ns : 0;
+}
+
+int64_t
+world_alternative_due(const struct world *w, uint32_t answer)
+{
+	uint32_t self = w->host->asked_at_point;
+
+	return answer < self ? w->now : ready_due(w, answer - self);
+}
+
+int64_t
+world_yield_time(const struct world *w)
+{
+	int64_t first = INT64_MAX;
+
+	for (uint32_t k = 0; k < w->ready_count; k++)
+		if (ready_due(w, k) < first)
+			first = ready_due(w, k);
+	return w->ready_count && first > w->now ? first : w->now;
+}
+
+void
+world_check_time(struct world *w)
+{
+	if (w->time_max && w->now > w->time_max)
+		world_stop(w, STOP_TIME);
+}
+
+void
+ready_close_gap(struct world *w, uint32_t k)
+{
+	uint32_t mask = w->ready_capacity - 1;
+
+	for (; k; k--)
+		w->ready[(w->ready_first + k) & mask] = w->ready[(w->ready_first + k - 1) & mask];
+}
+
 void
 world_set_chooser(struct world *w, struct chooser *c)
 {

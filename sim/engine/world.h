@@ -18,12 +18,18 @@
  *same time become ready together; which of them is first is a choice (ties).
  *	- When heap and queue are empty the run ends: STOP_QUIESCENT.
  *
- * Two modes of time.
+ * Modes of time.
  *	WORLD_TIMED    the earliest event goes first; ties are choices.
  *	WORLD_RELAXED  a sleep only orders an actor's own steps, and a timer may fire at any point
  *after it was set: both stand in the ready queue at once, and the clock goes up to their time when
  *they are picked.  A timer or sleep marked *bound* is a real bound: it waits in the heap until
  *nothing else can run.
+ *
+ *	WORLD_AROUND   what would run next by its time is known, but anything else may: all that can
+ *		       run stands in the ready queue as in relaxed mode, and work takes time as in
+ *		       timed mode.  A chooser that takes the earliest each time
+ *		       (world_alternative_due()) makes the run of timed mode, bound timers apart;
+ *		       every other answer departs from it (explore/around.h).
  *
  * Nothing here reads a wall clock, an address, a hash's order or the locale.  A world touches no
  * global; the thread-local world_current() exists because compiler-made calls carry no argument.
@@ -49,7 +55,8 @@ struct arena;
 struct world;
 struct actor;
 
-enum world_mode { WORLD_TIMED, WORLD_RELAXED };
+/* ORDER MODE: failure_read.c has the words. */
+enum world_mode { WORLD_TIMED, WORLD_RELAXED, WORLD_AROUND };
 
 /* Why a run ended. ORDER STOP */
 enum stop {
@@ -339,6 +346,13 @@ world_question(const struct world *w);
  */
 struct actor *
 world_alternative(const struct world *w, uint32_t answer);
+
+/*
+ * Same conditions, in WORLD_AROUND: when @answer would run in timed mode, and where it stands among
+ * those of the same time is its number.
+ */
+int64_t
+world_alternative_due(const struct world *w, uint32_t answer);
 
 /* Same conditions: whether a point asks, so that any answer but 0 preempts the actor that runs. */
 bool

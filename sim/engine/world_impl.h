@@ -262,6 +262,17 @@ ready_process(const struct ready *r)
 	return callback_process(r->fn, r->arg);
 }
 
+/* WORLD_AROUND: those before the @k-th go one place back, so that their order stays. */
+void
+ready_close_gap(struct world *w, uint32_t k);
+
+/* WORLD_AROUND: end the run if the limit of time is past. */
+void
+world_check_time(struct world *w);
+/* WORLD_AROUND: when a busy waiter goes on: after all that comes now, or after what comes next. */
+int64_t
+world_yield_time(const struct world *w);
+
 static inline void
 ready_push(struct world *w, ready_fn fn, void *arg)
 {
@@ -284,7 +295,10 @@ ready_take(struct world *w, uint32_t k)
 		struct ready *kth = &w->ready[(w->ready_first + k) & mask];
 
 		taken = *kth;
-		*kth = *head;
+		if (w->mode == WORLD_AROUND)
+			ready_close_gap(w, k);
+		else
+			*kth = *head;
 	}
 	w->ready_first++;
 	w->ready_count--;

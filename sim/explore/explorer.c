@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "explore/around.h"
 #include "explore/explorer_impl.h"
 #include "explore/replay.h"
 #include "explore/shrink.h"
@@ -269,6 +270,8 @@ explorer_try(struct exploration *x, uint64_t index, struct finding *f, enum stop
 		explorer_end(x, s->left_out ? EXPLORER_BOUNDED : EXPLORER_COMPLETE);
 		return false;
 	}
+	if (x->around)
+		around_begin(x->around, w);
 	x->class = 0;
 	if (x->watch && class_watched(index, c->classes_every)) {
 		class_watch_begin(x->watch, w);
@@ -330,6 +333,10 @@ check_config(const struct explorer_config *c, struct error *err)
 		return error_set(err,
 				 "strategy %s never ends: give it a number of schedules or a time",
 				 ops->name);
+	if (c->around && !ops->numbered)
+		return error_set(
+			err, "strategy %s has no plain run to depart from: use random or bounded",
+			ops->name);
 	if (c->time_max_ns && !c->clock)
 		return error_set(err, "a time budget needs a clock");
 	return 0;
@@ -381,13 +388,15 @@ estimate(struct exploration *x)
 	r->classes = explorer_classes(x, r->schedules);
 	if (!ops->exhaustive)
 		classes_estimate(&x->classes, &r->left);
-	else if (ops->estimate && (r->end == EXPLORER_SCHEDULES || r->end == EXPLORER_TIME))
+	else if (ops->estimate && !x->around &&
+		 (r->end == EXPLORER_SCHEDULES || r->end == EXPLORER_TIME))
 		ops->estimate(c->strategy, x->w,
 			      probes < PROBES_MIN   ? PROBES_MIN
 			      : probes > PROBES_MAX ? PROBES_MAX
 						    : (unsigned)probes,
 			      &r->all);
 	class_watch_destroy(x->watch);
+	around_destroy(x->around);
 	classes_free(&x->classes);
 }
 
@@ -405,6 +414,8 @@ explorer_run(struct world *w, const struct explorer_config *config, struct explo
 	}
 	if (config->clock)
 		x.began_ns = x.checked_ns = x.progress_ns = config->clock(config->clock_context);
+	if (config->around)
+		x.around = around_create();
 	if (config->classes && config->strategy->ops->classes)
 		x.watch = class_watch_create();
 	explore_all(&x);

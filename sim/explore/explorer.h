@@ -88,6 +88,8 @@ struct explorer_config {
 	bool classes; /* watch a sample of the schedules to estimate what is left (classes.h) */
 	unsigned classes_every; /* one in so many; 0: the default */
 
+	bool around; /* answers in the order of time: around.h; needs a WORLD_AROUND */
+
 	bool keep_going; /* collect distinct failures instead of ending at the first */
 	uint32_t found_max; /* end after so many distinct ones; 0: 64 */
 

@@ -18,6 +18,7 @@ struct exploration {
 	uint32_t found_count;
 	struct patience *patience;
 
+	struct around *around; /* null: answers as the engine has them */
 	struct class_watch *watch; /* null: nothing is watched */
 	uint64_t class; /* of the schedule that was tried last, 0: it was not watched */
 	struct classes classes;

@@ -13,6 +13,8 @@
 #define FOLD_COLUMNS 72u
 
 /* ORDER STOP */
+/* ORDER MODE */
+const char *const mode_name[] = { "timed", "relaxed", "around" };
 const char *const stop_name[] = { "none", "quiescent", "steps", "time", "asked", "error" };
 
 void
@@ -197,7 +199,7 @@ failure_write(const struct failure *f, FILE *out, struct error *err)
 	write_optional(out, "memory", f->memory);
 	write_optional(out, "datapath", f->datapath);
 	write_optional(out, "ring", f->ring);
-	fprintf(out, "mode: %s\n", f->mode == WORLD_TIMED ? "timed" : "relaxed");
+	fprintf(out, "mode: %s\n", mode_name[f->mode]);
 	fprintf(out, "verdict: %s\n", verdict_name[f->finding.verdict]);
 	write_optional(out, "oracle", f->finding.oracle);
 	write_optional(out, "statement", f->finding.statement);

@@ -104,6 +104,8 @@ failure_set(char **field, const char *text);
 void
 failure_add_param(struct failure *f, const char *name, const char *value);
 
+/* "timed", "relaxed", "around". ORDER MODE */
+extern const char *const mode_name[];
 /* Words for enum stop: "quiescent", "steps", "time", "asked", "error", "none". ORDER STOP */
 extern const char *const stop_name[];
 

@@ -174,11 +174,10 @@ read_verdict(struct reader *r, void *field)
 static int
 read_mode(struct reader *r, void *field)
 {
-	static const char *const words[] = { "timed", "relaxed" };
-	int v = read_word(r, words, 2);
+	int v = read_word(r, mode_name, WORLD_AROUND + 1);
 
 	if (v >= 0)
-		*(enum world_mode *)field = v ? WORLD_RELAXED : WORLD_TIMED;
+		*(enum world_mode *)field = (enum world_mode)v;
 	return v < 0 ? -1 : 0;
 }
 

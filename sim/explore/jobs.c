@@ -251,6 +251,7 @@ work_begin(struct jobs *j, unsigned number, int fd, int go)
 				     .c = j->x->c,
 				     .r = &k->r,
 				     .watch = j->x->watch,
+				     .around = j->x->around,
 				     .began_ns = j->x->began_ns };
 	k->shared = j->shared;
 	k->number = number;

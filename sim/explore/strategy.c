@@ -73,6 +73,7 @@ const struct strategy_ops strategy_random = {
 	.what = "draw each answer; schedule 0 is the plain run",
 	.indexed = true,
 	.classes = true,
+	.numbered = true,
 	.create = random_create,
 	.begin = random_begin,
 	.destroy = random_destroy,

@@ -32,6 +32,7 @@ struct strategy_config {
 	unsigned depth; /* pct: of the bugs to find, 1 … 5 */
 	unsigned bound; /* bounded: preemptions a schedule may have */
 	bool delays; /* bounded: delays instead */
+	bool deviations; /* bounded: answers other than 0 instead, wherever they are asked */
 	/* Of a strategy that partitions: part @shard of @shards; 0, 0: all. */
 	uint32_t shard, shards;
 };
@@ -57,6 +58,7 @@ struct strategy_ops {
 	const char *name; /* of --strategy */
 	const char *what; /* one line for the help */
 	bool indexed; /* schedule i depends on (config, i) only */
+	bool numbered; /* takes answers as numbers, 0 the plain one: for around.h */
 	bool classes; /* the explorer may watch its schedules to tell classes (classes.h) */
 	bool partitions; /* not indexed, but it runs one shard's schedules by itself */
 	bool exhaustive; /* begin() returns false when every schedule was tried: "complete" */

@@ -7,6 +7,7 @@
  * A preemption is an answer other than 0 to a question that a point asks: the actor that runs could
  * have gone on.  Switches at a wait, a sleep or a yield, ties and outcomes cost nothing.  Delays
  * are narrower: an answer k to any question of who goes on costs k, passing over k alternatives.
+ * Deviations (around.h) are between the two: any such answer but 0 costs one.
  *
  * The search is an odometer over the questions of a run.  The answers up to the last one that can
  * be raised are kept, that one is raised, and everything after it begins with 0 again:
@@ -40,7 +41,7 @@ struct node {
 struct bounded {
 	struct strategy base;
 	unsigned bound; /* the last one */
-	bool delays;
+	bool delays, deviations;
 
 	unsigned level; /* the bound that is searched */
 	bool cut; /* this level did not allow all answers */
@@ -63,7 +64,7 @@ cost(const struct bounded *b, const struct world *w, uint32_t answer, enum choic
 		return 0;
 	if (b->delays)
 		return answer;
-	return world_at_point(w);
+	return b->deviations || world_at_point(w);
 }
 
 static void
@@ -166,7 +167,7 @@ static void
 bounded_state(const struct strategy *s, char *text, size_t size)
 {
 	const struct bounded *b = (const struct bounded *)s;
-	const char *unit = b->delays ? "delays" : "preemptions";
+	const char *unit = b->delays ? "delays" : b->deviations ? "deviations" : "preemptions";
 	const char *limit = b->limited ? " and the limit of steps or time" : "";
 
 	if (b->exhausted && b->cut)
@@ -281,6 +282,7 @@ bounded_create(const struct strategy_config *config, struct error *err)
 	b->base.chooser.choose = bounded_choose;
 	b->bound = config->bound;
 	b->delays = config->delays;
+	b->deviations = config->deviations;
 	return &b->base;
 }
 
@@ -298,6 +300,7 @@ const struct strategy_ops strategy_bounded = {
 	.what = "all schedules with 0, then 1, … up to --bound preemptions (or delays)",
 	.exhaustive = true,
 	.classes = true,
+	.numbered = true,
 	.create = bounded_create,
 	.begin = bounded_begin,
 	.end = bounded_end,

@@ -49,6 +49,36 @@ status 0 "$RINGSIDE" explore --runs 1000 --db left.db "$ring:sc"
 grep -q '^classes: [0-9]* seen in 259 schedules looked at; .* ± .*; at least [0-9]* ± [0-9]* classes in all$' out ||
 	fail "no estimate of classes: $(cat out)"
 
+# Around a timed run: the order of each actor stays, who was first in time need not be.
+scenario timed.lua <<'END'
+return { name = "timed", title = "t", evidence = { "e" }, mode = "timed",
+	variants = { a = { expect = "lost-kick", runs = 200 }, b = { expect = "ok" } },
+	setup = function()
+		local sent = 0
+		actor("early", function() sleep(100) sent = 1 sleep(10) sent = 2 end)
+		actor("late", function()
+			work(200)
+			expect(sent ~= 1, "spec-violation", "never", "seen in the middle")
+			sleep(5)
+			expect(sent == 2, "lost-kick", "x", "late came first")
+		end)
+	end,
+}
+END
+status 0 "$RINGSIDE" explore --db none timed.lua
+status 0 "$RINGSIDE" explore --db none --around --strategy bounded --bound 0 timed.lua
+says "bounded: exhausted within bound 0 (deviations): 1 schedules"
+status 1 "$RINGSIDE" explore --db none --around --keep-going --strategy bounded --bound 2 timed.lua
+says "late came first"
+says "seen in the middle"
+status 1 "$RINGSIDE" replay timed-a.failure
+grep -qx "mode: around" timed-a.failure || fail "the failure does not say that it is around a run"
+status 1 "$RINGSIDE" explore --db none --around --jobs 2 timed.lua
+status 2 "$RINGSIDE" explore --db none --around "$s"
+complains "is in mode relaxed, where no order is the one that time gives"
+status 2 "$RINGSIDE" explore --db none --around --strategy pos timed.lua
+complains "strategy pos has no plain run to depart from: use random or bounded"
+
 # A variant that wants all schedules is not content with a bound.
 sed 's/runs = 2000/runs = "complete"/' "$s" >all.lua
 status 1 "$RINGSIDE" test --strategy bounded --bound 0 all.lua
