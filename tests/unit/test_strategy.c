@@ -598,6 +598,10 @@ shards_partition(void **state)
 		struct world *w = make(setup_stages, &r);
 		struct explorer_config c = { .schedules_max = 301 };
 
+		if (strategy_table[i]->partitions) { /* test_dpor.c */
+			world_destroy(w);
+			continue;
+		}
 		if (!strategy_table[i]->indexed) {
 			struct error err;
 
