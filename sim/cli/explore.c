@@ -58,6 +58,7 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 	f.time_ns = sr->time_ns;
 	file_name(x, name, sizeof(name));
 	session_explain(x->s, &f);
+	session_explain_barrier(x->o, &f);
 	ret = session_replay_log(x->s, &f.schedule, &f.trail, &log, x->err);
 	/* A run has one stream of events: that of the first failure. */
 	if (!ret && !x->written)

@@ -57,14 +57,18 @@ print_critical(const struct failure *f, unsigned columns, FILE *to)
 	static const char *const which[] = { "first", "second" };
 	char text[2000];
 
-	if (!f->critical)
-		return;
-	snprintf(text, sizeof(text), "critical pair: %s", f->critical);
-	print_wrapped(to, columns, text);
+	if (f->critical) {
+		snprintf(text, sizeof(text), "critical pair: %s", f->critical);
+		print_wrapped(to, columns, text);
+	}
 	for (int i = 0; i < 2; i++) {
 		if (!f->critical_stack[i] || !*f->critical_stack[i])
 			continue;
 		snprintf(text, sizeof(text), "  %s: %s", which[i], f->critical_stack[i]);
+		print_wrapped(to, columns, text);
+	}
+	if (f->barrier) {
+		snprintf(text, sizeof(text), "barrier: %s", f->barrier);
 		print_wrapped(to, columns, text);
 	}
 }

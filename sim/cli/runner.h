@@ -84,6 +84,9 @@ session_failure(struct session *s, const struct options *o, const struct finding
  */
 void
 session_explain(struct session *s, struct failure *f);
+/* Which barrier would remove it, by exploring in another world (of @o); after session_explain(). */
+void
+session_explain_barrier(const struct options *o, struct failure *f);
 
 /* Build ids of the program and of the plugins that were met. */
 void

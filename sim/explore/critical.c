@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "engine/watch.h"
+#include "explore/lanes.h"
+#include "explore/replay.h"
 #include "explore/track.h"
 #include "explore/wording.h"
 
@@ -36,7 +39,9 @@ struct bisector {
 	/* the run in hand */
 	struct plan plan;
 	enum stage stage;
-	uint32_t index, a, x; /* choices so far; ids of A and X */
+	uint32_t index; /* choices so far */
+	struct process a, x; /* A, an actor; X, an actor or the flush of a buffer */
+	bool family; /* they are known */
 	size_t next; /* of the picks before, then of the keys after */
 	uint32_t delayed, steps; /* points of A and steps of X seen */
 	uint32_t watch; /* step of X, counted from 0 */
@@ -53,15 +58,15 @@ critical_free(struct critical *c)
 
 /* --- one run -------------------------------------------------------------------------------- */
 
-/* The answer by which @id goes on, or 0 and *@there false. */
+/* The answer by which @p goes on, or 0 and *@there false. */
 static uint32_t
-answer_of(const struct world *w, uint32_t n, uint32_t id, bool *there)
+answer_of(const struct world *w, uint32_t n, struct process p, bool *there)
 {
 	*there = true;
 	for (uint32_t i = 0; i < n; i++) {
-		const struct actor *a = world_alternative(w, i);
+		struct process q = world_alternative_process(w, i);
 
-		if (a && actor_id(a) == id)
+		if (q.kind == p.kind && q.id == p.id)
 			return i;
 	}
 	*there = false;
@@ -69,11 +74,9 @@ answer_of(const struct world *w, uint32_t n, uint32_t id, bool *there)
 }
 
 static bool
-at_point_of(const struct world *w, uint32_t id)
+at_point_of(const struct world *w, struct process p)
 {
-	const struct actor *a = actor_current(w);
-
-	return a && actor_id(a) == id && world_at_point(w);
+	return p.kind == PROCESS_ACTOR && actor_current(w) == p.id && world_at_point(w);
 }
 
 static uint32_t
@@ -134,6 +137,11 @@ choose_other(struct bisector *b, uint32_t n)
 	bool there;
 	uint32_t answer;
 
+	if (b->x.kind == PROCESS_FLUSH) {
+		/* That was all of it: A goes on. */
+		b->stage = STAGE_TAIL;
+		return answer_of(b->w, n, b->a, &there);
+	}
 	if (!at_point_of(b->w, b->x)) {
 		b->stage = STAGE_TAIL;
 		return 0;
@@ -162,12 +170,10 @@ choose_step(struct bisector *b, uint32_t n)
 static void
 begin_family(struct bisector *b)
 {
-	uint32_t pick = b->plan.s->picks[b->plan.pick].pick;
-	const struct actor *a = world_alternative(b->w, 0), *x = world_alternative(b->w, pick);
-
-	b->a = a ? actor_id(a) : 0;
-	b->x = x ? actor_id(x) : 0;
-	b->stage = a && x ? STAGE_DELAY : STAGE_TAIL;
+	b->a = world_alternative_process(b->w, 0);
+	b->x = world_alternative_process(b->w, b->plan.s->picks[b->plan.pick].pick);
+	b->family = b->a.kind == PROCESS_ACTOR && b->x.kind != PROCESS_CALLBACK;
+	b->stage = b->family ? STAGE_DELAY : STAGE_TAIL;
 	b->next = 0;
 }
 
@@ -209,7 +215,7 @@ run_plan(struct bisector *b, uint32_t delay, uint32_t ahead, bool *clean)
 	b->plan.ahead = ahead;
 	b->stage = STAGE_PREFIX;
 	b->index = b->delayed = b->steps = 0;
-	b->a = b->x = 0;
+	b->family = false;
 	b->next = 0;
 	b->mark_a = b->mark_x = 0;
 	b->track.log = &b->log;
@@ -224,26 +230,43 @@ run_plan(struct bisector *b, uint32_t delay, uint32_t ahead, bool *clean)
 /* --- what the two events were --------------------------------------------------------------- */
 
 static const struct event *
-event_by(const struct bisector *b, uint32_t actor, size_t from)
+event_by(const struct bisector *b, struct process p, size_t from)
 {
-	for (size_t i = from; i < b->log.count; i++)
-		if (b->log.events[i].actor == actor)
-			return &b->log.events[i];
+	for (size_t i = from; i < b->log.count; i++) {
+		const struct event *e = &b->log.events[i];
+
+		if ((e->kind == EV_FLUSH) == (p.kind == PROCESS_FLUSH) &&
+		    lanes_actor(e) == actor_id(p.id))
+			return e;
+	}
 	return NULL;
 }
 
+/* The store that a flush makes visible: there is its stack. */
+static const struct event *
+store_of(const struct bisector *b, const struct event *flush)
+{
+	for (const struct event *e = flush; e-- > b->log.events;)
+		if (e->kind == EV_STORE && e->actor == lanes_actor(flush) &&
+		    e->arg[0] == flush->arg[0] && e->arg[3] == flush->arg[3])
+			return e;
+	return flush;
+}
+
 static void
-tell_event(struct bisector *b, uint32_t actor, const struct event *e, struct critical_event *ce)
+tell_event(struct bisector *b, struct process p, const struct event *e, struct critical_event *ce)
 {
 	const struct event_names *names = &b->track.names;
 
-	event_names_actor(names, actor, ce->actor, sizeof(ce->actor));
+	event_names_actor(names, actor_id(p.id), ce->actor, sizeof(ce->actor));
 	if (!e) {
 		snprintf(ce->what, sizeof(ce->what), "goes on");
 		return;
 	}
 	wording_text(names, e, ce->what, sizeof(ce->what));
 	event_names_place(names, e, ce->place, sizeof(ce->place));
+	if (e->kind == EV_FLUSH)
+		e = store_of(b, e);
 	event_names_stack(names, e, ce->stack, sizeof(ce->stack));
 }
 
@@ -251,7 +274,7 @@ tell_event(struct bisector *b, uint32_t actor, const struct event *e, struct cri
 static void
 tell_pair(struct bisector *b, bool x_first, struct critical *c)
 {
-	uint32_t one = x_first ? b->x : b->a, two = x_first ? b->a : b->x;
+	struct process one = x_first ? b->x : b->a, two = x_first ? b->a : b->x;
 	const struct event *first = event_by(b, one, x_first ? b->mark_x : b->mark_a), *second;
 
 	second = first ? event_by(b, two, (size_t)(first - b->log.events) + 1) : NULL;
@@ -306,7 +329,7 @@ bisect_pick(struct bisector *b, bool with, struct critical *c)
 	uint32_t low = 0, high;
 
 	b->watch = NEVER;
-	if (run_plan(b, 0, NEVER, NULL) != with || !b->x)
+	if (run_plan(b, 0, NEVER, NULL) != with || !b->family)
 		return false;
 	if (run_plan(b, NEVER, NEVER, NULL) == with)
 		return false;
@@ -329,37 +352,56 @@ rest_of_keys(const struct pick_keys *all, size_t from, struct pick_keys *rest)
 	rest->count = all->count > from ? all->count - from : 0;
 }
 
-/* The plain run fails: with which single pick does it pass? */
+/* @s with one more pick, its later picks by their keys: whether that passes and a pair is found. */
 static bool
-find_passing(struct bisector *b, struct critical *c)
+try_passing(struct bisector *b, const struct schedule *s, const struct pick_keys *keys,
+	    struct pick more, struct critical *c)
 {
 	struct schedule one = { 0 };
+	struct pick_keys rest;
+	size_t before = 0;
+	bool found;
+
+	for (; before < s->count && s->picks[before].at < more.at; before++)
+		schedule_add(&one, s->picks[before]);
+	schedule_add(&one, more);
+	rest_of_keys(keys, before, &rest);
+	b->plan = (struct plan){ .s = &one, .pick = before, .keys = &rest };
+	b->watch = NEVER;
+	found = !run_plan(b, 0, NEVER, NULL) && b->family && bisect_pick(b, false, c);
+	schedule_free(&one);
+	return found;
+}
+
+/* No pick of @s decides: with which one more does it pass? The last that does is the nearest. */
+static bool
+find_passing(struct bisector *b, const struct schedule *s, const struct pick_keys *keys,
+	     struct critical *c)
+{
 	struct choice *choice;
-	size_t choices;
+	size_t choices, next = s->count;
 	const struct choice *live;
 	bool found = false;
 	unsigned tries = 0;
 
-	world_restore(b->w);
-	world_set_chooser(b->w, NULL);
-	world_run(b->w);
+	replay_run(b->w, s, NULL, NULL, NULL);
 	live = world_choices(b->w, &choices);
 	must(choice = malloc((choices + 1) * sizeof(*choice)));
 	memcpy(choice, live, choices * sizeof(*choice));
-	for (size_t i = 0; i < choices && !found; i++) {
+	for (size_t i = choices; i-- > 0 && !found;) {
+		if (next && s->picks[next - 1].at == i) {
+			next--;
+			continue;
+		}
 		for (uint16_t k = 1; k < choice[i].n && !found; k++) {
+			struct pick more = { (uint32_t)i, k, choice[i].n, SCHEDULE_KIND_UNKNOWN };
+
 			if (tries++ == CRITICAL_PASSING_TRIES)
 				break;
-			schedule_clear(&one);
-			schedule_add(&one, (struct pick){ (uint32_t)i, k, choice[i].n,
-							  SCHEDULE_KIND_UNKNOWN });
-			b->plan = (struct plan){ .s = &one };
-			b->watch = NEVER;
-			found = !run_plan(b, 0, NEVER, NULL) && b->x && bisect_pick(b, false, c);
+			found = try_passing(b, s, keys, more, c);
 		}
 	}
 	free(choice);
-	schedule_free(&one);
 	return found;
 }
 
@@ -382,8 +424,8 @@ critical_find(struct world *w, judge_fn judge, void *judge_context, const struct
 		b.plan = (struct plan){ .s = s, .pick = i, .keys = &rest };
 		c->found = bisect_pick(&b, true, c);
 	}
-	if (!s->count)
-		c->found = find_passing(&b, c);
+	if (!c->found)
+		c->found = find_passing(&b, s, &keys, c);
 	c->runs = b.runs;
 	pick_keys_free(&keys);
 	track_free(&b.track);

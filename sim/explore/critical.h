@@ -2,13 +2,13 @@
 /*
  * The critical pair: the two adjacent events of a failing run whose order decides.
  *
- * From a shrunk schedule, and one that passes: the same without its last pick that preempts (a
- * plain run that fails is compared with one that has one pick and passes).  There actor X goes
- * first, here actor A goes on.  Between the two lie schedules in which A goes on for 1, 2, … of its
- * points before X goes; two neighbours of them, one failing and one passing, are found by
- * bisection.  They differ in the place of one step of A; between them lie schedules in which X
- * makes 1, 2, … steps before that one of A.  Bisected again: two schedules that differ in the order
- * of one step of A and one of X, one fails, one passes.
+ * From a shrunk schedule, and one that passes: the same without the last pick of who goes on that
+ * decides, or, if none does, with one more pick (one more early flush, where stores are buffered).
+ * There X, an actor or the flush of a buffer, goes first, here actor A goes on.  Between the two
+ * lie schedules in which A goes on for 1, 2, … of its points before X goes; two neighbours of them,
+ * one failing and one passing, are found by bisection.  They differ in the place of one step of A;
+ * between them lie schedules in which X makes 1, 2, … steps before that one of A.  Bisected again:
+ * two schedules that differ in the order of one step of A and one of X, one fails, one passes.
  *
  * The picks after the one in question are followed by their keys (keyed.h).  Both schedules are
  * handed out, and both were run.  Costs some 2 log2(steps) recorded runs.

@@ -43,6 +43,7 @@ failure_free(struct failure *f)
 	trail_free(&f->trail);
 	pick_keys_free(&f->keys);
 	free(f->critical);
+	free(f->barrier);
 	free(f->critical_stack[0]);
 	free(f->critical_stack[1]);
 	schedule_free(&f->passing);
@@ -175,6 +176,7 @@ write_explained(const struct failure *f, FILE *out)
 	for (int i = 0; i < 2; i++)
 		if (f->critical_stack[i])
 			write_text(out, "critical-stack", f->critical_stack[i]);
+	write_optional(out, "barrier", f->barrier);
 	if (f->passing.choices) {
 		char *passing = schedule_print(&f->passing);
 

@@ -26,6 +26,7 @@
  *	at: device | store vq0.used.flags | …   (one for each pick: keyed.h)
  *	critical: vq0.used.flags = 0 (device, ring_split_device.c:88) before …
  *	critical-stack: split_enable_notify ring_split_device.c:88 <- …   (two)
+ *	barrier: mb before the load of …    (of a failure of memory order)
  *	passing: rs1:…                      (the other order of the critical pair)
  *	expect: ok                          (of a corpus: what a tolerant replay ends with)
  *	end: ringside-failure
@@ -89,6 +90,7 @@ struct failure {
 	struct pick_keys keys; /* none, or one for each pick */
 	char *critical; /* critical_text() */
 	char *critical_stack[2];
+	char *barrier; /* which would remove it: "mb before the load of … (…) removes it: …" */
 	struct schedule passing; /* has choices if there is one */
 	char *expect; /* a verdict's word; null: the recorded one */
 };

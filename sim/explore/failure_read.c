@@ -328,6 +328,7 @@ static const struct key {
 	{ "at", read_at, offsetof(struct failure, keys), false, true },
 	{ "critical", read_string, offsetof(struct failure, critical), false, false },
 	{ "critical-stack", read_stack, offsetof(struct failure, critical_stack), false, true },
+	{ "barrier", read_string, offsetof(struct failure, barrier), false, false },
 	{ "passing", read_schedule, offsetof(struct failure, passing), false, false },
 	{ "expect", read_expect, offsetof(struct failure, expect), false, false },
 	{ "end", read_end, 0, false, false },

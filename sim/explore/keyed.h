@@ -13,9 +13,9 @@
  * The numbers: how often it had done that in that function; which choice since; and for guesses,
  *how often it had done that anywhere, and which of its choices in all this was.
  *
- * An answer is the actor that goes on ("device"), "callback 1/3", or, for other kinds of choice,
- * "1/3 outcome".  The second actor of the same name is "worker#2".  In names, | and control
- * characters are shown as !.
+ * An answer is the actor that goes on ("device"), "flush of device", "callback 1/3", or, for other
+ *kinds of choice, "1/3 outcome".  The second actor of the same name is "worker#2".  In names, | and
+ *control characters are shown as !.
  *
  * Following it, each pick waits for its place: the same actor, the same event in the same function
  * as often as before.  Where that place never comes, or the answer is not possible there, the run
@@ -52,7 +52,7 @@ struct pick_key {
 	struct event_key after;
 	uint32_t occurrence; /* of `what` in `function`, by this actor, from 1; 0: no event yet */
 	uint32_t since; /* which choice of this actor after it, from 1 */
-	char answer[72];
+	char answer[80];
 
 	/* for guesses; the last two of the numbers #2+1,7,31 */
 	uint32_t loose; /* occurrence of `what` in any function */

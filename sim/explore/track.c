@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/must.h"
 #include "engine/aside.h"
+#include "engine/watch.h"
 
 /* --- texts ---------------------------------------------------------------------------------- */
 
@@ -262,19 +263,20 @@ void
 track_answer(struct track *t, const struct world *w, uint32_t pick, uint32_t n,
 	     enum choice_kind kind, char *text, size_t size)
 {
-	const struct actor *to;
+	struct process p;
 
 	if (kind != CHOICE_ACTOR && kind != CHOICE_TIE) {
 		snprintf(text, size, "%" PRIu32 "/%" PRIu32 " %s", pick, n, choice_kind_name[kind]);
 		return;
 	}
-	to = world_alternative(w, pick);
-	if (to) {
-		struct track_actor *a = actor_of(t, actor_id(to));
+	p = world_alternative_process(w, pick);
+	if (p.kind != PROCESS_CALLBACK) {
+		uint32_t id = actor_id(p.id);
+		struct track_actor *a = actor_of(t, id);
 
 		if (!*a->name)
-			name_actor(a, w, actor_id(to));
-		snprintf(text, size, "%s", a->name);
+			name_actor(a, w, id);
+		snprintf(text, size, "%s%s", p.kind == PROCESS_FLUSH ? "flush of " : "", a->name);
 	} else {
 		snprintf(text, size, "callback %" PRIu32 "/%" PRIu32, pick, n);
 	}

@@ -55,6 +55,7 @@ print_failure(const struct failure *f, FILE *out)
 	member(out, "critical", f->critical);
 	member(out, "critical_first", f->critical_stack[0]);
 	member(out, "critical_second", f->critical_stack[1]);
+	member(out, "barrier", f->barrier);
 	fprintf(out, ",\n \"seed\":\"%" PRIu64 "\",\"steps\":%" PRIu64 "}", f->seed, f->steps);
 	free(schedule);
 }
