@@ -156,14 +156,21 @@ node_place(const struct dpor *d, uint32_t node)
 	return node == DPOR_NONE ? 0 : d->node[node].at + 1;
 }
 
-/* Whatever is before @node in its list and dependent with a step on @s is before @node, too. */
-static bool
-hides(const struct dpor_node *node, const struct dpor_span *s)
+/*
+ * Where a store covers all of @s, what is before it in the list and dependent with a step on @s is
+ * before the store, too, and need not be looked at.  The loads that saw the store in the buffer
+ * stand behind it, at its place.
+ */
+static uint32_t
+next_node(const struct dpor *d, const struct dpor_node *node, const struct dpor_span *s)
 {
 	const struct dpor_span *t = &node->span;
+	bool hides = node->at == node->event && t->how & WATCH_STORE && t->at <= s->at &&
+		     t->at + t->bytes >= s->at + s->bytes;
 
-	return node->at == node->event && t->how & WATCH_STORE && t->at <= s->at &&
-	       t->at + t->bytes >= s->at + s->bytes;
+	if (hides && node->next != DPOR_NONE && d->node[node->next].at != node->at)
+		return DPOR_NONE;
+	return node->next;
 }
 
 static void
@@ -174,7 +181,7 @@ meet_node(struct dpor *d, uint32_t *cursor, uint32_t i, uint32_t *clock)
 	const struct dpor_span *s = &e->footprint.span[0], *t = &node->span;
 	bool overlap = t->at < s->at + s->bytes && s->at < t->at + t->bytes;
 
-	*cursor = hides(node, s) ? DPOR_NONE : node->next;
+	*cursor = next_node(d, node, s);
 	if (overlap && (s->how | t->how) & (WATCH_STORE | WATCH_CHOICE) &&
 	    d->process[d->event[node->event].process].owner != d->process[e->process].owner)
 		meet(d, node->event, i, clock);
@@ -273,12 +280,13 @@ list_event(struct dpor *d, uint32_t i)
 	if (e->in_effects)
 		d->effects = i;
 	e->in_big = !is_small(f);
+	/* Loads that were forwarded first: the store itself is looked at before them. */
+	if (e->entries)
+		list_readers(d, i);
 	if (e->in_big)
 		d->bigs = i;
 	else if (f->spans && !(f->span[0].how & WATCH_FORWARDED))
 		list_span(d, i, i, &f->span[0]);
-	if (e->entries)
-		list_readers(d, i);
 }
 
 void

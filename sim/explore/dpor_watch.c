@@ -57,13 +57,19 @@ buffered_load(struct dpor *d, struct dpor_event *e, uint64_t offset, uint32_t si
 static void
 fence(struct dpor *d, struct world *w, struct actor *a)
 {
-	if (d->accessed)
+	struct dpor_event *e;
+	bool own = d->accessed;
+
+	if (own)
 		on_step(&d->watch, w, (struct process){ .kind = PROCESS_ACTOR, .id = a });
 	d->accessed = true;
 	if (d->blocked || d->at < d->fixed)
 		return;
-	d->event[d->at].fence = true;
-	d->plain = true;
+	e = &d->event[d->at];
+	e->fence = true;
+	/* It began here, too, if the actor waited for its buffer; else with a step of a model. */
+	d->plain |= own || (e->woken_by != DPOR_NONE &&
+			    d->process[d->event[e->woken_by].process].p.kind == PROCESS_FLUSH);
 }
 
 static void
