@@ -211,11 +211,9 @@ session_explain_barrier(const struct options *o, struct failure *f)
 {
 	struct search x = { .f = f };
 	struct trail trail = { 0 };
-	struct options with = *o;
 	struct error err;
 
-	with.sets = 0; /* the failure has all parameters */
-	if (f->keys.count != f->schedule.count || session_open_failure(&x.s, f, &with, &err))
+	if (f->keys.count != f->schedule.count || session_open_failure(&x.s, f, o, &err))
 		return;
 	if (memory_model_of(x.s.w) != MEMORY_SC &&
 	    !session_replay_log(&x.s, &f->schedule, &trail, &x.log, &err))

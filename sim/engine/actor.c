@@ -209,7 +209,7 @@ flush_picked(struct world *w, struct actor *self, uint32_t pick)
 		actor_flush(w, of);
 		if (!w->ready_count || w->stop || w->step >= w->steps_max)
 			return UINT32_MAX;
-		pick = world_choose(w, w->ready_count, CHOICE_TIE);
+		pick = world_choose(w, w->ready_count, CHOICE_ACTOR);
 		if (w->stop)
 			return UINT32_MAX;
 	}
@@ -306,6 +306,8 @@ actor_point(struct world *w)
 		return;
 	memory_sync(w, false);
 	actor_access_point(w);
+	/* What it finds (a lock that is free, a counter that is not 0) others have left before. */
+	memory_sync(w, true);
 }
 
 /* Bring the flush of @self to the head of the queue: it is what an actor that waits for it does. */
@@ -352,6 +354,8 @@ void
 actor_flush(struct world *w, void *actor)
 {
 	watch_step(w, ready_process(&(struct ready){ actor_flush, actor }));
+	/* What comes next is no tie: somebody ran, and can go on. */
+	w->parked_kind = CHOICE_ACTOR;
 	w->memory->flush(w, actor);
 }
 

@@ -308,6 +308,7 @@ run_one(struct world *w, uint32_t pick)
 {
 	struct ready r = ready_take(w, pick);
 
+	w->parked_kind = CHOICE_TIE;
 	if (r.fn) {
 		w->step++;
 		if (r.fn != actor_flush) /* that says it itself */
@@ -364,8 +365,7 @@ run_loop(struct world *w, void *unused)
 			w->stop = STOP_PARKED;
 			break;
 		}
-		w->parked_kind = CHOICE_TIE;
-		run_one(w, world_choose(w, w->ready_count, CHOICE_TIE));
+		run_one(w, world_choose(w, w->ready_count, w->parked_kind));
 	}
 }
 

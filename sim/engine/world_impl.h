@@ -182,7 +182,7 @@ struct world {
 	uint32_t buffered;
 	uint8_t mode, stop;
 	bool in_setup;
-	uint8_t parked_kind; /* enum choice_kind of the question that an actor left open */
+	uint8_t parked_kind; /* enum choice_kind of the question that is open, or comes next */
 	bool parked_at_point; /* and whether a point asks: who asks is the last that is ready */
 	size_t choices;
 	uint64_t events;

@@ -476,12 +476,8 @@ shrink(struct world *w, const struct shrink_config *config, struct schedule *sch
 		size_t fewest = s.best.count;
 
 		/* A moved pick may have made another one unnecessary. */
-		for (bool improved = true; improved;) {
-			improved = flush_early(&s);
-			improved |= improve_picks(&s);
-			if (improved)
-				r->minimal = drop_single_picks(&s);
-		}
+		while (flush_early(&s) | improve_picks(&s))
+			r->minimal = drop_single_picks(&s);
 		r->proven &= s.best.count <= fewest;
 		r->minimal |= r->proven;
 		result = finish(&s, schedule, f);

@@ -83,7 +83,7 @@ access_flushed(struct world *w, struct actor *a, uint64_t offset, uint32_t size,
 		world_emit_detail(w, EV_FLUSH, (int64_t)offset, size, value_at(gm, offset, size),
 				  access_site(site), a->id);
 	if (gm->hooks)
-		gm_wrote(w, offset, size);
+		gm_wrote(w, offset, size, GM_VISIBLE);
 }
 
 static void
@@ -134,8 +134,8 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 					       (uint64_t)a->id << 48);
 	if (__builtin_expect(w->host->sink != NULL, 0))
 		record(w, a, offset, size, how, site);
-	if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD && !(how & ACCESS_BUFFERED) && gm->hooks)
-		gm_wrote(w, offset, size);
+	if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD && gm->hooks)
+		gm_wrote(w, offset, size, how & ACCESS_BUFFERED ? GM_MADE : GM_MADE | GM_VISIBLE);
 }
 
 void
@@ -148,7 +148,7 @@ access_shared(struct world *w, uint64_t offset, uint32_t size, uint32_t how, con
 	} else {
 		access_tell_watch(w, offset, size, how, 0);
 		if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD && gm->hooks)
-			gm_wrote(w, offset, size);
+			gm_wrote(w, offset, size, GM_MADE | GM_VISIBLE);
 	}
 }
 

@@ -34,6 +34,7 @@ struct gm {
 	struct {
 		gm_write_hook fn;
 		void *context;
+		bool made; /* gm_on_store() */
 	} hook[GM_HOOKS];
 };
 
@@ -81,8 +82,10 @@ access_ignored(const struct gm *gm, const void *site);
 void
 access_init(struct world *w);
 
-/* Tell the hooks of a write to guest RAM. */
+/* Tell the hooks of a write to guest RAM: that others can see it, that it is made, or both. */
+#define GM_VISIBLE 1u
+#define GM_MADE 2u
 void
-gm_wrote(struct world *w, uint64_t gpa, uint64_t len);
+gm_wrote(struct world *w, uint64_t gpa, uint64_t len, unsigned what);
 
 #endif

@@ -78,12 +78,13 @@ gm_read(const struct world *w, uint64_t gpa, void *to, uint64_t len)
 }
 
 void
-gm_wrote(struct world *w, uint64_t gpa, uint64_t len)
+gm_wrote(struct world *w, uint64_t gpa, uint64_t len, unsigned what)
 {
 	struct gm *gm = gm_of(w);
 
 	for (unsigned i = 0; i < gm->hooks; i++)
-		gm->hook[i].fn(w, gpa, len, gm->hook[i].context);
+		if (what & (gm->hook[i].made ? GM_MADE : GM_VISIBLE))
+			gm->hook[i].fn(w, gpa, len, gm->hook[i].context);
 }
 
 bool
@@ -99,7 +100,7 @@ gm_write(struct world *w, uint64_t gpa, const void *from, uint64_t len)
 	memcpy(to, from, len);
 	if (gm_of(w)->model == MEMORY_WEAK)
 		weak_model_write(w, gpa, len);
-	gm_wrote(w, gpa, len);
+	gm_wrote(w, gpa, len, GM_VISIBLE | GM_MADE);
 	return true;
 }
 
@@ -153,12 +154,25 @@ gm_name(const struct world *w, uint64_t gpa, char *text, size_t size)
 	}
 }
 
-void
-gm_on_write(struct world *w, gm_write_hook hook, void *context)
+static void
+add_hook(struct world *w, gm_write_hook hook, void *context, bool made)
 {
 	struct gm *gm = gm_of(w);
 
 	must(gm && gm->hooks < GM_HOOKS);
 	gm->hook[gm->hooks].fn = hook;
+	gm->hook[gm->hooks].made = made;
 	gm->hook[gm->hooks++].context = context;
+}
+
+void
+gm_on_write(struct world *w, gm_write_hook hook, void *context)
+{
+	add_hook(w, hook, context, false);
+}
+
+void
+gm_on_store(struct world *w, gm_write_hook hook, void *context)
+{
+	add_hook(w, hook, context, true);
 }

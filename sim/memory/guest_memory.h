@@ -62,8 +62,14 @@ gm_name(const struct world *w, uint64_t gpa, char *text, size_t size);
  * logging learn of it here. @writer is a world_name() number.
  */
 typedef void (*gm_write_hook)(struct world *w, uint64_t gpa, uint64_t len, void *context);
-/* Called for each gm_write() and each store of ring code; for KVM's dirty log. At most 8. */
+/*
+ * Called for each gm_write() and each store of ring code when others can see it; for KVM's dirty
+ * log.  At most 8, gm_on_store() included.
+ */
 void
 gm_on_write(struct world *w, gm_write_hook hook, void *context);
+/* Same, but when the writer makes it, buffered or not, in the writer's context: for oracles. */
+void
+gm_on_store(struct world *w, gm_write_hook hook, void *context);
 
 #endif

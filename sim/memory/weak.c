@@ -55,6 +55,8 @@ struct history {
 struct actor_view {
 	struct view *cur, *acq;
 	const struct view *rel;
+	bool moved; /* cur or acq, since the last full barrier */
+	uint64_t all_version; /* of weak.all, then */
 	uint32_t store_id; /* of the pending store, or 0 */
 	uint64_t store_offset;
 	uint32_t store_size;
@@ -65,6 +67,7 @@ struct weak {
 	uint32_t histories;
 	uint32_t last_id;
 	struct view *all; /* exchanged by full barriers */
+	uint64_t all_version;
 	bool order_loads;
 };
 
@@ -261,11 +264,18 @@ full_barrier(struct world *w, struct actor *a)
 	struct weak *weak = ((struct gm *)world_room(w, ROOM_MEMORY))->weak;
 	struct actor_view *v = view_of(w, a);
 
+	if (!v->moved && v->all_version == weak->all_version)
+		return;
 	view_join(w, &v->cur, v->acq);
 	view_join(w, &v->cur, weak->all);
-	view_join(w, &weak->all, v->cur);
+	if (v->moved) {
+		view_join(w, &weak->all, v->cur);
+		weak->all_version++;
+	}
 	view_join(w, &v->acq, v->cur);
 	v->rel = view_snapshot(w, v->cur);
+	v->moved = false;
+	v->all_version = weak->all_version;
 }
 
 void
@@ -329,8 +339,11 @@ weak_woke(struct world *w, struct actor *by, struct actor *a)
 
 	memory_settle(w, by);
 	full_barrier(w, by);
+	if (to->all_version == from->all_version && !to->moved)
+		return; /* it knows what the world knows */
 	view_join(w, &to->cur, from->cur);
 	view_join(w, &to->acq, from->cur);
+	to->moved = true;
 }
 
 static void
@@ -338,7 +351,10 @@ weak_hold(struct world *w, struct actor *a)
 {
 	struct weak *weak = ((struct gm *)world_room(w, ROOM_MEMORY))->weak;
 
-	view_join(w, &weak->all, view_of(w, a)->cur);
+	if (view_of(w, a)->moved) {
+		view_join(w, &weak->all, view_of(w, a)->cur);
+		weak->all_version++;
+	}
 }
 
 static void
@@ -362,6 +378,7 @@ static void
 view_reads(struct world *w, struct actor_view *v, const struct history *h, const struct message *m,
 	   bool acquire)
 {
+	v->moved = true;
 	view_raise(w, &v->cur, h->number, m->stamp);
 	view_raise(w, &v->acq, h->number, m->stamp);
 	view_join(w, &v->acq, m->brings);
@@ -468,6 +485,7 @@ weak_store(struct world *w, uint64_t offset, uint32_t size, uint32_t how)
 	uint32_t pick = rmw ? 0 : world_choose(w, store_places(w, offset, size, v), CHOICE_STORE);
 	uint32_t id = ++gm->weak->last_id;
 
+	v->moved = true;
 	for (uint64_t g = first; g <= end; g++) {
 		struct history *h = history_of(w, gm, g);
 		struct message *m = history_insert(w, h, h->count - pick);
@@ -526,6 +544,7 @@ store_newest(struct world *w, struct actor *a, uint64_t offset, uint64_t size)
 		m->brings = brings;
 		m->value = granule_value(gm, g);
 		if (v) {
+			v->moved = true;
 			view_raise(w, &v->cur, h->number, m->stamp);
 			view_raise(w, &v->acq, h->number, m->stamp);
 		}

@@ -2,7 +2,7 @@
 /*
  * Who has which chain: 2.7.6, 2.7.8, 2.7.9, 3.3.1 and the invariants INV-CONS, INV-OWN, INV-EPOCH.
  *
- * Writes to a descriptor table are seen as they are made (gm_on_write()); an actor that is known to
+ * Writes to a descriptor table are seen as they are made (gm_on_store()); an actor that is known to
  * be on one side only is named for them.  What nobody can be named for, and what happens to
  * indirect tables, shows when the chain is taken: it must be what it was when it was exposed.
  */
@@ -306,7 +306,7 @@ ring_open(struct world *w, struct shadow_device *d, uint16_t queue)
 	r->next = s->rings;
 	s->rings = q->ring = r;
 	if (!s->writes_watched)
-		gm_on_write(w, on_write, NULL);
+		gm_on_store(w, on_write, NULL);
 	s->writes_watched = true;
 	check_new(w, r);
 }

@@ -378,24 +378,6 @@ read_memory(struct reader *r, int none)
 }
 
 static void
-read_buffers(struct reader *r)
-{
-	struct scenario *s = r->s;
-	const char *name;
-
-	s->buffers = -1;
-	if (open_key(r, "buffers") != LUA_TNIL) {
-		name = need_line(r, 64);
-		for (unsigned i = 0; i < s->params; i++)
-			if (!strcmp(s->param[i].name, name))
-				s->buffers = (int)i;
-		if (s->buffers < 0 || s->param[s->buffers].type != PARAM_INTEGER)
-			bad(r, "must be the name of a parameter that is a number");
-	}
-	close_key(r);
-}
-
-static void
 read_variant(struct reader *r, struct scenario_variant *v)
 {
 	static const char *const allowed[] = { "expect", "faults", "set", "runs",
@@ -518,7 +500,7 @@ scenario_read(struct script *script, struct scenario *s)
 	static const char *const allowed[] = { "name",	      "title",	  "evidence", "mode",
 					       "params",      "variants", "machine",  "steps_max",
 					       "time_max_ns", "setup",	  "check",    "memory",
-					       "buffers",     NULL };
+					       NULL };
 	struct reader r = { .L = script->L, .script = script, .s = s };
 	char *machine;
 
@@ -541,7 +523,6 @@ scenario_read(struct script *script, struct scenario *s)
 	s->memory = (enum memory_model)read_memory(&r, MEMORY_SC);
 	read_evidence(&r);
 	read_params(&r);
-	read_buffers(&r);
 	read_variants(&r);
 	read_functions(&r);
 }

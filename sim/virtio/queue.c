@@ -11,7 +11,8 @@
 #include "virtio/ring_packed.h"
 
 const char *const virtio_owner_name[VIRTIO_OWNERS] = { /* ORDER OWNER */
-	"none", "main-loop", "iothread", "vhost", "vhost-user"
+						       "none", "main-loop", "iothread", "vhost",
+						       "vhost-user"
 };
 
 /* --- what ring code gets from us -------------------------------------------------------------- */
@@ -103,10 +104,26 @@ virtio_ring_init(struct virtio_ring *r, struct virtio_queue *vq, enum virtio_own
 	return ret;
 }
 
+/* One operation of the ring code, during which the ring is not freed. */
+#define RING_CALL(r, op, ...) \
+	({ \
+		__auto_type ret_ = ((r)->users++, (r)->ops->op((r)->device, ##__VA_ARGS__)); \
+		(r)->users--; \
+		ret_; \
+	})
+#define RING_DO(r, op, ...) \
+	do { \
+		(r)->users++; \
+		(r)->ops->op((r)->device, ##__VA_ARGS__); \
+		(r)->users--; \
+	} while (0)
+
 void
 virtio_ring_destroy(struct virtio_ring *r)
 {
-	if (r->device)
+	/* Somebody may be inside, stopped at an access: then it goes away with the world, as QEMU
+	 * frees a ring's memory caches only after a grace period. */
+	if (r->device && !r->users)
 		r->ops->destroy(r->device);
 	r->device = NULL;
 }
@@ -119,7 +136,7 @@ virtio_ring_pop(struct virtio_ring *r, struct dp_elem *elem)
 
 	if (!r->device || vq->vdev->broken || vq->vdev->disabled)
 		return 0;
-	n = r->ops->pop(r->device, elem);
+	n = RING_CALL(r, pop, elem);
 	if (n > 0) {
 		vq->inflight++;
 		vq->pops++;
@@ -158,7 +175,7 @@ virtio_ring_unpop(struct virtio_ring *r, const struct dp_elem *elem)
 	struct virtio_queue *vq = r->vq;
 
 	if (r->device)
-		r->ops->unpop(r->device, elem);
+		RING_DO(r, unpop, elem);
 	vq->pops--;
 	emit(vq->vdev->w, EV_VIRTQUEUE_UNPOP, vq->vdev->name, vq->index, elem->head);
 	inflight_put(vq);
@@ -173,7 +190,7 @@ virtio_ring_fill(struct virtio_ring *r, const struct dp_elem *elem, uint32_t len
 		virtio_ring_forget(r, elem);
 		return;
 	}
-	r->ops->fill(r->device, elem, len, offset);
+	RING_DO(r, fill, elem, len, offset);
 	emit(vq->vdev->w, EV_VIRTQUEUE_FILL, vq->vdev->name, vq->index, elem->head, len);
 	inflight_put(vq);
 }
@@ -185,7 +202,7 @@ virtio_ring_flush(struct virtio_ring *r, unsigned count)
 
 	if (!r->device)
 		return;
-	r->ops->flush(r->device, count);
+	RING_DO(r, flush, count);
 	vq->pushes += count;
 	emit(vq->vdev->w, EV_VIRTQUEUE_FLUSH, vq->vdev->name, vq->index, count);
 }
@@ -212,7 +229,7 @@ virtio_ring_disable_notify(struct virtio_ring *r)
 	if (!r->device)
 		return;
 	r->notification = false;
-	r->ops->disable_notify(r->device);
+	RING_DO(r, disable_notify);
 	emit(r->vq->vdev->w, EV_VIRTQUEUE_NOTIFICATION, r->vq->vdev->name, r->vq->index, 0, 0);
 }
 
@@ -224,7 +241,7 @@ virtio_ring_enable_notify(struct virtio_ring *r)
 	if (!r->device)
 		return false;
 	r->notification = true;
-	more = r->ops->enable_notify(r->device);
+	more = RING_CALL(r, enable_notify);
 	emit(r->vq->vdev->w, EV_VIRTQUEUE_NOTIFICATION, r->vq->vdev->name, r->vq->index, 1, more);
 	return more;
 }
@@ -232,8 +249,7 @@ virtio_ring_enable_notify(struct virtio_ring *r)
 bool
 virtio_ring_empty(struct virtio_ring *r)
 {
-	return !r->device || r->vq->vdev->broken || r->vq->vdev->disabled ||
-	       r->ops->empty(r->device);
+	return !r->device || r->vq->vdev->broken || r->vq->vdev->disabled || RING_CALL(r, empty);
 }
 
 bool
@@ -243,7 +259,7 @@ virtio_ring_signal(struct virtio_ring *r)
 
 	if (!r->device)
 		return false;
-	wanted = r->ops->should_notify(r->device);
+	wanted = RING_CALL(r, should_notify);
 	emit(r->vq->vdev->w, EV_VIRTQUEUE_SHOULD_NOTIFY, r->vq->vdev->name, r->vq->index, wanted);
 	if (wanted)
 		virtio_ring_signal_always(r);
@@ -264,14 +280,14 @@ virtio_ring_signal_always(struct virtio_ring *r)
 uint32_t
 virtio_ring_position(struct virtio_ring *r)
 {
-	return r->device ? r->ops->get_position(r->device) : 0;
+	return r->device ? RING_CALL(r, get_position) : 0;
 }
 
 void
 virtio_ring_set_position(struct virtio_ring *r, uint32_t position)
 {
 	if (r->device)
-		r->ops->set_position(r->device, position);
+		RING_DO(r, set_position, position);
 }
 
 /* --- queues ----------------------------------------------------------------------------------- */
@@ -370,7 +386,7 @@ virtio_queue_handle(struct virtio_queue *vq)
 {
 	struct virtio_device *vdev = vq->vdev;
 	bool ours = owned_by_vmm(vq->owner) || (vq->owner != VIRTIO_OWNER_NONE &&
-		    fault_on(vdev->w, FAULT_VMM_HANDLER_WHILE_VHOST));
+						fault_on(vdev->w, FAULT_VMM_HANDLER_WHILE_VHOST));
 
 	if (!ours || !virtio_device_live(vdev) || !vq->enabled || vq->resetting) {
 		emit(vdev->w, EV_VIRTIO_QUEUE_IGNORED, vdev->name, vq->index,

@@ -49,6 +49,7 @@ struct virtio_ring {
 	enum virtio_owner owner;
 	const struct dp_device_ops *ops;
 	struct dp_device *device; /* null: not set up */
+	unsigned users; /* operations that are inside the ring code now */
 	bool notification; /* what the holder last asked for */
 	struct dp_elem *elem; /* to pop into; the holder's, made at the first set-up */
 	struct dp_host host;
