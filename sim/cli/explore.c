@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "cli/run_trace.h"
 #include "cli/runner.h"
 #include "cli/sweep.h"
 #include "cli/watchdog.h"
@@ -329,5 +330,7 @@ explore_point(const struct options *o, struct error *err)
 int
 command_explore(const struct options *o, struct error *err)
 {
+	if (is_trace(o->args[0]))
+		return explore_trace(o, err);
 	return o->sweep ? sweep_run(o, explore_point, err) : explore_point(o, err);
 }

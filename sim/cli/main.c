@@ -18,13 +18,18 @@ const struct command command_table[] = {
 	  "which answer what was lost and why.\n"
 	  "Without a variant the first one that fails is taken, by name.",
 	  "seed index schedule sweep format memory datapath ring " RUN_OPTIONS, 1, 1, command_run },
-	{ "explore", "SCENARIO.lua[:VARIANT]", "many schedules, until something is lost",
+	{ "explore", "SCENARIO.lua[:VARIANT] | TRACE", "many schedules, until something is lost",
 	  "Tries schedules until a property is broken or the budget is used up. A failure is "
 	  "replayed,\n"
 	  "shrunk, shown as swim lanes, recorded, and written to a file that `ringside replay` "
-	  "takes.",
-	  "strategy depth bound memory datapath ring runs time seed shard jobs sweep keep-going "
-	  "classes around out lines columns " RUN_OPTIONS,
+	  "takes.\n"
+	  "Of a TRACE, orders between its threads other than the recorded one are tried: was more "
+	  "lost\n"
+	  "in one of them? That begins with the fewest deviations (--strategy bounded) unless "
+	  "another\n"
+	  "strategy is named.",
+	  "strategy depth bound memory datapath ring runs time seed shard jobs sweep format "
+	  "keep-going classes around out lines columns " RUN_OPTIONS,
 	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
 	  "Takes the schedule of a failure and checks that the run is the same, bit for bit: same "

@@ -173,10 +173,7 @@ run_point(const struct options *o, struct error *err)
 int
 command_run(const struct options *o, struct error *err)
 {
-	size_t n;
-
-	scenario_split(o->args[0], &n);
-	if (n < 4 || strncmp(o->args[0] + n - 4, ".lua", 4))
+	if (is_trace(o->args[0]))
 		return run_trace(o, err);
 	return o->sweep ? sweep_run(o, run_point, err) : run_point(o, err);
 }

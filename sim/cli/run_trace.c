@@ -11,11 +11,20 @@
 
 #include "cli/command.h"
 #include "cli/runner.h"
+#include "explore/replay.h"
 #include "trace/trace.h"
 
-/* --set of a recording: how slots are removed. */
-static int
-parse_removal(const struct options *o, enum slot_removal *removal, struct error *err)
+bool
+is_trace(const char *text)
+{
+	size_t n;
+
+	scenario_split(text, &n);
+	return n < 4 || strncmp(text + n - 4, ".lua", 4);
+}
+
+int
+trace_removal(const struct options *o, enum slot_removal *removal, struct error *err)
 {
 	char list[256] = "";
 	size_t n = 0;
@@ -33,6 +42,47 @@ parse_removal(const struct options *o, enum slot_removal *removal, struct error 
 					 o->set_value[i], list);
 	}
 	return 0;
+}
+
+struct run_info
+trace_info(const struct options *o, const struct memslot_replay_config *config,
+	   const char *strategy, struct run_param *param)
+{
+	const char *removal = slot_removal_info[config->removal].name;
+
+	*param = (struct run_param){ "removal", removal };
+	return (struct run_info){ .scenario = o->args[0],
+				  .variant = removal,
+				  .strategy = strategy,
+				  .memory = "sc",
+				  .datapath = "",
+				  .expected = "",
+				  .version = runner_version(),
+				  .seed = o->seed,
+				  .params = param,
+				  .param_count = 1 };
+}
+
+/* In the recorded order, or in that of --schedule, which `explore` has printed. */
+static int
+replay_as_told(const struct options *o, struct memslot_replay *p, struct error *err)
+{
+	struct schedule schedule = { 0 };
+	struct divergence div;
+	int status = EXIT_HELD;
+
+	if (!o->schedule)
+		return memslot_replay_run(p, err) ? EXIT_USAGE : EXIT_HELD;
+	if (schedule_parse(&schedule, o->schedule, strlen(o->schedule), err)) {
+		error_prefix(err, "--schedule");
+		return EXIT_USAGE;
+	}
+	if (replay_run(memslot_replay_world(p), &schedule, NULL, NULL, &div)) {
+		error_set(err, "diverged: %s", div.text);
+		status = EXIT_DIVERGED;
+	}
+	schedule_free(&schedule);
+	return status;
 }
 
 static int
@@ -66,13 +116,17 @@ replay_recording(const struct options *o, struct memslot_replay *p, struct recor
 	struct run_result run = { .schedules = 1 };
 	int64_t began = runner_clock(NULL);
 	struct event_tap tap;
+	int status;
 
 	if (record_run_begin(r, info, err) < 0)
 		return EXIT_USAGE;
 	event_tap_open(&tap, w, o, record_keeps(r) ? record_sink : NULL, r);
-	if (memslot_replay_run(p, err))
-		return EXIT_USAGE;
+	status = replay_as_told(o, p, err);
+	if (status != EXIT_HELD)
+		return status;
 	result = memslot_replay_result(p);
+	if (!o->quiet && o->schedule)
+		memslot_replay_report_order(p, stdout, UINT32_MAX);
 	if (!o->quiet)
 		memslot_replay_report(p, stdout);
 	run.verdict = verdict_name[result->lost ? VERDICT_DIRTY_PAGE_LOST : VERDICT_OK];
@@ -92,30 +146,21 @@ replay_recording(const struct options *o, struct memslot_replay *p, struct recor
 int
 run_trace(const struct options *o, struct error *err)
 {
-	struct memslot_replay_config config;
+	struct memslot_replay_config config = { .around = o->schedule != NULL };
 	struct recording recording = { 0 };
 	struct memslot_replay *p = NULL;
 	struct run_param param;
-	struct run_info info = { .scenario = o->args[0],
-				 .strategy = "run",
-				 .memory = "sc",
-				 .datapath = "",
-				 .variant = "",
-				 .expected = "",
-				 .version = runner_version(),
-				 .params = &param,
-				 .param_count = 1 };
+	struct run_info info;
 	struct record *r = NULL;
 	int status = EXIT_USAGE;
 
-	if (!parse_removal(o, &config.removal, err) &&
+	if (!trace_removal(o, &config.removal, err) &&
 	    !trace_open(o->args[0], o->format, &recording, err))
 		p = memslot_replay_create(&recording, &config, err);
 	if (p)
 		r = record_open(o->db, err);
 	if (r) {
-		param = (struct run_param){ "removal", slot_removal_info[config.removal].name };
-		info.variant = slot_removal_info[config.removal].name;
+		info = trace_info(o, &config, o->schedule ? "replay" : "run", &param);
 		status = replay_recording(o, p, r, &info, err);
 	}
 	memslot_replay_destroy(p);

@@ -1,11 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ringside run TRACE: a recording of a real system, replayed through the models. */
+/*
+ * A recording of a real system, replayed through the models: ringside run TRACE (run_trace.c) in
+ * the recorded order, ringside explore TRACE (explore_trace.c) in others.
+ */
 #ifndef RINGSIDE_CLI_RUN_TRACE_H
 #define RINGSIDE_CLI_RUN_TRACE_H
 
 #include "cli/options.h"
+#include "record/record.h"
+#include "trace/replay_memslot.h"
 
 int
 run_trace(const struct options *o, struct error *err);
+int
+explore_trace(const struct options *o, struct error *err);
+
+/* Whether the argument of a command is one, and no scenario. */
+bool
+is_trace(const char *text);
+
+/* --set removal=NAME: how QEMU removes slots. */
+int
+trace_removal(const struct options *o, enum slot_removal *removal, struct error *err);
+
+/* What the database keeps of it; @param is filled and must live as long. */
+struct run_info
+trace_info(const struct options *o, const struct memslot_replay_config *config,
+	   const char *strategy, struct run_param *param);
 
 #endif

@@ -8,6 +8,10 @@
  * there, `bounded` tries all runs with at most so many deviations.  Schedules keep the engine's own
  * numbers: replay needs nothing of this.
  *
+ * Who is passed over stands last from then on, until it is taken by another deviation or nobody
+ * else can go on: so that a step is moved behind any later one by two deviations, not by one for
+ * each step between.  Who is interrupted at a point goes on as soon as time says so.
+ *
  * For strategies that take answers as numbers (strategy_ops.numbered): others look at who stands
  * behind an answer, and have no plain run to depart from.
  */

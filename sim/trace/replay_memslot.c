@@ -54,6 +54,10 @@ struct state {
 	struct memslot_replay_result result;
 	struct lost_page *lost;
 	uint64_t lost_capacity, lost_before; /* entries of earlier syncs */
+	/* Around the recording: */
+	const int64_t *due_ns; /* of each operation, rising; null: in recorded order */
+	uint32_t *told; /* when each began (2n) and was done (2n + 1), in the order of the run */
+	size_t told_count;
 };
 
 struct memslot_replay {
@@ -62,6 +66,7 @@ struct memslot_replay {
 	struct memslot_replay_config config;
 	char *name;
 	struct memslot_replay_result imported; /* the figures known before a run */
+	int64_t *due_ns;
 	struct state *state;
 };
 
@@ -150,8 +155,10 @@ replay_op(struct state *s, struct world *w, const struct memslot_op *op)
 	enum kvm_write write;
 	int r;
 
-	s->fates->line = op->line;
-	s->fates->assumed = op->assumed;
+	if (op->kind != MEMSLOT_OP_DIRTY) { /* a vCPU's write ends no bit's life */
+		s->fates->line = op->line;
+		s->fates->assumed = op->assumed;
+	}
 	switch ((enum memslot_op_kind)op->kind) {
 	case MEMSLOT_OP_ADD:
 		r = memory_listener_region_add(s->listener, &section, (int)op->id);
@@ -162,7 +169,9 @@ replay_op(struct state *s, struct world *w, const struct memslot_op *op)
 		must(!r);
 		break;
 	case MEMSLOT_OP_DIRTY:
-		write = kvm_write_guest_page(memory_listener_kvm(s->listener), 0, op->gfn);
+		do
+			write = kvm_write_guest_page(memory_listener_kvm(s->listener), 0, op->gfn);
+		while (s->due_ns && write == KVM_WRITE_MMIO && (waitq_wait(w, &s->turn), true));
 		must(write == KVM_WRITE_RAM);
 		break;
 	case MEMSLOT_OP_SYNC:
@@ -195,16 +204,39 @@ replay_actor(struct state *s, struct world *w, bool vcpu)
 	}
 }
 
+/* The same, each when the one before is done; who comes first is open. */
+static void
+replay_around(struct state *s, struct world *w, bool vcpu)
+{
+	const struct memslot_plan *plan = s->plan;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct memslot_op *op = &plan->op[i];
+
+		if ((op->kind == MEMSLOT_OP_DIRTY) != vcpu)
+			continue;
+		actor_sleep(w, s->due_ns[i] - world_now(w));
+		s->told[s->told_count++] = 2 * (uint32_t)i;
+		replay_op(s, w, op);
+		s->told[s->told_count++] = 2 * (uint32_t)i + 1;
+		waitq_wake_all(w, &s->turn);
+	}
+}
+
 static void
 vcpu_main(struct actor *self, void *arg)
 {
-	replay_actor(arg, actor_world(self), true);
+	struct state *s = arg;
+
+	(s->due_ns ? replay_around : replay_actor)(s, actor_world(self), true);
 }
 
 static void
 qemu_main(struct actor *self, void *arg)
 {
-	replay_actor(arg, actor_world(self), false);
+	struct state *s = arg;
+
+	(s->due_ns ? replay_around : replay_actor)(s, actor_world(self), false);
 }
 
 static void
@@ -225,6 +257,8 @@ set_up(struct world *w, void *arg)
 
 	p->state = s;
 	s->plan = &p->plan;
+	s->due_ns = p->due_ns;
+	s->told = world_alloc(w, 2 * (p->plan.count + 1) * sizeof(*s->told));
 	s->result = p->imported;
 	if (fault)
 		fault_set(w, fault, true);
@@ -237,6 +271,21 @@ set_up(struct world *w, void *arg)
 	waitq_init(&s->turn, w, "turn");
 	actor_create(w, "vcpu", vcpu_main, s, 0);
 	actor_create(w, "qemu", qemu_main, s, 0);
+}
+
+/* Each operation later than the one before: of one stamp the order is the lines'. */
+static int64_t *
+due_times(const struct memslot_plan *plan)
+{
+	int64_t *due_ns = calloc(plan->count + 1, sizeof(*due_ns));
+
+	must(due_ns);
+	for (size_t i = 0; i < plan->count; i++) {
+		due_ns[i] = plan->op[i].time_ns;
+		if (i && due_ns[i] <= due_ns[i - 1])
+			due_ns[i] = due_ns[i - 1] + 1;
+	}
+	return due_ns;
 }
 
 /* --- outside -----------------------------------------------------------------------------------
@@ -254,6 +303,7 @@ memslot_replay_create(const struct recording *r, const struct memslot_replay_con
 		goto failed;
 	p->name = strdup(r->name);
 	must(p->name);
+	p->due_ns = config->around ? due_times(&p->plan) : NULL;
 	p->imported = (struct memslot_replay_result){
 		.lines_read = r->lines,
 		.lines_skipped = r->lines_skipped,
@@ -263,7 +313,7 @@ memslot_replay_create(const struct recording *r, const struct memslot_replay_con
 	};
 	p->world = world_create(
 		&(struct world_config){
-			.mode = WORLD_TIMED,
+			.mode = config->around ? WORLD_AROUND : WORLD_TIMED,
 			.steps_max = STEPS_PER_OP * p->plan.count + 1000,
 		},
 		err);
@@ -284,6 +334,7 @@ memslot_replay_destroy(struct memslot_replay *p)
 	if (p->world)
 		world_destroy(p->world);
 	memslot_plan_free(&p->plan);
+	free(p->due_ns);
 	free(p->name);
 	free(p);
 }
@@ -304,25 +355,25 @@ memslot_replay_run(struct memslot_replay *p, struct error *err)
 		*err = *world_error(p->world);
 		return -1;
 	}
-	if (stop != STOP_QUIESCENT || s->next < p->plan.count)
+	if (stop != STOP_QUIESCENT || (!s->due_ns && s->next < p->plan.count))
 		return error_at(err, p->name,
 				s->next < p->plan.count ? (long)p->plan.op[s->next].line : 0, 0,
 				"the replay was stopped here");
-
-	struct page_fates *f = s->fates;
-
-	s->result.dirty_marks = f->marks;
-	s->result.bitmaps_destroyed = f->bitmaps_destroyed;
-	s->result.bits_destroyed = f->bits_destroyed;
-	s->result.dirty_logs_read = f->logs_read;
-	s->result.undecided = f->round.set;
 	return 0;
 }
 
 const struct memslot_replay_result *
 memslot_replay_result(const struct memslot_replay *p)
 {
-	return &p->state->result;
+	struct memslot_replay_result *r = &p->state->result;
+	const struct page_fates *f = p->state->fates;
+
+	r->dirty_marks = f->marks;
+	r->bitmaps_destroyed = f->bitmaps_destroyed;
+	r->bits_destroyed = f->bits_destroyed;
+	r->dirty_logs_read = f->logs_read;
+	r->undecided = f->round.set;
+	return r;
 }
 
 /* --- the report --------------------------------------------------------------------------------
@@ -346,6 +397,62 @@ print_lost(FILE *to, const struct lost_page *l)
 	fprintf(to, "%s died_line=%" PRIu64, l->died_assumed ? "~" : "", l->died_line);
 	print_time(to, "sync", l->sync_ns);
 	fprintf(to, "%s recording=%s\n", l->sync_estimated ? "~" : "", lost_seen_name[l->seen]);
+}
+
+/* "line 24: vcpu writes gfn 0xca" */
+static void
+print_op(FILE *to, const struct memslot_op *op)
+{
+	static const char *const what[] = { [MEMSLOT_OP_ADD] = "qemu adds slot",
+					    [MEMSLOT_OP_DEL] = "qemu deletes slot",
+					    [MEMSLOT_OP_DIRTY] = "vcpu writes",
+					    [MEMSLOT_OP_SYNC] = "qemu syncs",
+					    [MEMSLOT_OP_SEEN] = "qemu looks at" };
+
+	fprintf(to, "line %" PRIu64 ": %s", op->line, what[op->kind]);
+	if (op->kind == MEMSLOT_OP_ADD || op->kind == MEMSLOT_OP_DEL)
+		fprintf(to, " %u", op->id);
+	else if (op->kind != MEMSLOT_OP_SYNC)
+		fprintf(to, " gfn 0x%" PRIx64, op->gfn);
+}
+
+/* The operation of QEMU's thread that the recording has before operation @i, or -1. */
+static int64_t
+recorded_before(const struct memslot_plan *plan, int64_t i)
+{
+	while (--i >= 0 && plan->op[i].kind == MEMSLOT_OP_DIRTY)
+		;
+	return i;
+}
+
+void
+memslot_replay_report_order(const struct memslot_replay *p, FILE *to, unsigned lines)
+{
+	const struct state *s = p->state;
+	int64_t before = -1, within = -1; /* operations of QEMU's thread */
+
+	for (size_t k = 0; k < s->told_count && lines; k++) {
+		uint32_t i = s->told[k] / 2;
+		bool done = s->told[k] % 2;
+
+		if (p->plan.op[i].kind != MEMSLOT_OP_DIRTY) {
+			before = done ? (int64_t)i : before;
+			within = done ? -1 : (int64_t)i;
+			continue;
+		}
+		if (!done || (within < 0 && before == recorded_before(&p->plan, i)))
+			continue;
+		fprintf(to, "moved: ");
+		print_op(to, &p->plan.op[i]);
+		if (within >= 0 || before >= 0) {
+			fprintf(to, within >= 0 ? ", within " : ", after ");
+			print_op(to, &p->plan.op[within >= 0 ? within : before]);
+		} else {
+			fprintf(to, ", to the front");
+		}
+		fprintf(to, "\n");
+		lines--;
+	}
 }
 
 void

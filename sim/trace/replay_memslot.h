@@ -23,6 +23,11 @@
  *	memslot_replay_report(p, stdout);
  *	memslot_replay_destroy(p);
  *
+ * Around the recording: each actor takes its own operations in recorded order, and what comes
+ * between them is a choice (explore/around.h: the plain answers make the recorded order).  A write
+ * to a page that has no slot waits for one, as an exit to userspace would; an order in which it
+ * waits for ever could not have been, and has lost nothing.
+ *
  * The world is snapshot after set-up; world_restore() and another run are allowed.
  */
 #ifndef RINGSIDE_TRACE_REPLAY_MEMSLOT_H
@@ -62,6 +67,7 @@ slot_removal_find(const char *name);
 
 struct memslot_replay_config {
 	enum slot_removal removal;
+	bool around; /* open the order between the two actors: see above */
 };
 
 /* Whether the recording's own look at the bit says the same. */
@@ -115,6 +121,14 @@ memslot_replay_run(struct memslot_replay *p, struct error *err);
 /* After a run; good until the world is restored or the replay destroyed. */
 const struct memslot_replay_result *
 memslot_replay_result(const struct memslot_replay *p);
+
+/*
+ * Around a recording: which writes of the vCPU were not made where the recording has them, a line
+ * each ("moved: line 4: vcpu writes gfn 0xca, within line 25: qemu deletes slot 4"), at most
+ * @lines.  Nothing if the order was the recorded one.
+ */
+void
+memslot_replay_report_order(const struct memslot_replay *p, FILE *to, unsigned lines);
 
 /*
  * Lines for people and grep.  One a lost page:
