@@ -5,9 +5,11 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "cli/command.h"
 #include "cli/runner.h"
 #include "script/litmus_build.h"
@@ -15,7 +17,7 @@
 
 struct litmus_command {
 	const struct options *o;
-	const struct litmus_test *t;
+	struct litmus_test *t; /* the one that runs */
 	struct litmus_config config;
 	struct litmus_result r;
 	bool weak;
@@ -25,25 +27,19 @@ struct litmus_command {
 
 /* --- running -------------------------------------------------------------------------------- */
 
-/* Compile and run; an exit status, with a text in the error unless it is EXIT_HELD. */
+/* An exit status, with a text in the error unless it is EXIT_HELD. */
 static int
-build_and_run(const struct litmus_command *c, bool order_dependencies, struct litmus_result *r)
+build(const struct litmus_command *c, bool order_dependencies, struct litmus_code *code)
 {
-	struct litmus_code code;
-	int status = EXIT_HELD;
-
-	switch (litmus_build(c->t, c->weak, order_dependencies, &code, c->err)) {
+	switch (litmus_build(&c->t, 1, c->weak, order_dependencies, code, c->err)) {
 	case LITMUS_BUILT:
-		break;
+		return EXIT_HELD;
 	case LITMUS_NO_COMPILER:
 		return EXIT_SKIPPED;
 	case LITMUS_BUILD_FAILED:
-		return EXIT_USAGE;
+		error_prefix(c->err, "%s", c->t->path);
 	}
-	if (litmus_run(c->t, &code, &c->config, r, c->err))
-		status = EXIT_USAGE;
-	litmus_unload(&code);
-	return status;
+	return EXIT_USAGE;
 }
 
 static bool
@@ -69,6 +65,7 @@ static int
 look_for_dependency(struct litmus_command *c)
 {
 	struct litmus_result ordered;
+	struct litmus_code code;
 	bool any = false;
 	int status;
 
@@ -77,12 +74,15 @@ look_for_dependency(struct litmus_command *c)
 	/* What is allowed needs no excuse. */
 	if (!c->weak || !c->r.positive || !any || (c->t->result && strcmp(c->t->result, "Never")))
 		return EXIT_HELD;
-	status = build_and_run(c, true, &ordered);
+	status = build(c, true, &code);
 	if (status != EXIT_HELD)
 		return status;
-	c->broken_dependency = ordered.complete && !ordered.positive;
+	if (litmus_run(c->t, &code, &c->config, &ordered, c->err))
+		status = EXIT_USAGE;
+	c->broken_dependency = status == EXIT_HELD && ordered.complete && !ordered.positive;
 	litmus_result_free(&ordered);
-	return EXIT_HELD;
+	litmus_unload(&code);
+	return status;
 }
 
 /* --- printing ------------------------------------------------------------------------------- */
@@ -191,18 +191,22 @@ report(struct litmus_command *c, bool quiet, int64_t began_ns)
 	return c->r.complete ? EXIT_HELD : EXIT_BUDGET;
 }
 
+/* @code may have been built with others. */
 static int
-run_test(struct litmus_command *c)
+run_test(struct litmus_command *c, struct litmus_code *code)
 {
 	int64_t began_ns = runner_clock(NULL);
-	int status;
+	int status = EXIT_HELD;
 
 	if (c->t->unsupported) {
 		error_set(c->err, "%s: skipped: %s() is not modelled", c->t->path,
 			  c->t->unsupported->name);
 		return EXIT_SKIPPED;
 	}
-	status = build_and_run(c, false, &c->r);
+	if (!code->handle)
+		status = build(c, false, code);
+	if (status == EXIT_HELD && litmus_run(c->t, code, &c->config, &c->r, c->err))
+		status = EXIT_USAGE;
 	if (status == EXIT_HELD)
 		status = look_for_dependency(c);
 	if (status == EXIT_HELD)
@@ -249,28 +253,82 @@ configure(const struct options *o, struct litmus_config *config, struct error *e
 	return 0;
 }
 
+/* Say what is wrong, if anything is; it is not the end. */
+static void
+complain(struct error *err)
+{
+	if (err->text[0])
+		fprintf(stderr, "ringside: %s\n", err->text);
+	err->text[0] = 0;
+}
+
+/*
+ * All at once, because the compiler takes longer to start than to compile a test.  If one of them
+ * does not compile, each is built by itself later.
+ */
+static void
+build_all(const struct litmus_command *c, struct litmus_test **tests, struct litmus_code *code,
+	  unsigned count)
+{
+	struct litmus_test **good = calloc(count, sizeof(struct litmus_test *));
+	struct litmus_code *built = calloc(count, sizeof(*built));
+	struct error ignored;
+	unsigned n = 0;
+
+	must(good && built);
+	for (unsigned i = 0; i < count; i++)
+		if (tests[i] && !tests[i]->unsupported)
+			good[n++] = tests[i];
+	if (n > 1 && litmus_build(good, n, c->weak, false, built, &ignored) == LITMUS_BUILT)
+		for (unsigned i = 0, k = 0; i < count; i++)
+			if (tests[i] && !tests[i]->unsupported)
+				code[i] = built[k++];
+	free(good);
+	free(built);
+}
+
+/* Load, build, run, free. */
+static int
+run_all(struct litmus_command *c, struct litmus_test **tests, struct litmus_code *code,
+	unsigned count)
+{
+	int all = EXIT_SKIPPED;
+
+	for (unsigned i = 0; i < count; i++) {
+		tests[i] = litmus_load(c->o->args[i], c->err);
+		if (!tests[i])
+			all = EXIT_USAGE;
+		complain(c->err);
+	}
+	build_all(c, tests, code, count);
+	for (unsigned i = 0; i < count; i++) {
+		c->t = tests[i];
+		c->broken_dependency = false;
+		if (tests[i] && !runner_interrupted)
+			all = worse(all, run_test(c, &code[i]));
+		complain(c->err);
+		litmus_unload(&code[i]);
+		litmus_free(tests[i]);
+	}
+	return all;
+}
+
 int
 command_litmus(const struct options *o, struct error *err)
 {
 	struct litmus_command c = { .o = o, .err = err };
-	int all = EXIT_SKIPPED;
+	unsigned count = (unsigned)o->arg_count;
+	struct litmus_test **tests;
+	struct litmus_code *code;
+	int status;
 
 	if (configure(o, &c.config, err))
 		return EXIT_USAGE;
 	c.weak = c.config.memory == MEMORY_WEAK;
-	for (int i = 0; i < o->arg_count && !runner_interrupted; i++) {
-		struct litmus_test *t = litmus_load(o->args[i], err);
-		int status = EXIT_USAGE;
-
-		c.t = t;
-		c.broken_dependency = false;
-		if (t)
-			status = run_test(&c);
-		litmus_free(t);
-		if (err->text[0])
-			fprintf(stderr, "ringside: %s\n", err->text);
-		err->text[0] = 0;
-		all = worse(all, status);
-	}
-	return runner_interrupted && all != EXIT_BROKEN ? EXIT_BUDGET : all;
+	must(tests = calloc(count, sizeof(struct litmus_test *)));
+	must(code = calloc(count, sizeof(*code)));
+	status = run_all(&c, tests, code, count);
+	free(tests);
+	free(code);
+	return runner_interrupted && status != EXIT_BROKEN ? EXIT_BUDGET : status;
 }

@@ -260,13 +260,13 @@ bool
 litmus_holds(const struct litmus_prop *p, const int64_t *value, const int64_t *address);
 
 /*
- * The processes in C, to be compiled after litmus_prelude.h: `void litmus_P0(char *base, long
- * *out)` and so on. Global i is at base + i * LITMUS_STRIDE; registers are copied to out at the
- * end.
+ * The processes in C, to be compiled after litmus_prelude.h: `void litmus_NUMBER_P0(char *base,
+ * long *out)` and so on.  Global i is at base + i * LITMUS_STRIDE; registers are copied to out at
+ * the end.
  * @order_dependencies: loads that feed something are acquires.  The text is to be freed.
  */
 #define LITMUS_STRIDE 64u
 char *
-litmus_emit(const struct litmus_test *t, bool order_dependencies);
+litmus_emit(const struct litmus_test *t, unsigned number, bool order_dependencies);
 
 #endif

@@ -47,59 +47,80 @@ close_workshop(const struct workshop *ws)
 	rmdir(ws->folder);
 }
 
+/* What is built, and for what. */
+struct order {
+	struct litmus_test *const *t;
+	unsigned count;
+	bool weak, order_dependencies;
+};
+
+static void
+write_tests(FILE *f, const struct order *o)
+{
+	if (o->weak)
+		fputs("#define LITMUS_WEAK 1\n", f);
+	fwrite(litmus_prelude, (size_t)(litmus_prelude_end - litmus_prelude), 1, f);
+	for (unsigned i = 0; i < o->count; i++) {
+		char *text = litmus_emit(o->t[i], i, o->order_dependencies);
+
+		fputs(text, f);
+		free(text);
+	}
+}
+
 static int
-write_source(const struct workshop *ws, const struct litmus_test *t, bool weak, bool ordered,
-	     struct error *err)
+write_source(const struct workshop *ws, const struct order *o, struct error *err)
 {
 	FILE *f = fopen(ws->source, "w");
-	char *text = litmus_emit(t, ordered);
-	int ret = 0;
+	bool failed;
 
-	if (f && weak)
-		fputs("#define LITMUS_WEAK 1\n", f);
-	if (!f || !fwrite(litmus_prelude, (size_t)(litmus_prelude_end - litmus_prelude), 1, f) ||
-	    fputs(text, f) < 0)
-		ret = error_set(err, "%s: %s", ws->source, strerror(errno));
-	if (f && fclose(f) && !ret)
-		ret = error_set(err, "%s: %s", ws->source, strerror(errno));
-	free(text);
-	return ret;
+	if (!f)
+		return error_set(err, "%s: %s", ws->source, strerror(errno));
+	write_tests(f, o);
+	failed = ferror(f);
+	if (fclose(f) || failed)
+		return error_set(err, "%s: %s", ws->source, strerror(errno));
+	return 0;
 }
 
 /* --- the compiler --------------------------------------------------------------------------- */
 
 /*
- * Volatile accesses are told from plain ones by an option that gcc and clang spell differently.
- * -O1 keeps the order in which independent plain accesses stand; -nostdlib keeps gcc from linking
- * its own run time.
+ * Volatile accesses are told from plain ones by an option that gcc and clang spell differently, and
+ * clang leaves out a load before a store of the same place unless told not to.  What is for gcc
+ * fails with clang (litmus_prelude.h), which takes its options and ignores them.
  */
-static const char *const gcc_options[] = { "--param", "tsan-distinguish-volatile=1" };
-static const char *const clang_options[] = { "-mllvm", "-tsan-distinguish-volatile=1" };
+#define OPTIONS_MAX 8
+static const char *const gcc_options[OPTIONS_MAX] = { "--param", "tsan-distinguish-volatile=1" };
+static const char *const clang_options[OPTIONS_MAX] = { "-DLITMUS_CLANG", "-mllvm",
+							"-tsan-distinguish-volatile=1", "-mllvm",
+							"-tsan-instrument-read-before-write=1" };
 
 /* Exit status of the compiler; 127 if there is none, as the shell has it. */
 static int
-compile(const struct workshop *ws, const char *cc, const char *const options[2])
+compile(const struct workshop *ws, const char *cc, const char *const options[OPTIONS_MAX])
 {
-	const char *const argv[] = { cc,
-				     "-std=gnu11",
-				     "-O1",
-				     "-g",
-				     "-w",
-				     "-fPIC",
-				     "-fno-strict-aliasing",
-				     "-shared",
-				     "-nostdlib",
-				     "-fsanitize=thread",
-				     options[0],
-				     options[1],
-				     "-o",
-				     ws->object,
-				     ws->source,
-				     NULL };
+	/* -nostdlib keeps gcc from linking its own run time behind the instrumentation. */
+	const char *argv[32] = { cc,
+				 "-std=gnu11",
+				 "-O1",
+				 "-g",
+				 "-w",
+				 "-fPIC",
+				 "-shared",
+				 "-nostdlib",
+				 "-fno-strict-aliasing",
+				 "-fsanitize=thread",
+				 "-o",
+				 ws->object,
+				 ws->source };
+	unsigned argc = 13;
 	posix_spawn_file_actions_t actions;
 	int status = 127 << 8, ret;
 	pid_t pid;
 
+	while (*options)
+		argv[argc++] = *options++;
 	must(!posix_spawn_file_actions_init(&actions));
 	must(!posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0));
 	must(!posix_spawn_file_actions_addopen(&actions, 1, ws->log, O_WRONLY | O_CREAT | O_TRUNC,
@@ -117,7 +138,7 @@ compile(const struct workshop *ws, const char *cc, const char *const options[2])
 
 /* The compiler's first complaint. */
 static enum litmus_built
-complain(const struct workshop *ws, const char *cc, const struct litmus_test *t, struct error *err)
+complain(const struct workshop *ws, const char *cc, struct error *err)
 {
 	char line[400] = "";
 	FILE *f = fopen(ws->log, "r");
@@ -127,12 +148,12 @@ complain(const struct workshop *ws, const char *cc, const struct litmus_test *t,
 	if (f)
 		fclose(f);
 	line[strcspn(line, "\n")] = 0;
-	error_set(err, "%s: %s cannot compile it: %s", t->path, cc, line);
+	error_set(err, "%s cannot compile it: %s", cc, line);
 	return LITMUS_BUILD_FAILED;
 }
 
 static enum litmus_built
-build_object(const struct workshop *ws, const struct litmus_test *t, struct error *err)
+build_object(const struct workshop *ws, struct error *err)
 {
 	const char *cc = getenv("RINGSIDE_CC");
 	int status;
@@ -146,49 +167,62 @@ build_object(const struct workshop *ws, const struct litmus_test *t, struct erro
 	}
 	if (status && compile(ws, cc, clang_options)) {
 		compile(ws, cc, gcc_options); /* its complaint is the one to show */
-		return complain(ws, cc, t, err);
+		return complain(ws, cc, err);
 	}
 	return LITMUS_BUILT;
 }
 
 /* --- loading -------------------------------------------------------------------------------- */
 
-static enum litmus_built
-load(const struct workshop *ws, const struct litmus_test *t, struct litmus_code *code,
-     struct error *err)
+static int
+load(const struct workshop *ws, const struct litmus_test *t, unsigned number,
+     struct litmus_code *code, struct error *err)
 {
 	code->handle = dlopen(ws->object, RTLD_NOW | RTLD_LOCAL);
-	if (!code->handle) {
-		error_set(err, "%s: %s", t->path, dlerror());
-		return LITMUS_BUILD_FAILED;
-	}
+	if (!code->handle)
+		return error_set(err, "%s: %s", t->path, dlerror());
 	for (unsigned i = 0; i < t->procs; i++) {
-		char name[24];
+		char name[40];
 
-		snprintf(name, sizeof(name), "litmus_P%u", i);
+		snprintf(name, sizeof(name), "litmus_%u_P%u", number, i);
 		*(void **)&code->body[i] = dlsym(code->handle, name);
 		must(code->body[i]);
 	}
 	code->base = dlsym(code->handle, "litmus_base");
 	code->bytes = dlsym(code->handle, "litmus_bytes");
 	must(code->base && code->bytes);
+	return 0;
+}
+
+static enum litmus_built
+load_all(const struct workshop *ws, const struct order *o, struct litmus_code *code,
+	 struct error *err)
+{
+	for (unsigned i = 0; i < o->count; i++) {
+		if (load(ws, o->t[i], i, &code[i], err)) {
+			while (i--)
+				litmus_unload(&code[i]);
+			return LITMUS_BUILD_FAILED;
+		}
+	}
 	return LITMUS_BUILT;
 }
 
 enum litmus_built
-litmus_build(const struct litmus_test *t, bool weak, bool order_dependencies,
+litmus_build(struct litmus_test *const *t, unsigned count, bool weak, bool order_dependencies,
 	     struct litmus_code *code, struct error *err)
 {
+	const struct order o = { t, count, weak, order_dependencies };
 	enum litmus_built built = LITMUS_BUILD_FAILED;
 	struct workshop ws;
 
-	*code = (struct litmus_code){ 0 };
+	memset(code, 0, count * sizeof(*code));
 	if (open_workshop(&ws, err))
 		return built;
-	if (!write_source(&ws, t, weak, order_dependencies, err))
-		built = build_object(&ws, t, err);
+	if (!write_source(&ws, &o, err))
+		built = build_object(&ws, err);
 	if (built == LITMUS_BUILT)
-		built = load(&ws, t, code, err);
+		built = load_all(&ws, &o, code, err);
 	close_workshop(&ws);
 	return built;
 }

@@ -16,6 +16,7 @@
 struct emitter {
 	FILE *to;
 	const struct litmus_test *t;
+	unsigned number; /* of the test, in the names of functions */
 	const struct litmus_proc *proc;
 	bool ordered; /* loads that feed are acquires */
 };
@@ -285,7 +286,7 @@ emit_process(struct emitter *m, unsigned number)
 	const struct litmus_proc *proc = &m->t->proc[number];
 
 	m->proc = proc;
-	fprintf(m->to, "void litmus_P%u(char *base, long *out)\n{\n", number);
+	fprintf(m->to, "void litmus_%u_P%u(char *base, long *out)\n{\n", m->number, number);
 	for (unsigned i = 0; i < proc->params; i++) {
 		emit_type(m, proc->param[i].type);
 		fprintf(m->to, "const v_%s = (void *)(base + %u);\n",
@@ -301,9 +302,9 @@ emit_process(struct emitter *m, unsigned number)
 }
 
 char *
-litmus_emit(const struct litmus_test *t, bool order_dependencies)
+litmus_emit(const struct litmus_test *t, unsigned number, bool order_dependencies)
 {
-	struct emitter m = { .t = t, .ordered = order_dependencies };
+	struct emitter m = { .t = t, .number = number, .ordered = order_dependencies };
 	char *text;
 	size_t size;
 

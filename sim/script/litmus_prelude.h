@@ -16,6 +16,10 @@
 #ifndef RINGSIDE_SCRIPT_LITMUS_PRELUDE_H
 #define RINGSIDE_SCRIPT_LITMUS_PRELUDE_H
 
+#if defined(__clang__) && !defined(LITMUS_CLANG)
+#error "with clang's options, please: see litmus_build.c"
+#endif
+
 typedef int atomic_t;
 typedef int spinlock_t;
 
