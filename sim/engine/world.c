@@ -165,6 +165,19 @@ world_choices(const struct world *w, size_t *count)
 	return w->host->choice;
 }
 
+void
+world_log_choices(struct world *w, const struct choice *choices, size_t count)
+{
+	struct world_host *h = w->host;
+
+	if (count > CHOICES_MAX)
+		count = CHOICES_MAX;
+	while (h->choice_capacity < count)
+		choices_grow(w);
+	if (count)
+		memcpy(h->choice, choices, count * sizeof(*choices));
+}
+
 /* --- the ready queue and the heap ----------------------------------------------------------- */
 
 void

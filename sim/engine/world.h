@@ -134,6 +134,10 @@ world_digest(const struct world *w);
 const struct choice *
 world_choices(const struct world *w, size_t *count);
 
+/* Put back the log of choices, which is not in images: the first @count are these. */
+void
+world_log_choices(struct world *w, const struct choice *choices, size_t count);
+
 /* --- memory of the world -------------------------------------------------------------------- */
 
 void *

@@ -265,7 +265,8 @@ explorer_try(struct exploration *x, uint64_t index, struct finding *f, enum stop
 	struct explorer_result *r = x->r;
 	struct world *w = x->w;
 
-	world_restore(w);
+	if (!s->ops->run)
+		world_restore(w);
 	if (!s->ops->begin(s, w, index)) {
 		explorer_end(x, s->left_out ? EXPLORER_BOUNDED : EXPLORER_COMPLETE);
 		return false;
@@ -278,7 +279,7 @@ explorer_try(struct exploration *x, uint64_t index, struct finding *f, enum stop
 		*stop = world_run(w);
 		x->class = class_watch_end(x->watch);
 	} else {
-		*stop = world_run(w);
+		*stop = s->ops->run ? s->ops->run(s, w) : world_run(w);
 	}
 	if (s->ops->end)
 		s->ops->end(s, w, *stop);
@@ -287,7 +288,10 @@ explorer_try(struct exploration *x, uint64_t index, struct finding *f, enum stop
 		error_set(&r->error, "schedule %" PRIu64 ": %s", index, s->error.text);
 		return false;
 	}
-	if (s->repeated && *stop != STOP_ERROR)
+	x->unfinished = *stop == STOP_NONE;
+	if (x->unfinished)
+		x->until_check = 1;
+	if ((s->repeated && *stop != STOP_ERROR) || x->unfinished)
 		return false;
 	r->schedules++;
 	r->steps += world_step(w);
@@ -348,7 +352,7 @@ loop(struct exploration *x)
 	const struct explorer_config *c = x->c;
 	uint64_t max = c->schedules_max ? c->schedules_max : UINT64_MAX;
 
-	for (uint64_t place = 0; !x->ended; place++) {
+	for (uint64_t place = 0; !x->ended; place += !x->unfinished) {
 		uint64_t index = explorer_index(c, place);
 
 		if (index >= max) {

@@ -27,6 +27,7 @@ struct exploration {
 	uint64_t progress_schedules;
 	uint32_t stride, until_check; /* schedules between two looks at the clock */
 	bool ended;
+	bool unfinished; /* the strategy came back between two ends of runs: look at the clock */
 };
 
 void

@@ -81,9 +81,10 @@ const struct strategy_ops strategy_random = {
 
 /* --- all of them ---------------------------------------------------------------------------- */
 
-const struct strategy_ops *const strategy_table[] = { &strategy_random, &strategy_pct,
-						      &strategy_pos,	&strategy_bounded,
-						      &strategy_dpor,	NULL };
+const struct strategy_ops *const strategy_table[] = {
+	&strategy_random, &strategy_pct,    &strategy_pos, &strategy_bounded,
+	&strategy_dpor,	  &strategy_states, NULL
+};
 
 const struct strategy_ops *
 strategy_find(const char *name, struct error *err)

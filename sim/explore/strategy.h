@@ -35,6 +35,7 @@ struct strategy_config {
 	bool deviations; /* bounded: answers other than 0 instead, wherever they are asked */
 	/* Of a strategy that partitions: part @shard of @shards; 0, 0: all. */
 	uint32_t shard, shards;
+	uint64_t states_max; /* states: end after so many; 0: STATES_MAX */
 };
 
 /* Of the command line; most known bugs need no more. */
@@ -69,6 +70,13 @@ struct strategy_ops {
 	 * there is nothing left to try.
 	 */
 	bool (*begin)(struct strategy *s, struct world *w, uint64_t index);
+	/*
+	 * Instead of world_restore() and world_run(), for a strategy whose runs do not begin at the
+	 * snapshot: to the end of a run that was not judged yet, or STOP_NONE, when there is none
+	 * so far and it is time to look at the budgets (it is no schedule then), or when all were
+	 * tried.  The world may have run otherwise in between.  Null: the usual way.
+	 */
+	enum stop (*run)(struct strategy *s, struct world *w);
 	/* After it ran; the world can be looked at. May be null. */
 	void (*end)(struct strategy *s, struct world *w, enum stop stop);
 	/*
@@ -108,6 +116,7 @@ extern const struct strategy_ops strategy_pct;
 extern const struct strategy_ops strategy_pos;
 extern const struct strategy_ops strategy_bounded;
 extern const struct strategy_ops strategy_dpor;
+extern const struct strategy_ops strategy_states;
 
 /* By name; null and @err, which lists the names, if there is none. */
 const struct strategy_ops *

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "engine/image.h"
 #include "oracle/oracle_impl.h"
 
 const struct oracle_info oracle_info[ORACLE_COUNT] = {
@@ -48,6 +49,8 @@ oracle_attach(struct world *w)
 {
 	must(!oracles_of(w));
 	world_set_room(w, ROOM_ORACLE, world_alloc(w, sizeof(struct oracles)));
+	world_ignore(w, &oracles_of(w)->progress_step, 1,
+		     "looked at when a run meets the limit of steps, which equal worlds do not share");
 	world_observe(w, EV_DIRTY_PAGE_LOST, on_dirty_page_lost, NULL);
 	quiescence_attach(w);
 	shadow_attach(w);

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/must.h"
+#include "engine/image.h"
 #include "script/api.h"
 
 /* How many callers an error names. */
@@ -256,6 +257,8 @@ script_create(struct world *w, const char *path)
 	s->w = w;
 	s->path = world_strdup(w, path);
 	s->loading = s->setting_up = true;
+	world_ignore(w, &s->loop_step, 2, "a bound on loops without a step: any step begins anew");
+	world_ignore(w, &s->last, 1, "the place that an error names");
 	s->L = lua_newstate(script_realloc, s);
 	if (!s->L)
 		world_fail(w, "out of memory for Lua");

@@ -61,7 +61,7 @@ struct script {
 	size_t bytes; /* of the Lua heap */
 	unsigned includes;
 	uint64_t loop_step;
-	uint32_t loop_hooks;
+	uint64_t loop_hooks;
 	bool out_of_memory;
 	bool located; /* world_error() begins with its place already */
 	bool loading; /* the file is being run: include() is possible */
