@@ -189,6 +189,8 @@ static __attribute__((noinline)) void
 park(struct world *w, struct actor *self, enum choice_kind kind, bool at_point)
 {
 	depart(w, self);
+	self->pending =
+		(struct access_pending){ 0 }; /* settled: it would tell equal worlds apart */
 	w->parked_kind = (uint8_t)kind;
 	w->parked_at_point = at_point;
 	switch_to_host(w, self);

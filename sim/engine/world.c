@@ -679,6 +679,8 @@ void
 world_snapshot(struct world *w)
 {
 	must(!w->current);
+	if (w->memory && w->memory->snapshot)
+		w->memory->snapshot(w);
 	w->digest = hash_bytes(w->host->buffer, w->buffered * sizeof(struct event), w->digest);
 	w->buffered = 0;
 	w->host->ran_count = 0;

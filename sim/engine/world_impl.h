@@ -109,6 +109,9 @@ struct memory_ops {
 	/* What @a has stored becomes visible at once: its CPU goes on with something else. Null as
 	 * above. */
 	void (*hold)(struct world *w, struct actor *a);
+	/* A snapshot is about to be taken: what actors will need gets its place, which otherwise
+	 * would tell who was first. May be null. */
+	void (*snapshot)(struct world *w);
 };
 
 must_static(offsetof(struct actor, next) <= 64, "the first line of an actor");

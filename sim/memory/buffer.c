@@ -105,6 +105,17 @@ tso_arrive(struct world *w, struct actor *a)
 	tso_redo(world_room(w, ROOM_MEMORY), a);
 }
 
+/* The oldest entry leaves, without a trace: same stores buffered, same bytes (engine/image.h). */
+static void
+shift(struct actor *a)
+{
+	uint32_t n = buffered(a), first = a->buffer->first;
+
+	for (uint32_t i = 0; i + 1 < n; i++)
+		a->buffer->store[(first + i) % STORE_BUFFER_MAX] = *store_at(a, i + 1);
+	*store_at(a, n - 1) = (struct store){ 0 };
+}
+
 /* The oldest entry leaves the buffer. The actor's flush does not stand in the ready queue. */
 static void
 tso_flush(struct world *w, struct actor *a)
@@ -122,8 +133,12 @@ tso_flush(struct world *w, struct actor *a)
 	}
 	if (!in_place)
 		copy(gm->base + s.offset, s.bytes, s.size);
-	a->buffer->first =
-		a->memory < 2 * ACTOR_BUFFERED ? 0 : (a->buffer->first + 1) % STORE_BUFFER_MAX;
+	if (__builtin_expect(w->host->parks, 0))
+		shift(a);
+	else
+		a->buffer->first = a->memory < 2 * ACTOR_BUFFERED
+					   ? 0
+					   : (a->buffer->first + 1) % STORE_BUFFER_MAX;
 	actor_buffered_less(w, a);
 	access_flushed(w, a, s.offset, s.size, s.site);
 	if (self && !in_place)
@@ -164,6 +179,20 @@ tso_hold(struct world *w, struct actor *a)
 	tso_flush_all(w, a);
 }
 
+/* Of worlds with very many actors most have none. */
+#define BUFFERS_AT_SNAPSHOT 64u
+
+static void
+tso_snapshot(struct world *w)
+{
+	for (uint32_t i = 0; i < w->actor_count && i < BUFFERS_AT_SNAPSHOT; i++) {
+		struct actor *a = w->actors[i];
+
+		if (a->state != ACTOR_DONE && !a->buffer)
+			a->buffer = arena_alloc(w->arena, sizeof(*a->buffer));
+	}
+}
+
 const struct memory_ops tso_ops = {
 	.settle = access_emit_pending,
 	.leave = tso_leave,
@@ -171,6 +200,7 @@ const struct memory_ops tso_ops = {
 	.flush = tso_flush,
 	.sync = tso_sync,
 	.hold = tso_hold,
+	.snapshot = tso_snapshot,
 };
 
 /* --- accesses ------------------------------------------------------------------------------- */

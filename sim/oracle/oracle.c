@@ -50,7 +50,7 @@ oracle_attach(struct world *w)
 	must(!oracles_of(w));
 	world_set_room(w, ROOM_ORACLE, world_alloc(w, sizeof(struct oracles)));
 	world_ignore(w, &oracles_of(w)->progress_step, 1,
-		     "looked at when a run meets the limit of steps, which equal worlds do not share");
+		     "it is looked at by who was cut off by the limit of steps");
 	world_observe(w, EV_DIRTY_PAGE_LOST, on_dirty_page_lost, NULL);
 	quiescence_attach(w);
 	shadow_attach(w);
