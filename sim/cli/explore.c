@@ -23,6 +23,7 @@ struct exploration {
 	const struct options *o;
 	struct session *s;
 	const struct run_info *info;
+	const struct strategy_config *how;
 	struct record *r;
 	struct progress progress;
 	struct error *err;
@@ -252,6 +253,7 @@ explore(struct exploration *x, struct strategy *strategy)
 		.classes = true,
 		.classes_every = o->classes ? 1 : 0,
 		.jobs = o->jobs,
+		.strategy_config = x->how,
 		.ready = on_ready,
 		.forked = on_forked,
 		.interrupted = &runner_interrupted,
@@ -259,13 +261,20 @@ explore(struct exploration *x, struct strategy *strategy)
 		.context = x,
 	};
 	struct explorer_result r;
-	int ret = explorer_run(x->s->w, &config, &r), status;
-	enum verdict v = r.found		       ? r.found->finding.verdict
-			 : end_status(&r) == EXIT_HELD ? VERDICT_OK
-						       : VERDICT_BUDGET;
+	int ret, status;
+	enum verdict v;
 
+	if (o->jobs > 1 && !explorer_shares(&config))
+		fprintf(stderr,
+			"ringside: --jobs %u: strategy %s learns from one schedule for the next%s, "
+			"one process is used\n",
+			o->jobs, strategy->ops->name,
+			strategy->ops->partitions ? ", and shards cannot share --runs or a --shard"
+						  : "");
+	ret = explorer_run(x->s->w, &config, &r);
 	progress_clear(&x->progress);
 	status = end_status(&r);
+	v = r.found ? r.found->finding.verdict : status == EXIT_HELD ? VERDICT_OK : VERDICT_BUDGET;
 	if (x->s->error.text[0])
 		ret = error_set(x->err, "%s", x->s->error.text);
 	else if (ret && r.end == EXPLORER_ERROR && world_error(x->s->w)->text[0])
@@ -302,11 +311,7 @@ explore_session(struct session *s, const struct options *o, struct error *err)
 	if (!strategy)
 		return EXIT_USAGE;
 	progress_init(&x.progress, o->quiet);
-	if (o->jobs > 1 && !ops->indexed)
-		fprintf(stderr,
-			"ringside: --jobs %u: strategy %s learns from one schedule for the next, "
-			"one process is used\n",
-			o->jobs, ops->name);
+	x.how = &how;
 	fflush(stdout);
 	status = explore(&x, strategy);
 	record_close(x.r);

@@ -367,6 +367,15 @@ loop(struct exploration *x)
 	}
 }
 
+bool
+explorer_shares(const struct explorer_config *c)
+{
+	/* A number of schedules is counted by one process. */
+	return c->jobs > 1 &&
+	       (c->strategy->ops->indexed || (c->strategy->ops->partitions && c->strategy_config &&
+					      c->shards <= 1 && !c->schedules_max));
+}
+
 static void
 explore_all(struct exploration *x)
 {
@@ -374,7 +383,10 @@ explore_all(struct exploration *x)
 
 	if (c->jobs > 1 && c->strategy->ops->indexed)
 		explorer_jobs(x);
-	else if (c->ready && c->ready(c->context, &x->r->error))
+	else if (explorer_shares(c)) {
+		if (!explorer_parts(x))
+			loop(x);
+	} else if (c->ready && c->ready(c->context, &x->r->error))
 		explorer_end(x, EXPLORER_ERROR);
 	else
 		loop(x);

@@ -19,8 +19,8 @@
  * signature of their shrunk schedule (replay.h).  Shrinking is dear: once DISTINCT_PATIENCE
  * failures of the same finding in a row were shrunk to a known signature, others are only counted.
  *
- * With `jobs`, processes share the schedules of an indexed strategy; the result is that of one
- * process (jobs.c).  A strategy that is not indexed runs in one.
+ * With `jobs`, processes share the schedules of an indexed strategy (jobs.c) or take shards of one
+ * that partitions (parts.c); the result is that of one process.  Others run in one.
  *
  * Cost beyond world_restore(), world_run() and the judge: a few tens of nanoseconds a schedule.
  */
@@ -94,6 +94,8 @@ struct explorer_config {
 	uint32_t found_max; /* end after so many distinct ones; 0: 64 */
 
 	unsigned jobs; /* processes; 0, 1: this one alone */
+	/* What `strategy` was made of, to make one for each shard if it partitions; or null. */
+	const struct strategy_config *strategy_config;
 	/*
 	 * Once before the first schedule, when all processes are forked: open what must not be
 	 * shared with them.  -1 and @err end it with EXPLORER_ERROR.  May be null.
@@ -136,6 +138,10 @@ struct explorer_result {
 	char statement[256]; /* what it proved or promises, by the strategy; may be "" */
 	struct error error;
 };
+
+/* Whether `jobs` processes would share it. */
+bool
+explorer_shares(const struct explorer_config *config);
 
 /* Returns 0, or -1 for the ends that have an error. @r is overwritten. */
 int

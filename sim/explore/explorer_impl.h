@@ -73,6 +73,13 @@ explorer_classes(const struct exploration *x, uint64_t schedules);
 void
 explorer_report(struct exploration *x, int64_t now, uint64_t schedules, uint64_t failing);
 
+/*
+ * The shards of a strategy that partitions, each in a process.  False if something did not hold:
+ * then it is for the caller to explore, from the start; ready() was called.
+ */
+bool
+explorer_parts(struct exploration *x);
+
 /* The loop over all schedules, in config->jobs processes. */
 void
 explorer_jobs(struct exploration *x);

@@ -107,6 +107,9 @@ void
 strategy_tally_add(struct strategy_tally *to, const struct strategy_tally *from)
 {
 	to->schedules += from->schedules;
+	to->cut += from->cut;
+	to->open += from->open;
+	to->limited += from->limited;
 	if (from->actors > to->actors)
 		to->actors = from->actors;
 	if (from->questions > to->questions)

@@ -48,6 +48,9 @@ struct strategy_config {
  */
 struct strategy_tally {
 	uint64_t schedules; /* without plain ones */
+	uint64_t cut; /* runs that were cut off */
+	uint32_t open; /* how many processes were not through, or reached a limit: */
+	uint32_t limited;
 	uint32_t actors, questions; /* the most that a schedule had */
 	uint32_t planned; /* questions that the plan was made for, the same in all processes */
 };

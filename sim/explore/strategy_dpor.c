@@ -142,6 +142,7 @@ dpor_begin(struct strategy *s, struct world *w, uint64_t index)
 	if (!d->exhausted && d->begun && !dpor_advance(d))
 		d->exhausted = true;
 	if (d->exhausted) {
+		s->tally.open = 0;
 		s->left_out = d->limited;
 		return false;
 	}
@@ -177,6 +178,9 @@ dpor_end(struct strategy *s, struct world *w, enum stop stop)
 		d->executions++;
 	else if (!d->skipped)
 		d->cut++;
+	s->tally = (struct strategy_tally){
+		.schedules = d->executions, .cut = d->cut, .open = 1, .limited = d->limited
+	};
 }
 
 /* --- what it says --------------------------------------------------------------------------- */
@@ -185,26 +189,23 @@ static void
 dpor_state(const struct strategy *s, char *text, size_t size)
 {
 	const struct dpor *d = (const struct dpor *)s;
-	char shard[48] = "", cut[64] = "";
+	const struct strategy_tally *t = &s->tally;
+	char shard[48] = "", cut[64] = "", left[64] = "";
 
 	if (d->shards > 1)
 		snprintf(shard, sizeof(shard), " in shard %" PRIu32 "/%" PRIu32, d->shard,
 			 d->shards);
-	if (d->cut)
+	if (t->cut)
 		snprintf(cut, sizeof(cut), " (%" PRIu64 " more were cut off by sleep sets)",
-			 d->cut);
-	if (d->exhausted && d->limited)
-		snprintf(text, size,
-			 "exhausted within the limit of steps or time: %" PRIu64 " executions%s%s",
-			 d->executions, shard, cut);
-	else if (d->exhausted)
-		snprintf(text, size, "complete: %" PRIu64 " executions%s%s", d->executions, shard,
-			 cut);
-	else
-		snprintf(text, size,
-			 "not complete: %" PRIu64 " executions%s%s; from the places left open, "
-			 "about %.0f in all",
-			 d->executions, shard, cut, (double)d->executions / dpor_explored(d));
+			 t->cut);
+	if (d->begun) /* not where other processes have explored: their trees are not here */
+		snprintf(left, sizeof(left), "; from the places left open, about %.0f in all",
+			 (double)d->executions / dpor_explored(d));
+	snprintf(text, size, "%s: %" PRIu64 " executions%s%s%s",
+		 t->open      ? "not complete"
+		 : t->limited ? "exhausted within the limit of steps or time"
+			      : "complete",
+		 t->schedules, shard, cut, t->open ? left : "");
 }
 
 static struct strategy *

@@ -82,6 +82,24 @@ same "an error in a schedule" --runs 100000 wrong.lua
 same "an error in a check" --runs 100000 wrong-check.lua
 same "one schedule" --runs 1 "$s:fails"
 
+# dpor: each process takes shards; what is cut off on the way is effort, and may differ.
+ring=$here/../../scenarios/ring/wakeup-ring.lua
+for memory in sc tso; do
+	status 0 "$RINGSIDE" explore --db one.db --strategy dpor --memory $memory --set n=3 "$ring:sc"
+	sed 's/ in [0-9.]* s ([0-9]*\/s)//; s/ ([0-9]* more were cut off by sleep sets)//' out >want
+	for jobs in 2 3; do
+		status 0 "$RINGSIDE" explore --db all.db --jobs $jobs --strategy dpor --memory $memory --set n=3 "$ring:sc"
+		sed 's/ in [0-9.]* s ([0-9]*\/s)//; s/ ([0-9]* more were cut off by sleep sets)//' out >got
+		cmp -s want got || { fail "dpor --jobs $jobs prints"; diff want got; }
+	done
+done
+kept='SELECT memory, verdict, schedules, complete, steps FROM run GROUP BY 1, 2, 3, 4, 5'
+[ "$(sqlite3 one.db "$kept")" = "$(sqlite3 all.db "$kept")" ] || fail "dpor --jobs records: $(sqlite3 all.db "$kept")"
+same "dpor, first failure" --strategy dpor "$ring:no_recheck"
+same "dpor, all failures" --strategy dpor --keep-going "$ring:no_recheck"
+same "dpor, an error in a schedule" --strategy dpor wrong.lua
+same "dpor, an error in a check" --strategy dpor wrong-check.lua
+
 grep -q "learns from" err1 && fail "an indexed strategy can be shared"
 status 0 "$RINGSIDE" explore --db none --strategy bounded --jobs 2 --runs 10 "$s:holds"
 complains "bounded learns from one schedule for the next, one process is used"
@@ -141,6 +159,20 @@ sleep 0.1
 for p in $old; do
 	alive "$p" && fail "a process outlives the parent"
 done
+
+# Interrupted, out of time: what was explored is counted.
+"$RINGSIDE" explore --jobs 2 --db i.db --strategy dpor --memory tso --set n=12 "$ring:sc" >out 2>err &
+pid=$!
+sleep 0.4
+kill -TERM $pid
+wait $pid
+[ $? -eq 124 ] || fail "SIGTERM with dpor --jobs"
+says "interrupted"
+[ "$(sqlite3 i.db 'SELECT verdict, schedules > 100, complete FROM run')" = "budget|1|0" ] || fail "dpor --jobs: not committed"
+status 0 "$RINGSIDE" explore --jobs 2 --db none --strategy dpor --memory tso --set n=12 --time 300ms "$ring:sc"
+says "dpor: not complete: "
+status 0 "$RINGSIDE" explore --jobs 2 --db none --strategy dpor --runs 10 "$ring:sc"
+complains "shards cannot share --runs or a --shard, one process is used"
 
 status 124 "$RINGSIDE" explore --jobs 2 --db none --time 200ms --strategy pos "$s:fails" --set recheck=true --runs 1 --shard 1/2
 status 0 "$RINGSIDE" explore --jobs 2 --db none --time 300ms "$s:holds"
