@@ -8,12 +8,12 @@
 #
 #	TO/drivers/…  TO/include/…   copies: virtio_ring.c, vringh.c and the virtio headers
 #	TO/stub/…                    for each other header they include, one that includes our shim
-#	TO/stub/linux/version.h      as a kernel's build makes it
+#	TO/stub/linux/version.h      as a kernel's build makes it, and what our code must know
 #	TO/tools/…                   the litmus tests of the memory model
 #	TO/version                   6.1.192
 #
-# Does nothing when TO was made from the same SOURCE as it is now: reading a whole tarball takes
-# seconds.
+# Does nothing when TO was made from the same SOURCE as it is now, by this script as it is now:
+# reading a whole tarball takes seconds.
 set -eu
 
 source=$1
@@ -72,10 +72,39 @@ find "$to/drivers" "$to/include" -name '*.[ch]' -exec \
 		mkdir -p "$to/stub/$(dirname "$header")"
 		echo '#include "datapath/linux/kernel.h"' >"$to/stub/$header"
 	done
+
+ring=$to/drivers/virtio/virtio_ring.c
+has() {
+	grep -q "$1" "$ring"
+}
 mkdir -p "$to/stub/linux"
-cat >"$to/stub/linux/version.h" <<END
-#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))
-#define LINUX_VERSION_CODE KERNEL_VERSION($major, $minor, ${sub:-0})
-#define LINUX_VERSION_TEXT "$(cat "$to/version")"
-END
+{
+	echo "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))"
+	echo "#define LINUX_VERSION_CODE KERNEL_VERSION($major, $minor, ${sub:-0})"
+	echo "#define LINUX_VERSION_TEXT \"$(cat "$to/version")\""
+
+	# The function that makes a split queue of three areas, and its last arguments.
+	if has '__vring_new_virtqueue_split('; then
+		echo "#define LINUX_NEW_VIRTQUEUE __vring_new_virtqueue_split"
+	else
+		echo "#define LINUX_NEW_VIRTQUEUE __vring_new_virtqueue"
+	fi
+	if has 'union virtio_map map'; then
+		echo "#define LINUX_DMA_DEVICE(dev) , (union virtio_map){ .dma_dev = (dev) }"
+	elif has 'struct device \*dma_dev'; then
+		echo "#define LINUX_DMA_DEVICE(dev) , (dev)"
+	else
+		echo "#define LINUX_DMA_DEVICE(dev)"
+	fi
+	# Behind an indirect table, in the same allocation, an array of the driver's own.
+	if has 'sizeof(\*extra) \* total_sg'; then
+		echo "#define LINUX_EXTRA_IN_TABLE 1"
+	fi
+	if has VIRTIO_F_NOTIFICATION_DATA; then
+		echo "#define LINUX_HAS_NOTIFICATION_DATA 1"
+	fi
+	if has VIRTIO_F_IN_ORDER; then
+		echo "#define LINUX_HAS_IN_ORDER 1"
+	fi
+} >"$to/stub/linux/version.h"
 echo "$from" >"$to/from"

@@ -152,8 +152,8 @@ struct dp_driver_ops {
 	/*
 	 * Expose @out readable, then @in writable buffers as one chain (virtqueue_add_sgs()).
 	 * @token comes back from get().  @indirect: use an indirect table if that was negotiated;
-	 * @table is the gpa of (out + in) * 16 bytes for it.  -ENOSPC if the descriptors do not
-	 * suffice.
+	 * @table is the gpa of (out + in) * table_entry_bytes for it.  -ENOSPC if the descriptors
+	 * do not suffice.
 	 */
 	int (*add)(struct dp_driver *driver, const struct dp_buf *sg, unsigned out, unsigned in,
 		   uint64_t token, bool indirect, uint64_t table);
@@ -185,6 +185,9 @@ struct dp_driver_ops {
 	 * interrupts, and whoever calls may keep one (guest/virtqueue.h, event_triggered).
 	 */
 	bool (*interrupt)(struct dp_driver *driver);
+	/* Bytes of guest memory it wants for an entry of an indirect table; 0: 16, the descriptor.
+	 */
+	uint32_t table_entry_bytes;
 };
 
 /* --- device side ---------------------------------------------------------------------------- */

@@ -59,15 +59,23 @@ slots_reset(struct guest_vq *vq)
 	vq->slot_free = 0;
 }
 
+/* Of guest memory for the indirect table of one slot. */
+static uint64_t
+table_bytes(const struct guest_vq *vq)
+{
+	uint32_t entry_bytes = vq->ops->table_entry_bytes;
+
+	return (uint64_t)GUEST_SG_MAX * (entry_bytes ? entry_bytes : sizeof(struct vring_desc));
+}
+
 static void
 slots_make(struct guest_vq *vq, uint64_t features)
 {
 	vq->slots = world_alloc(vq->w, vq->vring.size * sizeof(*vq->slots));
 	slots_reset(vq);
 	if (virtio_has(features, VIRTIO_RING_F_INDIRECT_DESC))
-		vq->tables_gpa = gm_alloc(
-			vq->w, (uint64_t)vq->vring.size * GUEST_SG_MAX * sizeof(struct vring_desc),
-			VRING_DESC_ALIGN_SIZE);
+		vq->tables_gpa =
+			gm_alloc(vq->w, vq->vring.size * table_bytes(vq), VRING_DESC_ALIGN_SIZE);
 }
 
 void
@@ -141,7 +149,7 @@ guest_vq_add(struct guest_vq *vq, const struct dp_buf *sg, unsigned out, unsigne
 	/* As virtqueue_use_indirect(): a single buffer gains nothing from a table. */
 	indirect = vq->tables_gpa && out + in > 1;
 	if (indirect)
-		table = vq->tables_gpa + (uint64_t)slot * GUEST_SG_MAX * sizeof(struct vring_desc);
+		table = vq->tables_gpa + slot * table_bytes(vq);
 	ret = vq->ops->add(vq->ring, sg, out, in, slot, indirect, table);
 	if (gone(vq))
 		return -EIO;

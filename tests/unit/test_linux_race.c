@@ -20,6 +20,7 @@
 #define EVENT VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX)
 #define INDIRECT VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC)
 #define PACKED VIRTIO_BIT(VIRTIO_F_RING_PACKED)
+#define IN_ORDER VIRTIO_BIT(VIRTIO_F_IN_ORDER)
 #define DMA VIRTIO_BIT(VIRTIO_F_ACCESS_PLATFORM)
 
 static const struct plan plans[] = {
@@ -67,6 +68,10 @@ linux_driver(void **state)
 {
 	nothing_is_lost(&datapath_linux, &datapath_native, 0);
 	nothing_is_lost(&datapath_linux, &datapath_native, PACKED);
+	if (datapath_linux.driver->features & IN_ORDER) {
+		nothing_is_lost(&datapath_linux, &datapath_native, IN_ORDER);
+		nothing_is_lost(&datapath_linux, &datapath_native, IN_ORDER | PACKED);
+	}
 }
 
 static void

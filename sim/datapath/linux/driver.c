@@ -24,6 +24,7 @@ struct dp_driver {
 	struct virtqueue *vq;
 	size_t bytes; /* of this object */
 	uint16_t size, index; /* of the queue */
+	bool packed;
 	bool kick_owed; /* the kernel notified by itself */
 	uint16_t added, got; /* chains, modulo 2^16 */
 	char words[LINUX_WORDS_MAX]; /* the last complaint */
@@ -111,8 +112,8 @@ make_split(struct dp_driver *d, const struct dp_vring *vring)
 		.vring = { vring->size, d->ring.area[0], d->ring.area[1], d->ring.area[2] },
 	};
 
-	return __vring_new_virtqueue(vring->index, &split, &d->vdev, true, false, notify, callback,
-				     "vq");
+	return LINUX_NEW_VIRTQUEUE(vring->index, &split, &d->vdev, true, false, notify, callback,
+				   "vq" LINUX_DMA_DEVICE(&d->parent));
 }
 
 static DP_UNSEEN struct virtqueue *
@@ -154,6 +155,7 @@ driver_init(struct dp_driver **driver, const struct dp_vring *vring, const struc
 	d->bytes = bytes;
 	d->size = vring->size;
 	d->index = vring->index;
+	d->packed = packed;
 	d->vdev.dev.parent = &d->parent;
 	d->vdev.features = vring->features;
 	INIT_LIST_HEAD(&d->vdev.vqs);
@@ -181,11 +183,17 @@ driver_destroy(struct dp_driver *d)
 
 /* --- adding and kicking --------------------------------------------------------------------- */
 
+#ifdef LINUX_EXTRA_IN_TABLE
+#define TABLE_ENTRY_BYTES (sizeof(struct vring_desc) + sizeof(struct vring_desc_extra))
+#else
+#define TABLE_ENTRY_BYTES sizeof(struct vring_desc)
+#endif
+
 /* Where Linux's kmalloc() for an indirect table finds ours; false if it cannot stand there. */
 static DP_UNSEEN bool
 leave_table(struct dp_driver *d, uint64_t gpa, unsigned total)
 {
-	size_t bytes = total * sizeof(struct vring_desc);
+	size_t bytes = total * (size_t)TABLE_ENTRY_BYTES;
 	void *table = d->ring.host.map(d->ring.host.ctx, gpa, bytes);
 
 	if (!table || (uintptr_t)table % 16)
@@ -249,7 +257,7 @@ driver_notify_data(struct dp_driver *d)
 	const struct vring_virtqueue *vq = to_vvq(d->vq);
 	uint32_t next = vq->split.avail_idx_shadow;
 
-	if (vq->packed_ring)
+	if (d->packed)
 		next = vq->packed.next_avail_idx | (uint32_t)vq->packed.avail_wrap_counter
 							   << VRING_PACKED_EVENT_F_WRAP_CTR;
 	return next << 16 | d->index;
@@ -345,21 +353,51 @@ forth(unsigned size, uint16_t off_wrap, unsigned n)
 	return (uint16_t)(off >= size ? (off - size) | (wrap ^ 0x8000u) : off | wrap);
 }
 
+/* IN_ORDER: the last id of the batch that get() is within; NO_BATCH also without that feature. */
+#define NO_BATCH UINT32_MAX
+
+static DP_UNSEEN uint32_t
+batch_of(const struct vring_virtqueue *vq, bool *in_order)
+{
+#ifdef LINUX_HAS_IN_ORDER
+	*in_order = virtqueue_is_in_order(vq);
+	return *in_order ? vq->batch_last.id : NO_BATCH;
+#else
+	*in_order = false;
+	return NO_BATCH;
+#endif
+}
+
+static DP_UNSEEN bool
+is_used(const struct vring_packed_desc *desc, uint16_t off_wrap)
+{
+	bool avail = desc->flags & 1u << VRING_PACKED_DESC_F_AVAIL;
+	bool used = desc->flags & 1u << VRING_PACKED_DESC_F_USED;
+
+	return avail == used && used == off_wrap >> VRING_PACKED_EVENT_F_WRAP_CTR;
+}
+
 /* How many buffers the device has used that get() has not returned, and where it stands. */
 static DP_UNSEEN uint16_t
 count_used(const struct dp_driver *d, uint16_t *at)
 {
 	const struct vring_virtqueue *vq = to_vvq(d->vq);
 	uint16_t count = 0, outstanding = (uint16_t)(d->added - d->got);
+	bool in_order;
+	uint32_t batch = batch_of(vq, &in_order);
 
 	for (*at = vq->last_used_idx; count < outstanding; count++) {
 		const struct vring_packed_desc *desc = &vq->packed.vring.desc[*at & 0x7fffu];
-		bool avail = desc->flags & 1u << VRING_PACKED_DESC_F_AVAIL;
-		bool used = desc->flags & 1u << VRING_PACKED_DESC_F_USED;
 		uint16_t id = desc->id;
 
-		if (avail != used || used != (*at >> VRING_PACKED_EVENT_F_WRAP_CTR) ||
-		    id >= d->size || !vq->packed.desc_state[id].data)
+		if (batch == NO_BATCH && !is_used(desc, *at))
+			break;
+		if (in_order) { /* an id is where the buffer begins */
+			batch = batch == NO_BATCH ? id : batch;
+			id = *at & 0x7fffu;
+			batch = batch == id ? NO_BATCH : batch;
+		}
+		if (id >= d->size || !vq->packed.desc_state[id].data)
 			break;
 		*at = forth(d->size, *at, vq->packed.desc_state[id].num);
 	}
@@ -415,7 +453,7 @@ driver_state(struct dp_driver *d, struct dp_state *state)
 		.event_idx = vq->event,
 		.broken = vq->broken,
 	};
-	if (vq->packed_ring)
+	if (d->packed)
 		state_packed(d, state);
 	else
 		state_split(d, state);
@@ -428,17 +466,23 @@ driver_state(struct dp_driver *d, struct dp_state *state)
 	(BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | \
 	 BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) | \
 	 BIT_ULL(VIRTIO_F_RING_PACKED) | BIT_ULL(VIRTIO_F_ORDER_PLATFORM) | \
-	 BIT_ULL(VIRTIO_F_RING_RESET) | FEATURES_SINCE_6_4)
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
-#define FEATURES_SINCE_6_4 BIT_ULL(VIRTIO_F_NOTIFICATION_DATA)
+	 BIT_ULL(VIRTIO_F_RING_RESET) | NOTIFICATION_DATA | IN_ORDER)
+#ifdef LINUX_HAS_NOTIFICATION_DATA
+#define NOTIFICATION_DATA BIT_ULL(VIRTIO_F_NOTIFICATION_DATA)
 #else
-#define FEATURES_SINCE_6_4 0
+#define NOTIFICATION_DATA 0
+#endif
+#ifdef LINUX_HAS_IN_ORDER
+#define IN_ORDER BIT_ULL(VIRTIO_F_IN_ORDER)
+#else
+#define IN_ORDER 0
 #endif
 
 const struct dp_driver_ops linux_driver_ops = {
 	.abi_version = DATAPATH_ABI_VERSION,
 	.name = "linux",
 	.features = FEATURES,
+	.table_entry_bytes = TABLE_ENTRY_BYTES,
 	.init = driver_init,
 	.destroy = driver_destroy,
 	.add = driver_add,

@@ -59,7 +59,12 @@ typedef uintptr_t gfp_t;
 #define BIT(n) (1ul << (n))
 #define BIT_ULL(n) (1ull << (n))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define is_power_of_2(n) ((n) != 0 && ((n) & ((n)-1)) == 0)
 #define container_of(p, type, member) ((type *)(void *)((const char *)(p)-offsetof(type, member)))
+#define container_of_const(p, type, member) \
+	_Generic(p, \
+		const __typeof__(*(p)) *: (const type *)container_of(p, type, member), \
+		default: container_of(p, type, member))
 #define min_t(type, a, b) \
 	({ \
 		type min_a_ = (a), min_b_ = (b); \

@@ -27,6 +27,13 @@
 #define kzalloc(size, gfp) linux_alloc(size, gfp)
 #define kmalloc_array(n, size, gfp) linux_alloc((size_t)(n) * (size), gfp)
 #define kcalloc(n, size, gfp) linux_alloc((size_t)(n) * (size), gfp)
+/* (struct x, GFP_KERNEL), or (struct x) alone for that */
+#define SHIM_GFP(zero, gfp, ...) gfp
+#define kmalloc_obj(type, ...) \
+	((__typeof__(type) *)linux_alloc(sizeof(type), SHIM_GFP(0, ##__VA_ARGS__, GFP_KERNEL, 0)))
+#define kmalloc_objs(type, n, ...) \
+	((__typeof__(type) *)linux_alloc(sizeof(type) * (n), \
+					 SHIM_GFP(0, ##__VA_ARGS__, GFP_KERNEL, 0)))
 #define kfree(p) linux_free(p)
 /* vringh grows the arrays it is given; those it gets from us are never its own. */
 #define krealloc_array(p, n, size, gfp) ((void)(p), (void)(gfp), NULL)
@@ -47,13 +54,23 @@ struct page;
 #define dma_free_coherent(dev, size, p, handle) ((void)(p))
 #define virt_to_phys(p) ((phys_addr_t)linux_gpa(p))
 
+#define virt_to_page(p) ((struct page *)(uintptr_t)(linux_gpa(p) >> PAGE_SHIFT))
+#define offset_in_page(p) ((unsigned long)linux_gpa(p) & (PAGE_SIZE - 1))
+#define is_vmalloc_addr(p) ((void)(p), false)
+
 enum dma_data_direction { DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA_NONE };
+
+#define DMA_MAPPING_ERROR (~(dma_addr_t)0)
+#define DMA_ATTR_DEBUGGING_IGNORE_CACHELINES 0
 
 #define dma_map_page(dev, page, offset, size, direction) \
 	((void)(dev), (dma_addr_t)((uintptr_t)(page) << PAGE_SHIFT) + (offset))
+#define dma_map_page_attrs(dev, page, offset, size, direction, attrs) \
+	dma_map_page(dev, page, offset, size, direction)
 #define dma_map_single(dev, p, size, direction) ((void)(dev), (dma_addr_t)linux_gpa(p))
 #define dma_map_single_attrs(dev, p, size, direction, attrs) ((void)(dev), (dma_addr_t)linux_gpa(p))
 #define dma_unmap_page(dev, addr, size, direction) ((void)(dev), (void)(addr))
+#define dma_unmap_page_attrs(dev, addr, size, direction, attrs) ((void)(dev), (void)(addr))
 #define dma_unmap_single(dev, addr, size, direction) ((void)(dev), (void)(addr))
 #define dma_unmap_single_attrs(dev, addr, size, direction, attrs) ((void)(dev), (void)(addr))
 #define dma_mapping_error(dev, addr) ((void)(dev), (void)(addr), 0)
@@ -61,7 +78,7 @@ enum dma_data_direction { DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA
 #define dma_need_sync(dev, addr) ((void)(dev), false)
 #define dma_sync_single_range_for_cpu(dev, addr, offset, size, direction) ((void)(dev))
 #define dma_sync_single_range_for_device(dev, addr, offset, size, direction) ((void)(dev))
-#define kmsan_handle_dma(page, offset, size, direction) ((void)0)
+#define kmsan_handle_dma(...) ((void)0)
 
 struct scatterlist {
 	struct page *page;
@@ -80,6 +97,10 @@ sg_phys(const struct scatterlist *sg)
 {
 	return ((phys_addr_t)(uintptr_t)sg->page << PAGE_SHIFT) + sg->offset;
 }
+
+/* What a caller that has mapped the list itself (premapped) would have put there. */
+#define sg_dma_address(sg) sg_phys(sg)
+#define sg_dma_len(sg) ((sg)->length)
 
 static inline struct scatterlist *
 sg_next(struct scatterlist *sg)
