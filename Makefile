@@ -166,7 +166,8 @@ cli-tests: all
 	@RINGSIDE=$(abspath $(BIN)) scripts/run-tests.sh $(CLI_TESTS)
 
 # Ours and the kernel's, under each memory model.
-LITMUS_TESTS := tests/litmus $(if $(LINUX_OBJ),$(LINUX_DIR)/tools/memory-model/litmus-tests)
+LITMUS_TESTS := tests/litmus $(if $(LINUX_OBJ),$(LINUX_DIR)/tools/memory-model/litmus-tests \
+	$(LINUX_DIR)/Documentation/litmus-tests/*)
 .PHONY: litmus
 litmus: all
 	@status=0; for d in $(LITMUS_TESTS); do \

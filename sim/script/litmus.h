@@ -76,8 +76,9 @@ enum litmus_op {
 	LITMUS_OP_LOAD,
 	LITMUS_OP_STORE,
 	LITMUS_OP_FENCE,
-	LITMUS_OP_RMW, /* all that read and write at once, but for cmpxchg */
+	LITMUS_OP_RMW, /* reads and writes at once, always */
 	LITMUS_OP_CMPXCHG,
+	LITMUS_OP_ADD_UNLESS,
 	LITMUS_OP_LOCK,
 	LITMUS_OP_UNLOCK,
 	LITMUS_OP_TRYLOCK,

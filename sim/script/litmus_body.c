@@ -150,6 +150,11 @@ parse_parens(struct litmus_parser *p)
 
 	if (!e)
 		return NULL;
+	if (litmus_lex_is_name(&p->lex, "void")) {
+		if (litmus_lex_next(&p->lex) || litmus_expect(p, ")"))
+			return NULL;
+		return parse_expr(p, 99); /* who does not want a value says so */
+	}
 	ret = litmus_parse_base(p, &e->type);
 	if (ret < 0)
 		return NULL;

@@ -139,6 +139,9 @@ emit_call(struct emitter *m, const struct litmus_expr *e)
 	case LITMUS_OP_CMPXCHG:
 		emit_access(m, e, "LK_CMPXCHG_", order);
 		break;
+	case LITMUS_OP_ADD_UNLESS:
+		emit_access(m, e, "LK_ADD_UNLESS", "");
+		break;
 	case LITMUS_OP_LOCK:
 		emit_lock(m, e, "LK_LOCK");
 		break;

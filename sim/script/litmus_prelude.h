@@ -140,6 +140,21 @@ lk_at(const volatile void *pointer, unsigned long size)
 	LK_CAS(type, p, from, to, __ATOMIC_RELEASE, LK_COMPILER_BARRIER)
 #define LK_CMPXCHG_FULL(type, p, from, to) LK_CAS(type, p, from, to, __ATOMIC_RELAXED, LK_WEAK_MB)
 
+/* Whether it did. x86 looks without a lock, too. */
+#define LK_ADD_UNLESS(type, pointer, operand, unless) \
+	({ \
+		type *lk_p = LK_AT(type, pointer), lk_operand = (type)(operand); \
+		type lk_unless = (type)(unless), lk_seen = *(volatile type *)lk_p; \
+		if (lk_seen != lk_unless) { \
+			LK_WEAK_MB(); \
+			if (!__atomic_compare_exchange_n(lk_p, &lk_seen, lk_seen + lk_operand, 0, \
+							 __ATOMIC_RELAXED, __ATOMIC_RELAXED)) \
+				ringside_litmus_unfit(); \
+			LK_WEAK_MB(); \
+		} \
+		(int)(lk_seen != lk_unless); \
+	})
+
 /* A grace period is seen by readers as a full barrier: here each reader has its own. */
 #define LK_RCU_READ(enter) \
 	({ \

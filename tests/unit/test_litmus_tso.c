@@ -369,7 +369,7 @@ static bool
 machine_call(const struct program *p, struct state *s, unsigned proc, const struct step *st)
 {
 	const struct litmus_call *c = st->call->call;
-	int64_t *reg = s->p[proc].reg, gives = 0;
+	int64_t *reg = s->p[proc].reg, gives = 0, operand;
 	uint32_t offset = 0, size = litmus_type_size(st->type);
 
 	if (st->address) {
@@ -394,6 +394,15 @@ machine_call(const struct program *p, struct state *s, unsigned proc, const stru
 	case LITMUS_OP_FENCE:
 	case LITMUS_OP_RCU_LOCK:
 	case LITMUS_OP_RCU_UNLOCK:
+		break;
+	case LITMUS_OP_ADD_UNLESS:
+		gives = litmus_type_value(st->type, machine_read(s, proc, offset, size));
+		operand = gives + evaluate(p, reg, st->value);
+		gives = gives != evaluate(p, reg, st->value2);
+		if (gives && s->p[proc].buffered)
+			return false;
+		if (gives)
+			memcpy(s->memory + offset, &operand, size);
 		break;
 	default:
 		if (!machine_locked(p, s, proc, st, offset, &gives))
@@ -680,12 +689,19 @@ kernel_tests(void **state)
 	compare_all("build/linux-source/tools/memory-model/litmus-tests/*.litmus");
 }
 
+static void
+kernel_documentation(void **state)
+{
+	compare_all("build/linux-source/Documentation/litmus-tests/*/*.litmus");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_tests),
 		cmocka_unit_test(kernel_tests),
+		cmocka_unit_test(kernel_documentation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
