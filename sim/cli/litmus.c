@@ -243,7 +243,10 @@ configure(const struct options *o, struct litmus_config *config, struct error *e
 					  .time_max_ns = o->time_ns,
 					  .clock = runner_clock,
 					  .interrupted = &runner_interrupted };
-	if (o->strategy_given && !(config->strategy = strategy_find(o->strategy, err)))
+	config->strategy = &strategy_dpor;
+	if (o->strategy_given && !strcmp(o->strategy, litmus_search.name))
+		config->strategy = NULL;
+	else if (o->strategy_given && !(config->strategy = strategy_find(o->strategy, err)))
 		return -1;
 	if (config->strategy && !config->strategy->exhaustive && !o->runs && !o->time_ns)
 		return error_set(err,

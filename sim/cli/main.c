@@ -70,15 +70,19 @@ const struct command command_table[] = {
 	  "strategy depth bound memory datapath ring runs time seed set machine quiet", 1, 1,
 	  command_diagnose },
 	{ "litmus", "FILE.litmus…", "run litmus tests of the Linux kernel's memory model",
-	  "Compiles the processes of each C litmus test, runs all their executions under the "
-	  "memory model\n"
-	  "(default tso), and prints the final states in the form of herd. (incomplete) says "
-	  "that a budget\n"
-	  "ended it, (broken dependency) that the condition is met only where the weak model "
-	  "ignores an\n"
-	  "address, data or control dependency. With --expect the \"Result:\" of the test's "
-	  "comment is\n"
-	  "compared: exit status 1 if something happens that it forbids.",
+	  "Compiles the processes of each C litmus test, explores them under the memory model "
+	  "(default\n"
+	  "tso), and prints the final states in the form of herd. The default strategy is dpor: "
+	  "one\n"
+	  "schedule of each execution that differs in who reads from whom or whose store is "
+	  "first; `all`\n"
+	  "is all schedules. (incomplete) says that a budget ended it, (broken dependency) that "
+	  "the\n"
+	  "condition is met only where the weak model ignores an address, data or control "
+	  "dependency.\n"
+	  "With --expect the \"Result:\" of the test's comment is compared: exit status 1 if "
+	  "something\n"
+	  "happens that it forbids.",
 	  "memory strategy bound depth seed runs time expect quiet", 1, -1, command_litmus },
 	{ "bisect", "-- COMMAND…", "exit status of a command for `git bisect run`",
 	  "Runs COMMAND, commonly ringside itself, and exits with 0 (good) for 0, 1 (bad) for 1 "

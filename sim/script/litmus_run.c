@@ -104,12 +104,15 @@ set_up(struct world *w, void *arg)
 		place_global(w, rig, i);
 	for (unsigned i = 0; i < s->t->procs; i++) {
 		char name[16];
+		struct actor *a;
 
 		snprintf(name, sizeof(name), "P%u", i);
 		rig->process[i].rig = rig;
 		rig->process[i].number = i;
-		actor_set_data(actor_create(w, name, run_process, &rig->process[i], 0),
-			       &rig->process[i]);
+		a = actor_create(w, name, run_process, &rig->process[i], 0);
+		actor_set_data(a, &rig->process[i]);
+		/* Readers and grace periods meet in the rig. */
+		actor_set_ring_only(a, !s->t->has_rcu_sync);
 	}
 	s->rig = rig;
 }

@@ -24,7 +24,7 @@ struct litmus_outcome {
 
 struct litmus_config {
 	enum memory_model memory;
-	/* Null: all schedules, depth first, by a search of our own. */
+	/* Null: litmus_search. dpor runs one schedule of each class: herd's executions. */
 	const struct strategy_ops *strategy;
 	struct strategy_config strategy_config;
 	uint64_t runs_max; /* 0: no bound */
@@ -51,7 +51,7 @@ litmus_run(const struct litmus_test *t, const struct litmus_code *code,
 void
 litmus_result_free(struct litmus_result *r);
 
-/* The strategy behind a null one; a schedule is `repeated` if it was no execution. */
+/* The strategy behind a null one: all schedules, depth first. */
 extern const struct strategy_ops litmus_search;
 
 /* For it: whether the actor that runs has not come to its first access yet. */

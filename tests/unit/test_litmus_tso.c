@@ -4,7 +4,8 @@
  * nothing with the engine but the parser: it interprets the tree, and visits each state of (program
  * counters, registers, store buffers, memory) once.
  *
- * And each model against the stronger one: what it shows, the weaker one shows, too.
+ * Then each strategy against all schedules, and each model against the stronger one: what that
+ * shows, the weaker one shows, too.
  *
  * The machine (Sewell and others, x86-TSO, CACM 2010): a store goes to the end of its processor's
  * buffer; the oldest entry may go to memory at any time; a load takes each byte from the newest
@@ -572,9 +573,9 @@ contains(const struct outcomes *o, const struct litmus_outcome *got, unsigned sh
 
 static void
 run(struct litmus_test *t, const struct litmus_code *code, enum memory_model memory,
-    struct litmus_result *r)
+    const struct strategy_ops *strategy, struct litmus_result *r)
 {
-	struct litmus_config config = { .memory = memory };
+	struct litmus_config config = { .memory = memory, .strategy = strategy };
 	struct error err = { "" };
 
 	if (litmus_run(t, code, &config, r, &err))
@@ -597,22 +598,46 @@ compare_with_machine(struct litmus_test *t, const struct litmus_result *r, enum 
 			 memory_model_name[memory], r->outcomes, want.count);
 }
 
-/* Values that are addresses are the same: worlds are built alike. */
-static void
-compare_models(const struct litmus_test *t, const struct litmus_result *strong,
-	       const struct litmus_result *weak)
+/*
+ * Whether @b has each outcome that @a has. Values that are addresses are the same: worlds are built
+ * alike.
+ */
+static bool
+within(const struct litmus_test *t, const struct litmus_result *a, const struct litmus_result *b)
 {
-	assert_int_equal(strong->address[0], weak->address[0]);
-	for (size_t i = 0; i < strong->outcomes; i++) {
+	assert_int_equal(a->address[0], b->address[0]);
+	for (size_t i = 0; i < a->outcomes; i++) {
 		size_t k = 0;
 
-		while (k < weak->outcomes &&
-		       memcmp(strong->outcome[i].value, weak->outcome[k].value,
-			      t->shows * sizeof(int64_t)) != 0)
+		while (k < b->outcomes && memcmp(a->outcome[i].value, b->outcome[k].value,
+						 t->shows * sizeof(int64_t)) != 0)
 			k++;
-		if (k == weak->outcomes)
-			fail_msg("%s: a stronger model shows an outcome that a weaker one does not",
-				 t->path);
+		if (k == b->outcomes)
+			return false;
+	}
+	return true;
+}
+
+/* Distinct states are more than executions where loads have choices: a bound on the time. */
+#define STATES_SCHEDULES_MAX 300u
+
+static void
+compare_strategies(struct litmus_test *t, const struct litmus_code *code, enum memory_model memory,
+		   const struct litmus_result *all)
+{
+	const struct strategy_ops *const strategy[] = { &strategy_dpor, &strategy_states };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct litmus_result r;
+
+		if (strategy[i] == &strategy_states && all->schedules > STATES_SCHEDULES_MAX)
+			continue;
+		run(t, code, memory, strategy[i], &r);
+		if (!within(t, &r, all) || !within(t, all, &r))
+			fail_msg("%s: under %s, %s finds %zu outcomes, all schedules %zu", t->path,
+				 memory_model_name[memory], strategy[i]->name, r.outcomes,
+				 all->outcomes);
+		litmus_result_free(&r);
 	}
 }
 
@@ -622,16 +647,21 @@ compare_test(struct litmus_test *t, const struct litmus_code *strong,
 {
 	struct litmus_result r[MEMORY_MODELS];
 
-	for (int m = 0; m < MEMORY_MODELS; m++) {
-		run(t, m == MEMORY_WEAK ? weak : strong, (enum memory_model)m, &r[m]);
+	for (int i = 0; i < MEMORY_MODELS; i++) {
+		enum memory_model m = (enum memory_model)i;
+		const struct litmus_code *code = m == MEMORY_WEAK ? weak : strong;
+
+		run(t, code, m, NULL, &r[m]);
+		compare_strategies(t, code, m, &r[m]);
 		/* Grace periods are no machine's. */
 		if (m != MEMORY_WEAK && !t->has_rcu_sync)
-			compare_with_machine(t, &r[m], (enum memory_model)m);
+			compare_with_machine(t, &r[m], m);
 	}
-	compare_models(t, &r[MEMORY_SC], &r[MEMORY_TSO]);
+	if (!within(t, &r[MEMORY_SC], &r[MEMORY_TSO]))
+		fail_msg("%s: sc shows an outcome that tso does not", t->path);
 	/* Parts of a granule are not told apart under weak. */
-	if (strcmp(t->name, "SB+mixed") != 0)
-		compare_models(t, &r[MEMORY_TSO], &r[MEMORY_WEAK]);
+	if (strcmp(t->name, "SB+mixed") != 0 && !within(t, &r[MEMORY_TSO], &r[MEMORY_WEAK]))
+		fail_msg("%s: tso shows an outcome that weak does not", t->path);
 	for (int m = 0; m < MEMORY_MODELS; m++)
 		litmus_result_free(&r[m]);
 }
