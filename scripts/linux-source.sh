@@ -24,9 +24,9 @@ Documentation/litmus-tests/*/*.litmus'
 
 # A tree is edited, a tarball is only replaced.
 if [ -d "$source" ]; then
-	from="$source $(cd "$source" && cat $paths 2>/dev/null | cksum)"
+	from="$source $(cd "$source" && cat $paths 2>/dev/null | cksum) $(cksum <"$0")"
 else
-	from="$source $(stat -L -c %Y "$source") $(echo "$paths" | cksum)"
+	from="$source $(stat -L -c %Y "$source") $(cksum <"$0")"
 fi
 [ "$(cat "$to/from" 2>/dev/null)" != "$from" ] || exit 0
 
