@@ -97,11 +97,11 @@ const struct command command_table[] = {
 	  "format db quiet", 1, 1, command_import },
 	{ "merge", "OUT.db IN.db…", "join the databases of shards",
 	  "Runs that OUT.db has already are left out.", "quiet", 2, -1, command_merge },
-	{ "plot", "[DB#ID]", "the ring indices of a run, drawn by gnuplot",
+	{ "plot", "[DB#ID]", "the ring indices of a run, or how it explored",
 	  "The newest failing run of the database if none is named. Without --out FILE.svg or "
 	  "FILE.png\n"
 	  "it draws in text.",
-	  "db out quiet", 0, 1, command_plot },
+	  "db of out quiet", 0, 1, command_plot },
 	{ "faults", "[NAME]", "named faults, and the change each stands for", "", "", 0, 1,
 	  command_faults },
 	{ "oracles", "[NAME]", "properties that are watched",

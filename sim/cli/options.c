@@ -84,6 +84,7 @@ static const struct option_info option_table[] = {
 	{ "format", "NAME", "form of the output, or of the input", OPTION_TEXT, AT(format) },
 	{ "lines", "N", "lines a picture may take; default 40", OPTION_COUNT, AT(lines) },
 	{ "columns", "N", "columns a picture may take; default 100", OPTION_COUNT, AT(columns) },
+	{ "of", "NAME", "which picture: rings (default), exploration", OPTION_TEXT, AT(of) },
 	{ "out", "FILE", "file to write", OPTION_TEXT, AT(out) },
 	{ "expect", NULL, "compare with the result that the test's comment names", OPTION_FLAG,
 	  AT(expect) },

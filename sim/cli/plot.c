@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ringside plot: the ring indices of a run, by analysis/plot.sh, which needs sqlite3 and gnuplot
- * alone.  Without --out the picture is text on the terminal.
+ * ringside plot: a picture of a run by a script of analysis/, which needs sqlite3 and gnuplot
+ * alone.  Without --out it is text on the terminal.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,27 +17,49 @@
 
 #define PATH_BYTES 1024
 
+static const struct picture {
+	const char *name; /* of --of */
+	const char *script;
+} pictures[] = { { "rings", "plot.sh" }, { "exploration", "plot-exploration.sh" } };
+
+#define PICTURES (sizeof(pictures) / sizeof(pictures[0]))
+
+static const struct picture *
+find_picture(const char *name, struct error *err)
+{
+	char names[128] = "";
+
+	for (size_t i = 0; i < PICTURES; i++) {
+		if (!name || !strcmp(name, pictures[i].name))
+			return &pictures[i];
+		strncat(names, " ", sizeof(names) - strlen(names) - 1);
+		strncat(names, pictures[i].name, sizeof(names) - strlen(names) - 1);
+	}
+	error_set(err, "--of %s: must be one of:%s", name, names);
+	return NULL;
+}
+
 /* analysis/ here, or where `make install` puts it: beside the program's folder. */
 static int
-find_script(char *path, size_t size, struct error *err)
+find_script(const struct picture *p, char *path, size_t size, struct error *err)
 {
 	char self[PATH_BYTES];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	snprintf(path, size, "analysis/plot.sh");
+	snprintf(path, size, "analysis/%s", p->script);
 	if (!access(path, X_OK))
 		return 0;
 	self[n > 0 ? n : 0] = 0;
 	slash = strrchr(self, '/');
 	if (slash) {
-		snprintf(path, size, "%.*s/../share/ringside/analysis/plot.sh", (int)(slash - self),
-			 self);
+		snprintf(path, size, "%.*s/../share/ringside/analysis/%s", (int)(slash - self),
+			 self, p->script);
 		if (!access(path, X_OK))
 			return 0;
 	}
-	return error_set(err, "plot: there is no analysis/plot.sh, here or where Ringside is "
-			      "installed");
+	return error_set(err, "plot: there is no analysis/%s, here or where Ringside is installed",
+			 p->script);
 }
 
 /* Database and run of "DB#ID", or the newest failing run of --db. */
@@ -121,10 +143,12 @@ plot_text(const char *script, const char *db, int64_t id, struct error *err)
 int
 command_plot(const struct options *o, struct error *err)
 {
+	const struct picture *picture = find_picture(o->of, err);
 	char script[2 * PATH_BYTES], db[PATH_BYTES];
 	int64_t id;
 
-	if (find_script(script, sizeof(script), err) || find_run(o, db, sizeof(db), &id, err))
+	if (!picture || find_script(picture, script, sizeof(script), err) ||
+	    find_run(o, db, sizeof(db), &id, err))
 		return EXIT_USAGE;
 	if (system("command -v gnuplot >/dev/null && command -v sqlite3 >/dev/null")) {
 		error_set(err, "plot: gnuplot and sqlite3 are needed");

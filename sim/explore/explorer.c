@@ -13,6 +13,7 @@
 
 #define FOUND_MAX_DEFAULT 64u
 #define PROGRESS_DEFAULT_NS INT64_C(500000000)
+#define PROGRESS_MIN_NS INT64_C(10000000)
 /* The clock is read after so many schedules as take about this long. */
 #define CLOCK_PERIOD_NS INT64_C(1000000)
 #define CLOCK_STRIDE_MAX 4096u
@@ -45,6 +46,19 @@ explorer_classes(const struct exploration *x, uint64_t schedules)
 	return x->c->strategy->ops->exhaustive ? schedules : classes_seen(&x->classes);
 }
 
+/* More often at the start, where a curve over time is steep. */
+static int64_t
+progress_period(const struct exploration *x, int64_t now)
+{
+	int64_t ns = (now - x->began_ns) / 8;
+
+	if (x->c->progress_ns)
+		return x->c->progress_ns;
+	return ns < PROGRESS_MIN_NS	  ? PROGRESS_MIN_NS
+	       : ns > PROGRESS_DEFAULT_NS ? PROGRESS_DEFAULT_NS
+					  : ns;
+}
+
 void
 explorer_report(struct exploration *x, int64_t now, uint64_t schedules, uint64_t failing)
 {
@@ -57,7 +71,7 @@ explorer_report(struct exploration *x, int64_t now, uint64_t schedules, uint64_t
 	uint64_t since = schedules - x->progress_schedules;
 	int64_t ns = now - x->progress_ns;
 
-	if (!c->progress || ns < (c->progress_ns ? c->progress_ns : PROGRESS_DEFAULT_NS))
+	if (!c->progress || ns < progress_period(x, now))
 		return;
 	p.per_second = (uint64_t)((double)since * 1e9 / (double)(ns ? ns : 1));
 	if (c->time_max_ns)
@@ -367,6 +381,18 @@ loop(struct exploration *x)
 	}
 }
 
+int
+explorer_ready(struct exploration *x)
+{
+	const struct explorer_config *c = x->c;
+
+	if (c->ready && c->ready(c->context, &x->r->error))
+		return -1;
+	if (c->clock)
+		x->began_ns = x->checked_ns = x->progress_ns = c->clock(c->clock_context);
+	return 0;
+}
+
 bool
 explorer_shares(const struct explorer_config *c)
 {
@@ -386,7 +412,7 @@ explore_all(struct exploration *x)
 	else if (explorer_shares(c)) {
 		if (!explorer_parts(x))
 			loop(x);
-	} else if (c->ready && c->ready(c->context, &x->r->error))
+	} else if (explorer_ready(x))
 		explorer_end(x, EXPLORER_ERROR);
 	else
 		loop(x);
@@ -428,8 +454,6 @@ explorer_run(struct world *w, const struct explorer_config *config, struct explo
 		r->end = EXPLORER_ERROR;
 		return -1;
 	}
-	if (config->clock)
-		x.began_ns = x.checked_ns = x.progress_ns = config->clock(config->clock_context);
 	if (config->around)
 		x.around = around_create();
 	if (config->classes && config->strategy->ops->classes)

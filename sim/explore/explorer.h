@@ -107,7 +107,7 @@ struct explorer_config {
 	const volatile sig_atomic_t
 		*interrupted; /* set by a signal handler: end after this schedule */
 	void (*progress)(const struct explorer_progress *p, void *context);
-	int64_t progress_ns; /* between two calls; 0: half a second */
+	int64_t progress_ns; /* between two calls; 0: half a second, and less at first */
 	void *context; /* of ready(), forked() and progress() */
 };
 

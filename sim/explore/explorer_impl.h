@@ -33,6 +33,10 @@ struct exploration {
 void
 explorer_end(struct exploration *x, enum explorer_end why);
 
+/* Call the caller's ready(), and start the clock. */
+int
+explorer_ready(struct exploration *x);
+
 /* Number of the schedule at place @place of this shard. */
 static inline uint64_t
 explorer_index(const struct explorer_config *c, uint64_t place)

@@ -39,7 +39,7 @@
 
 #define BLOCK_NS INT64_C(3000000)
 #define BLOCK_MAX 2048u
-#define POLL_MS 100
+#define POLL_MS 50
 
 enum { GO_ON, STOP_SOON, STOP_TIME_OVER };
 
@@ -260,6 +260,8 @@ work_begin(struct jobs *j, unsigned number, int fd, int go)
 		j->x->c->forked(j->x->c->context);
 	if (read(go, &byte, 1) != 1)
 		_exit(0);
+	if (k->x.c->clock)
+		k->x.began_ns = k->x.c->clock(k->x.c->clock_context);
 	work(k);
 }
 
@@ -294,15 +296,14 @@ start_one(struct jobs *j, const int go[2])
 static int
 start(struct jobs *j, unsigned count)
 {
-	const struct explorer_config *c = j->x->c;
 	int go[2], ret = 0;
 
 	if (pipe(go))
 		return error_set(&j->x->r->error, "pipe: %s", strerror(errno));
 	while (!ret && j->count < count)
 		ret = start_one(j, go);
-	if (!ret && c->ready)
-		ret = c->ready(c->context, &j->x->r->error);
+	if (!ret)
+		ret = explorer_ready(j->x);
 	for (unsigned i = 0; i < count && !ret; i++)
 		must(write(go[1], "", 1) == 1);
 	close(go[0]);

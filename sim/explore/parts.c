@@ -24,7 +24,7 @@
 #include "base/must.h"
 #include "explore/explorer_impl.h"
 
-#define POLL_MS 100
+#define POLL_MS 20
 #define SHARDS_EACH 4u
 
 /* What a process has done of its shards; shared with it. */
@@ -146,15 +146,14 @@ start_one(struct parts *s, const int go[2])
 static int
 start(struct parts *s)
 {
-	const struct explorer_config *c = s->x->c;
 	int go[2], ret = 0;
 
 	if (pipe(go))
 		return error_set(&s->x->r->error, "pipe: %s", strerror(errno));
 	for (unsigned i = 0; i < s->count && !ret; i++)
 		ret = start_one(s, go);
-	if (!ret && c->ready)
-		ret = c->ready(c->context, &s->x->r->error);
+	if (!ret)
+		ret = explorer_ready(s->x);
 	for (unsigned i = 0; i < s->count && !ret; i++)
 		must(write(go[1], "", 1) == 1);
 	close(go[0]);

@@ -49,6 +49,19 @@ status 0 "$RINGSIDE" explore --runs 1000 --db left.db "$ring:sc"
 grep -q '^classes: [0-9]* seen in 259 schedules looked at; .* ± .*; at least [0-9]* ± [0-9]* classes in all$' out ||
 	fail "no estimate of classes: $(cat out)"
 
+# Over time: the curve is in the database, and drawn.
+status 0 "$RINGSIDE" explore --classes --time 400ms --db curve.db "$ring:sc"
+[ "$(sqlite3 curve.db 'SELECT count(*) > 5, max(classes) FROM progress')" = "1|45" ] || fail "no curve over time"
+if command -v gnuplot >/dev/null; then
+	cp -r "$here/../../analysis" .
+	status 0 "$RINGSIDE" plot --of exploration curve.db#1
+	says "classes seen"
+	status 0 "$RINGSIDE" plot --of exploration --out curve.svg curve.db#1
+	grep -q "new classes a second" curve.svg || fail "no picture"
+	status 2 "$RINGSIDE" plot --of nothing curve.db#1
+	complains "must be one of: rings exploration"
+fi
+
 # Around a timed run: the order of each actor stays, who was first in time need not be.
 scenario timed.lua <<'END'
 return { name = "timed", title = "t", evidence = { "e" }, mode = "timed",
