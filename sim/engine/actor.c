@@ -603,9 +603,11 @@ actor_hold(struct actor *a)
 	/* Same CPU: what runs in its place comes after it in program order. */
 	if (w->memory && w->memory->hold)
 		w->memory->hold(w, a);
-	if (a->holds++ == 0 && a->queued) {
-		must(ready_remove(a->world, NULL, a));
-		watch_stopped(a->world, actor_process(a));
+	if (a->holds++)
+		return;
+	watch_stopped(w, actor_process(a));
+	if (a->queued) {
+		must(ready_remove(w, NULL, a));
 		a->queued = false;
 		a->woken_held = true;
 	}

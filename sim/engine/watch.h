@@ -63,7 +63,7 @@ struct step_watch {
 	/* The store of @a that stands first in its buffer becomes visible; in a step of its own. */
 	void (*flush)(struct step_watch *watch, struct world *w, struct actor *a, uint64_t offset,
 		      uint32_t size);
-	/* The step made it ready, or took it from the ready queue again. */
+	/* The step made it ready; or keeps it from going on, ready or not. */
 	void (*woke)(struct step_watch *watch, struct world *w, struct process p);
 	void (*stopped)(struct step_watch *watch, struct world *w, struct process p);
 	/* Time went on because nothing was ready: all steps so far are before all that come. */

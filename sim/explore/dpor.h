@@ -61,6 +61,7 @@ struct dpor_event {
 	uint32_t first_sleeper, sleepers;
 	uint32_t opens; /* questions before it */
 	bool asked;
+	bool split; /* goes on where the one before it ended: nobody could come between */
 	uint16_t n, answer;
 	/* Of the step that is in the path now. */
 	uint8_t process;
@@ -162,6 +163,15 @@ static inline uint32_t *
 dpor_clock(const struct dpor *d, uint32_t event)
 {
 	return d->clock + (size_t)event * DPOR_PROCESSES_MAX;
+}
+
+/* The first event of the step that @event is a part of: where another process could go on. */
+static inline uint32_t
+dpor_place(const struct dpor *d, uint32_t event)
+{
+	while (d->event[event].split)
+		event--;
+	return event;
 }
 
 /* Grow an array of @size-byte elements to hold @count. */

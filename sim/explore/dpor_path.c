@@ -38,6 +38,7 @@ dpor_push(struct dpor *d, uint64_t enabled, uint32_t n)
 	e->first_sleeper = d->sleepers;
 	e->sleepers = 0;
 	e->asked = n > 1;
+	e->split = false;
 	e->n = (uint16_t)n;
 	e->answer = 0;
 	e->opens = i ? d->event[i - 1].opens + d->event[i - 1].asked : 0;
@@ -70,7 +71,7 @@ dpor_may_go_on(struct dpor *d, const struct dpor_event *e)
 void
 dpor_finish(struct dpor *d, struct world *w)
 {
-	struct dpor_event *e;
+	struct dpor_event *e, *place;
 
 	if (d->at == DPOR_NONE || d->at < d->fixed)
 		return;
@@ -79,9 +80,10 @@ dpor_finish(struct dpor *d, struct world *w)
 		e->footprint.effect |= world_take_effect(w);
 	if (!d->plain)
 		e->footprint.effect = true;
+	place = &d->event[dpor_place(d, d->at)];
 	if (e->footprint.all)
-		e->backtrack |= e->enabled;
-	e->backtrack |= e->enabled & e->footprint.stops;
+		place->backtrack |= place->enabled;
+	place->backtrack |= place->enabled & e->footprint.stops;
 	dpor_trace_append(d, d->at);
 	dpor_footprint_join(&e->sum, &e->footprint);
 	d->fixed = d->at + 1;

@@ -79,8 +79,9 @@ initials(const struct dpor *d, uint32_t e, uint32_t last)
 }
 
 static void
-race(struct dpor *d, uint32_t e, uint32_t last)
+race(struct dpor *d, uint32_t event, uint32_t last)
 {
+	uint32_t e = dpor_place(d, event);
 	struct dpor_event *at = &d->event[e];
 	uint64_t known = at->backtrack | at->sleep, found;
 

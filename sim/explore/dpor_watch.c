@@ -66,6 +66,7 @@ fence(struct dpor *d, struct world *w, struct actor *a)
 	if (d->blocked || d->at < d->fixed)
 		return;
 	e = &d->event[d->at];
+	e->split = own;
 	e->fence = true;
 	/* It began here, too, if the actor waited for its buffer; else with a step of a model. */
 	d->plain |= own || (e->woken_by != DPOR_NONE &&
@@ -135,7 +136,9 @@ on_flush(struct step_watch *watch, struct world *w, struct actor *a, uint64_t of
 	if (!e->entries++)
 		e->entry = entry;
 	e->buffer_of = (uint8_t)actor;
-	e->stored_by = d->process[actor].buffer.entry[entry].event;
+	/* Who is held back by another one had not to store first: that can be turned round. */
+	if (d->process[e->process].owner == actor)
+		e->stored_by = d->process[actor].buffer.entry[entry].event;
 	dpor_footprint_add(&e->footprint, offset, size, WATCH_STORE);
 }
 
