@@ -85,6 +85,14 @@ struct dpor_choice {
 	uint32_t event; /* in which it is asked */
 };
 
+/* Numbers that were looked up lately. */
+#define DPOR_KNOWN 16u
+
+struct dpor_known {
+	struct process p;
+	unsigned number;
+};
+
 /* A store in an actor's buffer, and who saw it there. */
 struct dpor_pending {
 	uint64_t at;
@@ -143,6 +151,7 @@ struct dpor {
 	bool blocked, skipped;
 	bool too_many; /* processes */
 
+	struct dpor_known known[DPOR_KNOWN];
 	struct dpor_process process[DPOR_PROCESSES_MAX];
 	unsigned processes;
 	uint8_t *of_actor[2]; /* by id: number + 1 of the actor, of its flushes */
@@ -200,7 +209,18 @@ dpor_sleep_add(struct dpor *d, struct dpor_event *e);
 /* --- dpor_process.c: who is who ------------------------------------------------------------- */
 
 unsigned
-dpor_process_number(struct dpor *d, struct process p);
+dpor_process_look_up(struct dpor *d, struct process p);
+
+static inline unsigned
+dpor_process_number(struct dpor *d, struct process p)
+{
+	struct dpor_known *k = &d->known[((uintptr_t)p.id / 64 + p.kind) % DPOR_KNOWN];
+
+	if (k->p.id != p.id || k->p.kind != p.kind || k->p.code != p.code)
+		*k = (struct dpor_known){ p, dpor_process_look_up(d, p) };
+	return k->number;
+}
+
 /* The actor @a of the run put a store into its buffer, saw one there, made the oldest visible. */
 void
 dpor_buffer_store(struct dpor *d, unsigned actor, uint64_t at, uint32_t bytes);
@@ -249,6 +269,9 @@ dpor_may_go_on(struct dpor *d, const struct dpor_event *e);
 /* The event that runs is over: nothing more will be known of it. */
 void
 dpor_finish(struct dpor *d, struct world *w);
+/* The event that is next in the path begins, and is one of those that are kept. */
+void
+dpor_replay_event(struct dpor *d, struct process p);
 /* The event that is next in the path begins. */
 void
 dpor_begin_event(struct dpor *d, struct world *w, unsigned p);

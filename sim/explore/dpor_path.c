@@ -90,6 +90,23 @@ dpor_finish(struct dpor *d, struct world *w)
 }
 
 void
+dpor_replay_event(struct dpor *d, struct process process)
+{
+	uint32_t i = d->at + 1;
+	unsigned p = d->event[i].process;
+
+	if (d->process[p].p.id != process.id || d->process[p].p.kind != process.kind) {
+		dpor_unlike(d, "was another actor's");
+		d->blocked = true;
+		return;
+	}
+	d->accessed = false;
+	d->last[p] = i;
+	d->woken_by[p] = DPOR_NONE;
+	d->at = i;
+}
+
+void
 dpor_begin_event(struct dpor *d, struct world *w, unsigned p)
 {
 	uint32_t i = d->at + 1;

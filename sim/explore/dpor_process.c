@@ -50,7 +50,7 @@ of_actor(struct dpor *d, struct process p, bool flush)
 }
 
 unsigned
-dpor_process_number(struct dpor *d, struct process p)
+dpor_process_look_up(struct dpor *d, struct process p)
 {
 	if (p.kind != PROCESS_CALLBACK)
 		return of_actor(d, p, p.kind == PROCESS_FLUSH);

@@ -2,6 +2,9 @@
 /* What the engine says of a run's steps (engine/watch.h). */
 #include "explore/dpor.h"
 
+/* Bytes that have one history under the weak model: which of its values are seen is one choice. */
+#define CHOICE_UNIT 2u
+
 static struct dpor *
 dpor_of_watch(struct step_watch *watch)
 {
@@ -16,6 +19,10 @@ on_step(struct step_watch *watch, struct world *w, struct process process)
 
 	if (d->blocked)
 		return;
+	if (d->at + 1 < d->fixed) {
+		dpor_replay_event(d, process);
+		return;
+	}
 	p = dpor_process_number(d, process);
 	dpor_finish(d, w);
 	if (d->at + 1 == d->count) { /* it was alone, and not asked for */
@@ -93,6 +100,12 @@ on_access(struct step_watch *watch, struct world *w, struct actor *a, uint64_t o
 	}
 	d->accessed = true;
 	d->plain |= a != NULL;
+	if (how & WATCH_CHOICE) {
+		size = (uint32_t)((offset + size + CHOICE_UNIT - 1) / CHOICE_UNIT -
+				  offset / CHOICE_UNIT) *
+		       CHOICE_UNIT;
+		offset -= offset % CHOICE_UNIT;
+	}
 	e->fence |= (how & WATCH_LOAD) && (how & WATCH_STORE);
 	if (a && how & WATCH_LOAD &&
 	    d->process[e->process].buffer.first < d->process[e->process].buffer.count)
@@ -123,11 +136,13 @@ on_flush(struct step_watch *watch, struct world *w, struct actor *a, uint64_t of
 	(void)w;
 	if (d->blocked)
 		return;
-	actor = dpor_process_number(d, (struct process){ .kind = PROCESS_ACTOR, .id = a });
+	e = &d->event[d->at];
+	actor = d->process[e->process].owner;
+	if (d->process[actor].p.id != a)
+		actor = dpor_process_number(d, (struct process){ .kind = PROCESS_ACTOR, .id = a });
 	entry = dpor_buffer_flush(d, actor);
 	if (d->at < d->fixed)
 		return;
-	e = &d->event[d->at];
 	own = dpor_process_number(d, (struct process){ .kind = PROCESS_FLUSH, .id = a });
 	if (e->process == own)
 		d->plain = true;

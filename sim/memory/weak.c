@@ -264,6 +264,7 @@ full_barrier(struct world *w, struct actor *a)
 	struct weak *weak = ((struct gm *)world_room(w, ROOM_MEMORY))->weak;
 	struct actor_view *v = view_of(w, a);
 
+	world_effect(w); /* two of them are in some order */
 	if (!v->moved && v->all_version == weak->all_version)
 		return;
 	view_join(w, &v->cur, v->acq);

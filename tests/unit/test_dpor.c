@@ -116,7 +116,7 @@ fail_program(const struct program *p, unsigned number, const struct outcome *all
 
 /*
  * Programs of accesses and fences: as many executions as traces, each trace once.  With models:
- * no state and no trace is lost.
+ * no state and no trace is lost.  Under weak the order in time is not that of coherence: states.
  */
 static unsigned
 compare(uint64_t seed, unsigned programs, bool models, enum memory_model model,
@@ -139,9 +139,10 @@ compare(uint64_t seed, unsigned programs, bool models, enum memory_model model,
 			compared++;
 			if (!set_same(&all.states, &reduced.states))
 				fail_program(&p, i, &all, &reduced, "other final states");
-			if (!set_same(&all.traces, &reduced.traces))
+			if (model != MEMORY_WEAK && !set_same(&all.traces, &reduced.traces))
 				fail_program(&p, i, &all, &reduced, "other traces");
-			if (!models && reduced.executions != reduced.traces.count)
+			if (!models && model != MEMORY_WEAK &&
+			    reduced.executions != reduced.traces.count)
 				fail_program(&p, i, &all, &reduced, "a trace more than once");
 		}
 		outcome_free(&all);
@@ -179,6 +180,12 @@ static void
 models_tso(void **state)
 {
 	assert_true(compare(5, 200, true, MEMORY_TSO, WORLD_RELAXED, 5000) > 60);
+}
+
+static void
+accesses_weak(void **state)
+{
+	assert_true(compare(7, 150, false, MEMORY_WEAK, WORLD_RELAXED, 5000) > 60);
 }
 
 /* Shards have no trace in common, and together all of them. */
@@ -378,10 +385,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(accesses_sc),	      cmocka_unit_test(accesses_tso),
-		cmocka_unit_test(models_sc),	      cmocka_unit_test(models_timed),
-		cmocka_unit_test(models_tso),	      cmocka_unit_test(shards_split_the_traces),
-		cmocka_unit_test(wakeup_ring_counts), cmocka_unit_test(rings_with_eventfds),
+		cmocka_unit_test(accesses_sc),
+		cmocka_unit_test(accesses_tso),
+		cmocka_unit_test(models_sc),
+		cmocka_unit_test(models_timed),
+		cmocka_unit_test(models_tso),
+		cmocka_unit_test(accesses_weak),
+		cmocka_unit_test(shards_split_the_traces),
+		cmocka_unit_test(wakeup_ring_counts),
+		cmocka_unit_test(rings_with_eventfds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
