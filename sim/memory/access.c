@@ -44,7 +44,7 @@ value_at(const struct gm *gm, uint64_t offset, uint32_t size)
 void
 access_emit_pending(struct world *w, struct actor *a)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	struct access_pending p = a->pending;
 
 	a->memory &= ~ACTOR_PENDING;
@@ -55,14 +55,12 @@ access_emit_pending(struct world *w, struct actor *a)
 }
 
 void
-access_tell_watch(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more)
+access_tell(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more)
 {
 	/* ORDER ACCESS */
 	static const uint8_t watch_how[] = { WATCH_LOAD, WATCH_STORE, WATCH_LOAD | WATCH_STORE };
 	struct step_watch *watch = w->host->watch;
 
-	if (__builtin_expect(watch == NULL, 1))
-		return;
 	if (how & ACCESS_BUFFERED)
 		more |= WATCH_BUFFERED;
 	if (how & ACCESS_FORWARDED)
@@ -73,7 +71,7 @@ access_tell_watch(struct world *w, uint64_t offset, uint32_t size, uint32_t how,
 void
 access_flushed(struct world *w, struct actor *a, uint64_t offset, uint32_t size, const void *site)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 
 	w->step++;
 	if (__builtin_expect(w->host->watch != NULL, 0))
@@ -90,7 +88,7 @@ static void
 record(struct world *w, struct actor *a, uint64_t offset, uint32_t size, uint32_t how,
        const void *site)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	enum access_kind kind = how & ACCESS_KIND_MASK;
 
 	if (kind != ACCESS_STORE)
@@ -141,7 +139,7 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 void
 access_shared(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const void *site)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 
 	if (w->current && !w->in_setup) {
 		shared_access(w, gm, offset, size, how, site);
@@ -157,7 +155,7 @@ access_shared(struct world *w, uint64_t offset, uint32_t size, uint32_t how, con
 void
 access_fence(struct world *w, int kind, const void *site)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 
 	must(kind >= 0 && kind < (int)(sizeof(fence_name) / sizeof(fence_name[0])));
 	memory_settle(w, w->current);
@@ -173,7 +171,7 @@ access_fence(struct world *w, int kind, const void *site)
 void
 access_full_barrier(struct world *w, const void *site)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 
 	memory_settle(w, w->current);
 	if (access_ignored(gm, site))
@@ -187,7 +185,7 @@ access_full_barrier(struct world *w, const void *site)
 bool
 access_ignored_here(const struct world *w, const void *site)
 {
-	return access_ignored(world_room(w, ROOM_MEMORY), site);
+	return access_ignored(w->room[ROOM_MEMORY], site);
 }
 
 void

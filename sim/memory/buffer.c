@@ -20,7 +20,8 @@
 #include "memory/gm_impl.h"
 
 /* Stores a buffer holds before the oldest must go. Processors have 40 to 70. */
-#define STORE_BUFFER_MAX LIMIT(48u, 4u)
+#define STORE_BUFFER_MAX LIMIT(64u, 4u)
+#define STORE_BUFFER_FIRST 4u
 
 struct store {
 	uint64_t offset;
@@ -30,9 +31,10 @@ struct store {
 	uint8_t bytes[ACCESS_BYTES_MAX];
 };
 
+/* It grows to STORE_BUFFER_MAX. */
 struct store_buffer {
-	uint32_t first; /* entry; ACTOR_BUFFERED in struct actor counts */
-	struct store store[STORE_BUFFER_MAX];
+	uint32_t capacity; /* ACTOR_BUFFERED in struct actor counts */
+	struct store store[]; /* oldest first, zeroes behind: equal buffers are equal bytes */
 };
 
 static inline uint32_t
@@ -44,7 +46,7 @@ buffered(const struct actor *a)
 static inline struct store *
 store_at(const struct actor *a, uint32_t i)
 {
-	return &a->buffer->store[(a->buffer->first + i) % STORE_BUFFER_MAX];
+	return &a->buffer->store[i];
 }
 
 /* The sizes compilers make: constant copies for the usual ones. */
@@ -96,31 +98,20 @@ static void
 tso_leave(struct world *w, struct actor *a)
 {
 	memory_settle(w, a);
-	tso_undo(world_room(w, ROOM_MEMORY), a);
+	tso_undo(w->room[ROOM_MEMORY], a);
 }
 
 static void
 tso_arrive(struct world *w, struct actor *a)
 {
-	tso_redo(world_room(w, ROOM_MEMORY), a);
-}
-
-/* The oldest entry leaves, without a trace: same stores buffered, same bytes (engine/image.h). */
-static void
-shift(struct actor *a)
-{
-	uint32_t n = buffered(a), first = a->buffer->first;
-
-	for (uint32_t i = 0; i + 1 < n; i++)
-		a->buffer->store[(first + i) % STORE_BUFFER_MAX] = *store_at(a, i + 1);
-	*store_at(a, n - 1) = (struct store){ 0 };
+	tso_redo(w->room[ROOM_MEMORY], a);
 }
 
 /* The oldest entry leaves the buffer. The actor's flush does not stand in the ready queue. */
 static void
 tso_flush(struct world *w, struct actor *a)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	struct actor *self = w->current;
 	struct store s = *store_at(a, 0);
 
@@ -133,12 +124,9 @@ tso_flush(struct world *w, struct actor *a)
 	}
 	if (!in_place)
 		copy(gm->base + s.offset, s.bytes, s.size);
-	if (__builtin_expect(w->host->parks, 0))
-		shift(a);
-	else
-		a->buffer->first = a->memory < 2 * ACTOR_BUFFERED
-					   ? 0
-					   : (a->buffer->first + 1) % STORE_BUFFER_MAX;
+	for (uint32_t i = 1; i < buffered(a); i++)
+		*store_at(a, i - 1) = *store_at(a, i);
+	*store_at(a, buffered(a) - 1) = (struct store){ 0 };
 	actor_buffered_less(w, a);
 	access_flushed(w, a, s.offset, s.size, s.site);
 	if (self && !in_place)
@@ -179,6 +167,29 @@ tso_hold(struct world *w, struct actor *a)
 	tso_flush_all(w, a);
 }
 
+#define BUFFER_BYTES(capacity) (sizeof(struct store_buffer) + (capacity) * sizeof(struct store))
+
+/* @b is zeroed; null: there is no room, the run will say so. */
+static void
+buffer_first(struct actor *a, struct store_buffer *b)
+{
+	if (b)
+		b->capacity = STORE_BUFFER_FIRST;
+	a->buffer = b;
+}
+
+static void
+buffer_grow(struct world *w, struct actor *a)
+{
+	uint32_t was = a->buffer->capacity;
+	struct store_buffer *b = world_alloc(w, BUFFER_BYTES(2 * was));
+
+	memcpy(b, a->buffer, BUFFER_BYTES(was));
+	b->capacity = 2 * was;
+	world_free(w, a->buffer, BUFFER_BYTES(was));
+	a->buffer = b;
+}
+
 /* Of worlds with very many actors most have none. */
 #define BUFFERS_AT_SNAPSHOT 64u
 
@@ -189,7 +200,7 @@ tso_snapshot(struct world *w)
 		struct actor *a = w->actors[i];
 
 		if (a->state != ACTOR_DONE && !a->buffer)
-			a->buffer = arena_alloc(w->arena, sizeof(*a->buffer));
+			buffer_first(a, arena_alloc(w->arena, BUFFER_BYTES(STORE_BUFFER_FIRST)));
 	}
 }
 
@@ -217,18 +228,28 @@ forwarded(const struct actor *a, uint64_t offset, uint32_t size)
 	return false;
 }
 
+/* A larger buffer, or without its oldest store. */
 static void
-buffer_store(struct world *w, struct actor *a, uint64_t offset, uint32_t size, const void *site)
+make_room(struct world *w, struct actor *a)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
-	struct store *s;
-
-	if (!a->buffer)
-		a->buffer = world_alloc(w, sizeof(*a->buffer));
-	if (buffered(a) == STORE_BUFFER_MAX) {
+	if (!a->buffer) {
+		buffer_first(a, world_alloc(w, BUFFER_BYTES(STORE_BUFFER_FIRST)));
+	} else if (a->buffer->capacity < STORE_BUFFER_MAX) {
+		buffer_grow(w, a);
+	} else {
 		must(ready_remove(w, actor_flush, a));
 		tso_flush(w, a);
 	}
+}
+
+static void
+buffer_store(struct world *w, struct actor *a, uint64_t offset, uint32_t size, const void *site)
+{
+	const struct gm *gm = w->room[ROOM_MEMORY];
+	struct store *s;
+
+	if (__builtin_expect(!a->buffer || buffered(a) == a->buffer->capacity, 0))
+		make_room(w, a);
 	s = store_at(a, buffered(a));
 	s->offset = offset;
 	s->size = size;

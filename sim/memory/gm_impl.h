@@ -3,6 +3,7 @@
 #ifndef RINGSIDE_MEMORY_GM_IMPL_H
 #define RINGSIDE_MEMORY_GM_IMPL_H
 
+#include "engine/world_impl.h"
 #include "memory/guest_memory.h"
 #include "memory/model.h"
 
@@ -72,7 +73,14 @@ access_flushed(struct world *w, struct actor *a, uint64_t offset, uint32_t size,
 
 /* Tell the world's watch, if it has one, of an access; @more: bits of enum watch_how. */
 void
-access_tell_watch(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more);
+access_tell(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more);
+
+static inline void
+access_tell_watch(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more)
+{
+	if (__builtin_expect(w->host->watch != NULL, 0))
+		access_tell(w, offset, size, how, more);
+}
 
 /* Whether compiled code has a barrier at @site that is not to be heeded. */
 bool

@@ -28,7 +28,7 @@ static const struct memory_ops sc_ops = {
 static struct gm *
 gm_of(const struct world *w)
 {
-	struct gm *gm = world_room(w, ROOM_MEMORY);
+	struct gm *gm = w->room[ROOM_MEMORY];
 
 	must(gm); /* guest RAM comes first */
 	return gm;
@@ -48,7 +48,7 @@ memory_set_model(struct world *w, enum memory_model model)
 enum memory_model
 memory_model_of(const struct world *w)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 
 	return gm ? gm->model : MEMORY_SC;
 }

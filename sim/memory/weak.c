@@ -156,7 +156,7 @@ weak_create(struct world *w, struct gm *gm)
 void
 memory_order_loads(struct world *w, bool on)
 {
-	struct gm *gm = world_room(w, ROOM_MEMORY);
+	struct gm *gm = w->room[ROOM_MEMORY];
 
 	must(gm);
 	if (!gm->weak)
@@ -261,7 +261,7 @@ history_same(const struct history *a, const struct history *b, const struct view
 static void
 full_barrier(struct world *w, struct actor *a)
 {
-	struct weak *weak = ((struct gm *)world_room(w, ROOM_MEMORY))->weak;
+	struct weak *weak = ((struct gm *)w->room[ROOM_MEMORY])->weak;
 	struct actor_view *v = view_of(w, a);
 
 	world_effect(w); /* two of them are in some order */
@@ -302,7 +302,7 @@ weak_fence(struct world *w, int kind)
 static void
 weak_settle(struct world *w, struct actor *a)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	struct actor_view *v = a->view;
 	struct access_pending p = a->pending;
 
@@ -350,7 +350,7 @@ weak_woke(struct world *w, struct actor *by, struct actor *a)
 static void
 weak_hold(struct world *w, struct actor *a)
 {
-	struct weak *weak = ((struct gm *)world_room(w, ROOM_MEMORY))->weak;
+	struct weak *weak = ((struct gm *)w->room[ROOM_MEMORY])->weak;
 
 	if (view_of(w, a)->moved) {
 		view_join(w, &weak->all, view_of(w, a)->cur);
@@ -417,7 +417,7 @@ group_end(const struct gm *gm, const struct actor_view *v, uint64_t g, uint64_t 
 static uint32_t
 weak_load(struct world *w, uint64_t offset, uint32_t size, uint32_t how)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	struct actor *a = w->current;
 	struct actor_view *v = view_of(w, a);
 	uint64_t end = (offset + size - 1) / GRANULE, last;
@@ -459,7 +459,7 @@ weak_load(struct world *w, uint64_t offset, uint32_t size, uint32_t how)
 static uint32_t
 store_places(struct world *w, uint64_t offset, uint32_t size, const struct actor_view *v)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	uint64_t g = offset / GRANULE, end = (offset + size - 1) / GRANULE;
 	struct history *h = history_of(w, gm, g);
 	uint32_t places = 1, at = h->count - 1;
@@ -477,7 +477,7 @@ store_places(struct world *w, uint64_t offset, uint32_t size, const struct actor
 static uint32_t
 weak_store(struct world *w, uint64_t offset, uint32_t size, uint32_t how)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	struct actor *a = w->current;
 	struct actor_view *v = view_of(w, a);
 	uint64_t first = offset / GRANULE, end = (offset + size - 1) / GRANULE;
@@ -529,7 +529,7 @@ weak_store(struct world *w, uint64_t offset, uint32_t size, uint32_t how)
 static void
 store_newest(struct world *w, struct actor *a, uint64_t offset, uint64_t size)
 {
-	const struct gm *gm = world_room(w, ROOM_MEMORY);
+	const struct gm *gm = w->room[ROOM_MEMORY];
 	struct actor_view *v = a ? view_of(w, a) : NULL;
 	const struct view *brings = v ? view_snapshot(w, v->cur) : NULL;
 	uint32_t id = ++gm->weak->last_id;
