@@ -21,10 +21,11 @@ session_build(char *text, size_t size)
 static void
 explain_order(struct session *s, struct failure *f)
 {
+	struct critical_config config = { session_judge, s, &runner_interrupted };
 	struct critical c = { 0 };
 	char text[1000];
 
-	critical_find(s->w, session_judge, s, &f->schedule, &f->finding, &c);
+	critical_find(s->w, &config, &f->schedule, &f->finding, &c);
 	if (c.found) {
 		critical_text(&c, text, sizeof(text));
 		failure_set(&f->critical, text);

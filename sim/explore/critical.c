@@ -29,9 +29,9 @@ struct plan {
 struct bisector {
 	struct chooser chooser; /* first */
 	struct world *w;
-	judge_fn judge;
-	void *judge_context;
+	const struct critical_config *config;
 	struct finding target;
+	uint64_t steps_run; /* of all runs */
 	struct track track;
 	struct event_log log;
 	unsigned runs;
@@ -221,10 +221,18 @@ run_plan(struct bisector *b, uint32_t delay, uint32_t ahead, bool *clean)
 	b->track.log = &b->log;
 	stop = track_run(&b->track, b->w, &b->chooser);
 	b->runs++;
-	f.verdict = b->judge(b->w, stop, &f, b->judge_context);
+	b->steps_run += world_step(b->w);
+	f.verdict = b->config->judge(b->w, stop, &f, b->config->judge_context);
 	if (clean)
 		*clean = f.verdict == VERDICT_OK;
 	return verdict_fails(f.verdict) && finding_same(&f, &b->target);
+}
+
+static bool
+tired(const struct bisector *b)
+{
+	return b->steps_run > CRITICAL_STEPS_ALL_MAX ||
+	       (b->config->interrupted && *b->config->interrupted);
 }
 
 /* --- what the two events were --------------------------------------------------------------- */
@@ -254,13 +262,21 @@ store_of(const struct bisector *b, const struct event *flush)
 }
 
 static void
-tell_event(struct bisector *b, struct process p, const struct event *e, struct critical_event *ce)
+tell_event(struct bisector *b, struct process p, size_t from, const struct event *e,
+	   struct critical_event *ce)
 {
 	const struct event_names *names = &b->track.names;
+	char last[160] = "";
 
 	event_names_actor(names, actor_id(p.id), ce->actor, sizeof(ce->actor));
 	if (!e) {
-		snprintf(ce->what, sizeof(ce->what), "goes on");
+		/* A step that says nothing: known by what was before it. */
+		for (size_t i = from < b->log.count ? from : b->log.count; i-- > 0 && !e;)
+			if (b->log.events[i].actor == actor_id(p.id))
+				e = &b->log.events[i];
+		if (e)
+			wording_text(names, e, last, sizeof(last));
+		snprintf(ce->what, sizeof(ce->what), e ? "goes on after: %s" : "begins", last);
 		return;
 	}
 	wording_text(names, e, ce->what, sizeof(ce->what));
@@ -275,11 +291,14 @@ static void
 tell_pair(struct bisector *b, bool x_first, struct critical *c)
 {
 	struct process one = x_first ? b->x : b->a, two = x_first ? b->a : b->x;
-	const struct event *first = event_by(b, one, x_first ? b->mark_x : b->mark_a), *second;
+	size_t from = x_first ? b->mark_x : b->mark_a;
+	const struct event *first = event_by(b, one, from), *second;
 
-	second = first ? event_by(b, two, (size_t)(first - b->log.events) + 1) : NULL;
-	tell_event(b, one, first, &c->first);
-	tell_event(b, two, second, &c->second);
+	tell_event(b, one, from, first, &c->first);
+	if (first)
+		from = (size_t)(first - b->log.events) + 1;
+	second = event_by(b, two, from);
+	tell_event(b, two, from, second, &c->second);
 }
 
 /* --- bisecting ------------------------------------------------------------------------------ */
@@ -382,22 +401,19 @@ find_passing(struct bisector *b, const struct schedule *s, const struct pick_key
 	size_t choices, next = s->count;
 	const struct choice *live;
 	bool found = false;
-	unsigned tries = 0;
 
 	replay_run(b->w, s, NULL, NULL, NULL);
 	live = world_choices(b->w, &choices);
 	must(choice = malloc((choices + 1) * sizeof(*choice)));
 	memcpy(choice, live, choices * sizeof(*choice));
-	for (size_t i = choices; i-- > 0 && !found;) {
+	for (size_t i = choices; i-- > 0 && !found && !tired(b);) {
 		if (next && s->picks[next - 1].at == i) {
 			next--;
 			continue;
 		}
-		for (uint16_t k = 1; k < choice[i].n && !found; k++) {
+		for (uint16_t k = 1; k < choice[i].n && !found && !tired(b); k++) {
 			struct pick more = { (uint32_t)i, k, choice[i].n, SCHEDULE_KIND_UNKNOWN };
 
-			if (tries++ == CRITICAL_PASSING_TRIES)
-				break;
 			found = try_passing(b, s, keys, more, c);
 		}
 	}
@@ -406,25 +422,22 @@ find_passing(struct bisector *b, const struct schedule *s, const struct pick_key
 }
 
 void
-critical_find(struct world *w, judge_fn judge, void *judge_context, const struct schedule *s,
+critical_find(struct world *w, const struct critical_config *config, const struct schedule *s,
 	      const struct finding *f, struct critical *c)
 {
-	struct bisector b = { .chooser = { plan_choose },
-			      .w = w,
-			      .judge = judge,
-			      .judge_context = judge_context,
-			      .target = *f };
+	struct bisector b = { .chooser = { plan_choose }, .w = w, .config = config, .target = *f };
 	struct pick_keys keys = { 0 }, rest = { 0 };
 
 	critical_free(c);
-	if (s->choices > CRITICAL_CHOICES_MAX || keyed_learn(w, s, &keys))
+	if (s->choices > CRITICAL_STEPS_MAX || replay_run(w, s, NULL, NULL, NULL) ||
+	    world_step(w) > CRITICAL_STEPS_MAX || keyed_learn(w, s, &keys))
 		return;
-	for (size_t i = s->count; i-- > 0 && !c->found;) {
+	for (size_t i = s->count; i-- > 0 && !c->found && !tired(&b);) {
 		rest_of_keys(&keys, i + 1, &rest);
 		b.plan = (struct plan){ .s = s, .pick = i, .keys = &rest };
 		c->found = bisect_pick(&b, true, c);
 	}
-	if (!c->found)
+	if (!c->found && !tired(&b))
 		c->found = find_passing(&b, s, &keys, c);
 	c->runs = b.runs;
 	pick_keys_free(&keys);

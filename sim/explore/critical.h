@@ -25,9 +25,9 @@
 #include "explore/schedule.h"
 #include "explore/verdict.h"
 
-/* Choices of a run for which the pair is looked for; tries for a plain run that fails. */
-#define CRITICAL_CHOICES_MAX 200000u
-#define CRITICAL_PASSING_TRIES 2000u
+/* Steps of a run for which the pair is looked for, and of all runs that takes: some seconds. */
+#define CRITICAL_STEPS_MAX UINT64_C(50000)
+#define CRITICAL_STEPS_ALL_MAX UINT64_C(2000000)
 
 struct critical_event {
 	char actor[64];
@@ -48,11 +48,18 @@ void
 critical_free(struct critical *c);
 
 /*
- * Look for the pair of @s, which ends with @f as @judge says.  @c is overwritten; not `found` where
- * no order of two steps decides (an outcome of a modelled fault does, or every schedule fails).
+ * Look for the pair of @s, which ends with @f as the judge says.  @c is overwritten; not `found`
+ * where no order of two steps decides (an outcome of a modelled fault does, or every schedule
+ * fails), or where it is too long for the limits above.
  */
+struct critical_config {
+	judge_fn judge;
+	void *judge_context;
+	const volatile sig_atomic_t *interrupted; /* set: give up; may be null */
+};
+
 void
-critical_find(struct world *w, judge_fn judge, void *judge_context, const struct schedule *s,
+critical_find(struct world *w, const struct critical_config *config, const struct schedule *s,
 	      const struct finding *f, struct critical *c);
 
 /* "A (actor, file:line) before B (actor, file:line)" */

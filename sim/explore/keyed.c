@@ -116,7 +116,7 @@ keyed_learn(struct world *w, const struct schedule *s, struct pick_keys *keys)
 	struct learner l = { .chooser = { learn_choose }, .s = s, .keys = keys };
 
 	pick_keys_free(keys);
-	if (s->count > KEYED_PICKS_MAX)
+	if (s->count > KEYED_PICKS_MAX || s->choices > KEYED_CHOICES_MAX)
 		return 0;
 	track_run(&l.track, w, &l.chooser);
 	track_free(&l.track);

@@ -38,6 +38,7 @@
 #include "explore/schedule.h"
 
 #define KEYED_PICKS_MAX 512u /* longer schedules have no keyed form */
+#define KEYED_CHOICES_MAX 1000000u
 #define KEYED_TEXT_MAX 400u /* bytes of one, at most */
 
 /* Texts of an event, as they stand in a key. */

@@ -125,17 +125,48 @@ count_up(struct track *t, uint64_t key)
 	return ++c->count;
 }
 
+/* Equal where the texts of event_key_of() are: names and places of fields have numbers. */
+static uint64_t
+what_hash(const struct event *e)
+{
+	struct event_field f = { 0 };
+	uint64_t about = 0;
+
+	if (e->kind == EV_LOAD || e->kind == EV_STORE || e->kind == EV_FLUSH) {
+		about = (uint64_t)e->arg[0];
+	} else {
+		while (event_field_next(e->kind, &f)) {
+			if (f.conversion != 's')
+				continue;
+			about = (uint64_t)e->arg[f.arg];
+			break;
+		}
+	}
+	return hash_u64(hash_u64(about) ^ ((uint64_t)e->kind << 32 | e->actor));
+}
+
+/* Innermost, null outside linked code. */
+static const char *
+function_of(const struct track *t, const struct event *e)
+{
+	struct site_frame frame;
+
+	if (e->kind != EV_LOAD && e->kind != EV_STORE && e->kind != EV_FLUSH && e->kind != EV_FENCE)
+		return NULL;
+	return event_names_frames(&t->names, e, &frame, 1) ? frame.function : NULL;
+}
+
 static void
 track_event(struct track *t, const struct event *e)
 {
 	struct track_actor *a = actor_of(t, e->actor);
-	struct event_key key;
-	uint64_t hash;
+	const char *function;
+	uint64_t hash = what_hash(e);
 
-	event_key_of(&t->names, e, &key);
-	hash = hash_bytes(key.what, strlen(key.what), e->actor);
 	a->loose = count_up(t, hash);
-	a->occurrence = count_up(t, hash_bytes(key.function, strlen(key.function), hash));
+	function = function_of(t, e);
+	a->occurrence =
+		function ? count_up(t, hash_bytes(function, strlen(function), hash)) : a->loose;
 	a->any = true;
 	a->last = *e;
 	a->since = 0;

@@ -114,6 +114,8 @@ judge(struct world *w, enum stop stop, struct finding *f, void *context)
 	return VERDICT_HANG;
 }
 
+static const struct critical_config judging = { judge, NULL, NULL };
+
 /* A shrunk failing schedule. */
 static void
 find(struct world *w, struct schedule *s, struct finding *f)
@@ -162,7 +164,7 @@ test_critical(void **state)
 	char text[500];
 
 	find(w, &s, &f);
-	critical_find(w, judge, NULL, &s, &f, &c);
+	critical_find(w, &judging, &s, &f, &c);
 	assert_true(c.found);
 	critical_text(&c, text, sizeof(text));
 	/* Either of the two orders that lose it: looked too early, or slept too late. */
@@ -176,7 +178,7 @@ test_critical(void **state)
 	/* The same again is the same. */
 	struct critical again = { 0 };
 
-	critical_find(w, judge, NULL, &s, &f, &again);
+	critical_find(w, &judging, &s, &f, &again);
 	assert_true(again.found);
 	assert_int_equal(again.failing.digest, c.failing.digest);
 	assert_int_equal(again.passing.digest, c.passing.digest);
@@ -198,7 +200,7 @@ test_critical_plain(void **state)
 
 	find(w, &s, &f);
 	assert_int_equal(s.count, 0);
-	critical_find(w, judge, NULL, &s, &f, &c);
+	critical_find(w, &judging, &s, &f, &c);
 	assert_true(c.found);
 	assert_int_equal(replayed(w, &c.failing), VERDICT_HANG);
 	assert_int_equal(replayed(w, &c.passing), VERDICT_OK);
@@ -225,7 +227,7 @@ test_critical_none(void **state)
 	world_restore(w);
 	world_run(w);
 	assert_int_equal(schedule_take(&s, w, NULL), 0);
-	critical_find(w, judge_always, NULL, &s, &f, &c);
+	critical_find(w, &(struct critical_config){ judge_always, NULL, NULL }, &s, &f, &c);
 	assert_false(c.found);
 	critical_free(&c);
 	schedule_free(&s);
