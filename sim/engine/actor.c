@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/must.h"
+#include "engine/image.h"
 #include "engine/switch.h"
 #include "engine/world_impl.h"
 
@@ -558,7 +559,7 @@ sleep_for(struct world *w, int64_t ns, bool bound)
 		return;
 	}
 	self->wake_ns = w->now + ns;
-	w->host->time_used = true;
+	w->host->looked |= IMAGE_TIME;
 	/* Nothing else comes before: no need to leave. */
 	if (!w->ready_count && !w->in_setup && w->step + 1 < w->steps_max && !w->time_max &&
 	    (!w->heap.count || heap_first_time(&w->heap) > self->wake_ns)) {

@@ -76,11 +76,16 @@ image_set_aside(struct world *w, struct taking *t)
 	set_aside(t, &w->digest);
 	set_aside(t, &w->choices);
 	set_aside(t, &w->events);
-	if (w->host->time_unseen)
+	if (w->host->unseen & IMAGE_TIME)
 		times_set_aside(w, t);
-	for (uint32_t i = 0; i < w->ignored_count; i++)
-		for (size_t k = 0; k < w->ignored[i].words; k++)
-			set_aside(t, w->ignored[i].at + k);
+	for (uint32_t i = 0; i < w->ignored_count; i++) {
+		const struct ignored *ignored = &w->ignored[i];
+
+		if (ignored->counter && !(w->host->unseen & IMAGE_COUNTERS))
+			continue;
+		for (size_t k = 0; k < ignored->words; k++)
+			set_aside(t, ignored->at + k);
+	}
 }
 
 /* What is ready, in any order. */
@@ -281,27 +286,61 @@ world_image_load(struct world *w, const void *image)
 	stacks_load(w, stacks, arena);
 	memcpy(w->host->buffer, head + 1, head->events * sizeof(struct event));
 	put_back(w, head);
-	w->host->time_used = false;
 }
 
-/* --- time and other things that do not matter ------------------------------------------------ */
+/* --- what does not matter --------------------------------------------------------------------- */
 
 void
-world_image_see_time(struct world *w, bool see)
+world_image_see(struct world *w, unsigned see)
 {
-	w->host->time_unseen = !see && w->mode == WORLD_RELAXED && !w->heap.count && !w->time_max;
-	w->host->time_used = false;
+	if (w->mode != WORLD_RELAXED || w->heap.count || w->time_max)
+		see |= IMAGE_TIME;
+	w->host->unseen = (uint8_t)(~see & (IMAGE_TIME | IMAGE_COUNTERS));
+	w->host->looked = 0;
 }
 
-bool
-world_image_time_used(const struct world *w)
+unsigned
+world_image_looked(const struct world *w)
 {
-	return w->host->time_unseen && w->host->time_used;
+	return w->host->unseen & w->host->looked;
+}
+
+static void
+ignore(struct world *w, const struct ignored *ignored)
+{
+	if (w->ignored_count == w->ignored_capacity) {
+		uint32_t capacity = w->ignored_capacity ? w->ignored_capacity * 2 : 16;
+		struct ignored *grown = world_alloc(w, capacity * sizeof(*grown));
+
+		if (w->ignored_count)
+			memcpy(grown, w->ignored, w->ignored_count * sizeof(*grown));
+		world_free(w, w->ignored, w->ignored_capacity * sizeof(*grown));
+		w->ignored = grown;
+		w->ignored_capacity = capacity;
+	}
+	must(!((uintptr_t)ignored->at % sizeof(uint64_t)));
+	w->ignored[w->ignored_count++] = *ignored;
 }
 
 void
 world_ignore(struct world *w, void *at, size_t words, const char *why)
 {
-	must(w->ignored_count < IGNORED_MAX && !((uintptr_t)at % sizeof(uint64_t)));
-	w->ignored[w->ignored_count++] = (struct ignored){ at, words, why };
+	must(w->in_setup);
+	ignore(w, &(struct ignored){ .at = at, .words = words, .why = why });
+}
+
+void
+world_count(struct world *w, void *at, size_t words)
+{
+	if (w->in_setup)
+		ignore(w, &(struct ignored){ .at = at,
+					     .words = words,
+					     .counter = true,
+					     .why = "a count for people" });
+}
+
+void
+world_counters_shown(const struct world *w)
+{
+	w->host->looked |= IMAGE_COUNTERS;
 }

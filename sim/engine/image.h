@@ -13,6 +13,7 @@
  *	step, trail, digest, events in the buffer, count of choices and events: how it came here
  *	the order of the ready queue, and who left the question open: every answer is taken
  *	simulated time, in relaxed mode, as long as nobody looked at it or waits for a bound
+ *	counters that are for people (world_count()), as long as nobody looked at any
  *	words that a room gave to world_ignore()
  *
  * All of it is in the image and put back.  Free memory of the arena is zero and dead parts of
@@ -47,20 +48,34 @@ void
 world_image_load(struct world *w, const void *image);
 
 /*
- * Whether hashes see the time.  They begin not to, in relaxed mode; when somebody looked at it all
- * the same, world_image_time_used() says so, hashes so far are worthless, and the search begins
- * anew with @see.  In timed mode they always do.
+ * What hashes may leave out as long as nobody looks at it.  A search begins with @see 0.  If
+ * world_image_looked() names something then, hashes so far are worthless, and it begins anew with
+ * that seen, too.
  */
+enum image_see {
+	IMAGE_TIME = 1, /* seen anyway but in relaxed mode without bound timers */
+	IMAGE_COUNTERS = 2
+};
 void
-world_image_see_time(struct world *w, bool see);
-bool
-world_image_time_used(const struct world *w);
+world_image_see(struct world *w, unsigned see);
+/* Bits of what is not seen and was looked at since: by the run, or by who judged it. */
+unsigned
+world_image_looked(const struct world *w);
 
 /*
- * At set-up: @words 64-bit words at @at, in the arena, that change nothing that follows: @why says
- * so (a count of steps, a bound on a loop).
+ * At set-up: @words 64-bit words at @at, never freed, on which nothing that follows depends: @why
+ * says so (a count of steps, a bound on a loop).
  */
 void
 world_ignore(struct world *w, void *at, size_t words, const char *why);
+
+/*
+ * The same of counters that are kept for people.  Who shows them to a script or a judge says so by
+ * world_counters_shown().  After set-up it does nothing: what is made later may be freed.
+ */
+void
+world_count(struct world *w, void *at, size_t words);
+void
+world_counters_shown(const struct world *w);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/must.h"
+#include "engine/image.h"
 #include "engine/world_impl.h"
 
 void
@@ -35,7 +36,7 @@ timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 		return;
 	}
 	t->state = TIMER_HEAP;
-	w->host->time_used = true;
+	w->host->looked |= IMAGE_TIME;
 	if (!heap_push(&w->heap, w->arena, t->at_ns, (void *)timer_due, t, &t->handle))
 		world_fail(w, "out of memory for timers");
 }

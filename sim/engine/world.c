@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/must.h"
+#include "engine/image.h"
 #include "engine/switch.h"
 #include "engine/world_impl.h"
 
@@ -725,7 +726,7 @@ world_current(void)
 int64_t
 world_now(const struct world *w)
 {
-	w->host->time_used = true;
+	w->host->looked |= IMAGE_TIME;
 	return w->now;
 }
 
@@ -733,6 +734,12 @@ uint64_t
 world_step(const struct world *w)
 {
 	return w->step;
+}
+
+int64_t
+world_now_shown(const struct world *w)
+{
+	return w->now;
 }
 
 enum world_mode

@@ -120,6 +120,9 @@ world_current(void);
 
 int64_t
 world_now(const struct world *w); /* ns */
+/* For who only shows it, and decides nothing by it: see world_image_see(). */
+int64_t
+world_now_shown(const struct world *w);
 uint64_t
 world_step(const struct world *w);
 enum world_mode

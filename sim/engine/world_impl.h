@@ -129,12 +129,11 @@ struct saved_stack {
 	size_t offset; /* in world_host.saved_bytes */
 };
 
-#define IGNORED_MAX 8u
-
-/* See world_ignore(). */
+/* See world_ignore(), world_count(). */
 struct ignored {
 	uint64_t *at;
 	size_t words;
+	bool counter;
 	const char *why;
 };
 
@@ -147,8 +146,8 @@ struct world_host {
 	bool asked_at_point; /* of the last question: see world_at_point() */
 	bool effect; /* see world_effect() */
 	bool parks; /* see world_set_parking() */
-	bool time_used; /* somebody looked at the time, or waits for a bound */
-	bool time_unseen; /* by the hashes of images, see world_image_see_time() */
+	uint8_t looked; /* bits of enum image_see: at what somebody looked */
+	uint8_t unseen; /* what hashes of images do not see, see world_image_see() */
 	struct step_watch *watch; /* null: nobody */
 	sink_fn sink;
 	void *sink_context;
@@ -207,8 +206,8 @@ struct world {
 	uint32_t *name_index; /* open addressing, name number + 1 */
 	uint32_t name_count, name_capacity;
 	struct observer *observers[EV_COUNT + 1];
-	struct ignored ignored[IGNORED_MAX];
-	uint32_t ignored_count;
+	struct ignored *ignored;
+	uint32_t ignored_count, ignored_capacity;
 	void *room[ROOM_DATA_COUNT];
 	struct error *error;
 	int64_t cost_ns[COST_COUNT];

@@ -254,7 +254,7 @@ explorer_failed(struct exploration *x, uint64_t index, enum stop stop,
 			     .stop = stop,
 			     .times = 1,
 			     .steps = world_step(x->w),
-			     .time_ns = world_now(x->w) };
+			     .time_ns = world_now_shown(x->w) };
 	x->r->failing++;
 	if (schedule_take(&f->schedule, x->w, &x->r->error)) {
 		explorer_end(x, EXPLORER_ERROR);

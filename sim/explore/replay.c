@@ -77,7 +77,7 @@ diverge(struct replayer *r, struct world *w, const char *what)
 	r->diverged = true;
 	if (!d)
 		return;
-	*d = (struct divergence){ r->index, world_step(w), world_now(w), "" };
+	*d = (struct divergence){ r->index, world_step(w), world_now_shown(w), "" };
 
 	FILE *out = fmemopen(d->text, sizeof(d->text), "w");
 	const struct actor *asker = actor_current(w);

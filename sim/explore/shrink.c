@@ -453,7 +453,7 @@ finish(struct shrinker *s, struct schedule *out, struct finding *f)
 	r->preemptions_after = (uint32_t)s->best_size.preemptions;
 	r->delayed_after = (uint32_t)s->best_size.delayed;
 	r->steps_after = world_step(s->w);
-	r->time_ns = world_now(s->w);
+	r->time_ns = world_now_shown(s->w);
 	schedule_copy(out, &s->best);
 	*f = again;
 	return 0;

@@ -71,7 +71,7 @@ struct states {
 
 	uint64_t transitions, ends;
 	bool begun, running, exhausted;
-	bool see_time;
+	unsigned see; /* by hashes: enum image_see */
 	bool limited; /* a run reached the limit of steps or time */
 	bool full; /* no memory for more */
 };
@@ -192,12 +192,10 @@ next_node(struct states *s, struct world *w)
 		if (here)
 			return node;
 		if (advance(s, node)) {
-			if (s->depth > 1) {
+			if (s->depth > 1)
 				world_image_load(w, s->images + node->image);
-			} else {
+			else
 				world_restore(w);
-				world_image_see_time(w, s->see_time);
-			}
 			return node;
 		}
 		s->images_used = node->image;
@@ -231,11 +229,13 @@ log_path(struct states *s, struct world *w)
 
 /* --- the search ----------------------------------------------------------------------------- */
 
+/* With what was looked at seen from now on. */
 static void
 restart(struct states *s, struct world *w)
 {
+	s->see |= world_image_looked(w);
 	world_restore(w);
-	world_image_see_time(w, s->see_time);
+	world_image_see(w, s->see);
 	free(s->table);
 	s->table = NULL;
 	s->table_size = s->count = 0;
@@ -303,13 +303,10 @@ search(struct states *s, struct world *w)
 		stop = answer(s, w, node);
 		if (s->base.error.text[0])
 			return stop;
-		/* What a violation notes of the time nobody reads in the run. */
-		if (world_image_time_used(w) && stop != STOP_ASKED) {
-			s->see_time = true;
+		if (world_image_looked(w))
 			restart(s, w);
-		} else if (arrive(s, w, stop)) {
+		else if (arrive(s, w, stop))
 			return stop;
-		}
 	}
 	return STOP_NONE;
 }
@@ -320,8 +317,12 @@ states_run(struct strategy *base, struct world *w)
 	struct states *s = (struct states *)base;
 	enum stop stop;
 
-	if (!s->begun)
+	if (!s->begun) {
+		world_image_see(w, 0);
 		restart(s, w);
+	} else if (world_image_looked(w)) { /* by the judge */
+		restart(s, w);
+	}
 	s->begun = s->running = true;
 	world_set_chooser(w, &base->chooser);
 	world_set_parking(w, true);

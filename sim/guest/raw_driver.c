@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "datapath/native.h"
 #include "datapath/registry.h"
+#include "engine/image.h"
 #include "guest/ring_memory.h"
 #include "memory/guest_memory.h"
 #include "notify/eventfd.h"
@@ -91,6 +92,7 @@ raw_driver_init(struct raw_driver *d, struct world *w, const struct raw_config *
 	if (!d->ops || (vring->features & ~d->ops->features))
 		world_fail(w, "datapath %s has no driver side with features 0x%llx",
 			   d->config.driver->name, (unsigned long long)vring->features);
+	world_count(w, &d->kicks, 2);
 	host_init(&d->host, w, &d->config);
 	d->vring.quirks = d->config.driver_quirks | native_quirks(w);
 	d->buffer_gpa = gm_alloc(w, (uint64_t)d->vring.size * BUFFER_BYTES, BUFFER_BYTES);
@@ -198,6 +200,7 @@ raw_device_init(struct raw_device *d, struct world *w, const struct raw_config *
 			   d->config.device->name, (unsigned long long)vring->features);
 	host_init(&d->host, w, &d->config);
 	d->elem = world_alloc(w, sizeof(*d->elem));
+	world_count(w, &d->calls, 2);
 	d->vring.quirks = d->config.device_quirks | native_quirks(w);
 	ret = d->ops->init(&d->ring, &d->vring, &d->host.host);
 	if (ret)

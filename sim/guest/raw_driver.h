@@ -82,7 +82,7 @@ struct raw_driver {
 	struct eventfd *call; /* what it waits for */
 	uint64_t buffer_gpa;
 	unsigned added, reaped;
-	unsigned kicks, waits; /* notifications sent, looks at the call eventfd */
+	uint64_t kicks, waits; /* for people: notifications sent, looks at the call eventfd */
 	struct actor *actor;
 };
 
@@ -99,7 +99,8 @@ struct raw_device {
 	void *notify_ctx;
 	struct eventfd *kick; /* what it waits for */
 	struct dp_elem *elem; /* 16 KiB: too large for a stack */
-	unsigned popped, calls, waits;
+	unsigned popped;
+	uint64_t calls, waits; /* for people */
 	struct actor *actor;
 };
 

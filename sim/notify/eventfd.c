@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/must.h"
+#include "engine/image.h"
 #include "notify/eventfd.h"
 
 const char *const eventfd_role_name[EVENTFD_ROLES] = {
@@ -21,6 +22,7 @@ eventfd_create(struct world *w, const char *name, enum eventfd_role role, unsign
 	fd->flags = flags;
 	waitq_init(&fd->readers, w, name);
 	waitq_init(&fd->writers, w, name);
+	world_count(w, &fd->signals, 2);
 	return fd;
 }
 

@@ -72,6 +72,7 @@ struct eventfd {
 	enum eventfd_role role;
 	unsigned flags;
 	uint64_t count; /* the counter */
+	/* For people, see world_count(). */
 	uint64_t signals; /* writes and signals so far, whatever they added */
 	uint64_t reads; /* reads so far that took something */
 	struct waitq readers; /* asleep until the counter is above 0 */

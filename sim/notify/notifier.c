@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "engine/image.h"
 #include "notify/irqfd.h"
 #include "notify/notifier.h"
 
@@ -125,6 +126,7 @@ notifier_next(const struct notifiers *r, const char *device, uint32_t *pos,
 	if (!n)
 		return false;
 	*pos = n->id;
+	world_counters_shown(r->world);
 	*info = (struct notifier_info){
 		.id = n->id,
 		.device = world_name_text(r->world, n->device),

@@ -96,7 +96,7 @@ keep(struct world *w, enum oracle o, enum oracle statement, const char *subject)
 	v->statement = statement;
 	v->verdict = oracle_info[o].verdict;
 	v->step = world_step(w);
-	v->time_ns = world_now(w);
+	v->time_ns = world_now_shown(w);
 	v->actor = world_name(w, self ? actor_name(self) : NULL);
 	snprintf(v->subject, sizeof(v->subject), "%s", subject ? subject : "-");
 	if (os->last)

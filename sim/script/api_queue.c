@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "datapath/registry.h"
+#include "engine/image.h"
 #include "guest/raw_driver.h"
 #include "memory/guest_memory.h"
 #include "notify/eventfd.h"
@@ -438,14 +439,15 @@ raw_info(lua_State *L)
 {
 	struct raw_pair *p = api_check(L, 1, "raw");
 
+	world_counters_shown(script_world(L));
 	lua_newtable(L);
 	api_set_integer(L, "added", p->driver.added);
 	api_set_integer(L, "reaped", p->driver.reaped);
-	api_set_integer(L, "kicks", p->driver.kicks);
-	api_set_integer(L, "driver_waits", p->driver.waits);
+	api_set_integer(L, "kicks", (lua_Integer)p->driver.kicks);
+	api_set_integer(L, "driver_waits", (lua_Integer)p->driver.waits);
 	api_set_integer(L, "popped", p->device.popped);
-	api_set_integer(L, "calls", p->device.calls);
-	api_set_integer(L, "device_waits", p->device.waits);
+	api_set_integer(L, "calls", (lua_Integer)p->device.calls);
+	api_set_integer(L, "device_waits", (lua_Integer)p->device.waits);
 	api_set_boolean(L, "done", raw_driver_done(&p->driver));
 	return 1;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "engine/image.h"
 
 /* What any type may offer if datapath and transport can: the rest is filtered out at creation. */
 #define TRANSPORT_FEATURES \
@@ -31,8 +32,10 @@ virtio_device_init(struct virtio_device *vdev, struct world *w, const char *name
 	vdev->config_vector = VIRTIO_MSI_NO_VECTOR;
 	vdev->queue_count = queue_count;
 	vdev->vqs = world_alloc(w, queue_count * sizeof(*vdev->vqs));
-	for (uint16_t i = 0; i < queue_count; i++)
+	for (uint16_t i = 0; i < queue_count; i++) {
 		virtio_queue_init(&vdev->vqs[i], vdev, i, queue_size);
+		world_count(w, &vdev->vqs[i].kicks, 4);
+	}
 }
 
 /* --- status --------------------------------------------------------------------------------- */

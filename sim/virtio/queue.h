@@ -159,7 +159,7 @@ struct virtio_queue {
 	bool ioeventfd_assigned; /* KVM signals it at a doorbell write */
 
 	void *backend; /* the backend's state of this queue */
-	uint64_t kicks, pops, pushes, interrupts; /* counts, for people */
+	uint64_t kicks, pops, pushes, interrupts; /* counts, for people: world_count() */
 };
 
 /* queue_enable := 1 with addresses and size as they are (4.1.4.3); again does nothing. */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/image.h"
 #include "notify/eventfd.h"
 #include "vhost/vhost_vq.h"
 
@@ -193,6 +194,7 @@ debug_queue_status(struct machine_device *d, unsigned queue, struct debug_queue_
 		.pushes = vq->pushes,
 		.interrupts = vq->interrupts,
 	};
+	world_counters_shown(vdev->w);
 	if (r->device)
 		r->ops->state(r->device, &s->ring);
 	return true;

@@ -241,7 +241,7 @@ images_go_on_as_the_world_did(void **state)
 	for (unsigned i = 0; i < 40; i++) {
 		struct world *w = make(i & 1 ? WORLD_TIMED : WORLD_RELAXED, 0);
 
-		world_image_see_time(w, i & 2);
+		world_image_see(w, i & 2 ? IMAGE_TIME : 0);
 		keep_some(w, &p);
 		for (unsigned k = 0; k < 40; k++) {
 			const struct kept *from = &kept[prng_below(&p, IMAGES)];
