@@ -37,6 +37,18 @@ scenarios() {
 	return $code
 }
 
+# The conformance matrix, in short: few schedules a cell, one memory model.
+matrix() {
+	"$1/ringside" test --matrix --quiet --jobs 2 --memory sc --runs 30 --db none \
+		scenarios/ring scenarios/plugin scenarios/kick \
+		scenarios/suppress/packed-flags-content.lua >"$1/matrix.out" 2>&1
+	code=$?
+	grep -v '^ok ' "$1/matrix.out"
+	sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
+		"$1/matrix.out" >>"$TALLY"
+	return $code
+}
+
 build() {
 	step "${MAKE:-make}" -s -j2 "$@"
 }
@@ -45,6 +57,7 @@ part "build" build all
 part "unit tests" "${MAKE:-make}" -s -j2 unit
 part "command line" "${MAKE:-make}" -s cli-tests
 part "scenarios" scenarios build/release
+part "conformance matrix, in short" matrix build/release
 part "fuzz" "${MAKE:-make}" -s -j2 fuzz
 part "address sanitizer" "${MAKE:-make}" -s asan
 part "undefined behaviour sanitizer" "${MAKE:-make}" -s ubsan

@@ -18,6 +18,7 @@
 return {
 	name = "smallest",
 	title = "notifications are asked for and the ring is not looked at again",
+	matrix = true,
 	evidence = {
 		"QEMU 600f5ce356: virtio-crypto asks for kicks and does not pop again",
 		"rcore-os/virtio-drivers 3da64ea: set_dev_notify() and no look at used idx",

@@ -14,6 +14,7 @@
 return {
 	name = "lossy-ring",
 	title = "a driver that enables callbacks and does not look again",
+	matrix = true,
 	evidence = { "virtio 1.3, 2.7.14: the driver checks for more used buffers after it enabled notifications" },
 	params = {
 		buffers = { default = 3, min = 1, max = 64, doc = "that go round" },

@@ -10,6 +10,7 @@ return {
 	name = "event-out-of-bounds",
 	title = "two bytes behind the used ring are written without the event index",
 	evidence = { "kvmtool b7af514: virtio: write avail_event only if the event index was negotiated" },
+	matrix = { "ring", "event_idx" },
 	params = { event_idx = { default = false, doc = "VIRTIO_RING_F_EVENT_IDX is negotiated" } },
 	variants = {
 		not_negotiated = { expect = "spec-violation", faults = { "device.avail_event.not_negotiated" },

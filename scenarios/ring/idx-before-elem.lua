@@ -14,6 +14,7 @@
 return {
 	name = "idx-before-elem",
 	title = "used.idx is incremented before the used element is written",
+	matrix = true,
 	evidence = { "kvmtool 9490278: virtio: used element first, index second" },
 	variants = {
 		idx_first = { expect = "spec-violation", faults = { "device.publish.idx_before_elem" }, runs = 8000,

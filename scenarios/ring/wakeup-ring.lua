@@ -16,6 +16,7 @@ local ring
 return {
 	name = "wakeup-ring",
 	title = "an index is published and a sleeper's flag checked, each side with one barrier",
+	matrix = false, -- no virtqueue
 	evidence = {
 		"virtio 1.2, 2.7.13.4.1: a driver performs a suitable memory barrier before it reads avail_event or flags",
 		"acrn-hypervisor issues 2733, 2623: no full barrier between used index write and NO_INTERRUPT read",

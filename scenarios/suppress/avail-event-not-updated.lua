@@ -10,6 +10,7 @@
 return {
 	name = "avail-event-not-updated",
 	title = "kicks are asked for by used.flags, and the driver looks at avail_event",
+	matrix = true,
 	evidence = { "DPDK 77de7c781c: vhost: avail_event has to be written to enable notifications" },
 	params = {
 		event_idx = { default = true, doc = "negotiate VIRTIO_RING_F_EVENT_IDX" },

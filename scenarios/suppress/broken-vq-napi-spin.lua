@@ -10,6 +10,7 @@
 return {
 	name = "broken-vq-napi-spin",
 	title = "virtqueue_poll() says \"more\" of a broken queue and NAPI never ends",
+	matrix = true,
 	evidence = { "Linux 481a0d7422db: virtqueue_poll() is false when the queue is broken" },
 	variants = {
 		spins = { expect = "livelock", faults = { "guest.poll.broken_says_more" }, runs = 400 },

@@ -11,6 +11,7 @@
 return {
 	name = "cached-used-event",
 	title = "a cached used_event is trusted although the driver moved it back",
+	matrix = true,
 	evidence = {
 		"Linux 809ecb9bca6a: vhost caches the used event; reverted by 8d65843c4426",
 		"thread \"network hangs after 'virtio: fix up virtio_disable_cb'\", 2022 (guest: 8d622d21d248)",

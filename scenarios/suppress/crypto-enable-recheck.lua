@@ -14,6 +14,7 @@
 return {
 	name = "crypto-enable-recheck",
 	title = "a handler enables notifications and does not look at the ring again",
+	matrix = true,
 	evidence = { "QEMU 600f5ce356: virtio-crypto: virtio_queue_set_notification() race" },
 	params = {
 		backend = { default = "main-loop", values = { "main-loop", "iothread", "vhost" }, doc = "who has the loop" },

@@ -11,6 +11,7 @@
 return {
 	name = "drain-nonotify",
 	title = "notifications stay off after a drained section that began while polling",
+	matrix = true,
 	evidence = { "QEMU 5bdbaebcce (RHEL-3934): notifications are enabled again after drain" },
 	params = {
 		drains = { default = 4, min = 1, max = 16, doc = "drained sections" },

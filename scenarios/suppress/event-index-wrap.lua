@@ -12,6 +12,7 @@
 return {
 	name = "event-index-wrap",
 	title = "avail.idx wraps and is compared with avail_event as a number",
+	matrix = true,
 	evidence = { "rcore-os/virtio-drivers 7385d61: should_notify() compares avail_idx with avail_event + 1" },
 	params = {
 		start_idx = { default = 65532, min = 0, max = 65535, doc = "where both indices begin" },

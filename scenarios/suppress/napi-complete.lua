@@ -9,6 +9,7 @@
 return {
 	name = "napi-complete",
 	title = "a finished poll enables interrupts and does not look again",
+	matrix = true,
 	evidence = { "Linux virtqueue_napi_complete(); VIRTIO 2.7.14, the loop of the driver's handler" },
 	params = {
 		packets = { default = 4, min = 1, max = 64, doc = "from the wire" },

@@ -12,6 +12,7 @@
 return {
 	name = "nonotify-while-vhost",
 	title = "a left-over kick makes the VMM turn notifications off in vhost's ring",
+	matrix = true,
 	evidence = { "QEMU 4c54f5bc8e: virtio-net: used ring flag set although vhost is started" },
 	params = {
 		packets = { default = 6, min = 1, max = 64, doc = "that the guest sends, one after the other" },

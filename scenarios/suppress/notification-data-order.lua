@@ -18,6 +18,7 @@
 return {
 	name = "notification-data-order",
 	title = "notifications with data overtake each other after the queue's lock is dropped",
+	matrix = { "ring" },
 	evidence = {
 		"thread \"virtio_blk: always post notifications under the lock\", virtualization list, early 2025",
 		"QEMU 78378f450a: no such feature together with ioeventfds, which carry no data",

@@ -12,6 +12,7 @@
 return {
 	name = "packed-flags-content",
 	title = "contents of a packed descriptor are loaded before its flags",
+	matrix = true,
 	evidence = {
 		"DPDK 33e12d63d1: read barrier between flags and content, in the vhost library",
 		"DPDK 4b058fdd27: the same in the virtio PMD",

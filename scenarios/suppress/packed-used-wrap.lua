@@ -14,6 +14,7 @@
 return {
 	name = "packed-used-wrap",
 	title = "a lap of the packed ring between two looks at whether to interrupt",
+	matrix = true,
 	evidence = { "QEMU 750539c4c4: signalled_used is invalid after used_idx of a packed ring wrapped" },
 	params = {
 		size = { default = 4, min = 2, max = 64, doc = "descriptors of the ring" },

@@ -14,6 +14,7 @@
 return {
 	name = "refill-no-kick",
 	title = "receive buffers are exposed without a kick to the device that waits for them",
+	matrix = true,
 	evidence = {
 		"the kick in Linux's try_fill_recv()",
 		"QEMU f937309fbd: what the stall looks like from the device",

@@ -13,6 +13,7 @@
 return {
 	name = "stale-used-event",
 	title = "used_event stays behind for a driver that never enables callbacks",
+	matrix = true,
 	evidence = {
 		"Linux 35395770f803: get_buf leaves the event index alone",
 		"thread \"9p regression\", virtualization list, March 2023",

@@ -46,18 +46,21 @@ const struct command command_table[] = {
 	{ "show", "FAILURE | DB#ID", "a failure as swim lanes",
 	  "Formats: text (default), json, perfetto (for the trace viewer of that name), html.",
 	  "format lines columns out memory datapath ring machine quiet", 1, 1, command_show },
-	{ "test", "PATH…", "every variant of every scenario against its expectation",
+	{ "test", "[PATH…]", "every variant of every scenario against its expectation",
 	  "A PATH is a scenario or a folder that is searched for them. A failing variant passes "
 	  "if the\n"
 	  "expected verdict is found within its budget and no other one before it; a holding one "
 	  "if\n"
 	  "nothing is found. The last line is `N passed, N failed, N skipped`.\n"
+	  "With --matrix it is a table of driver, device, kind of ring and memory model for the\n"
+	  "scenarios that take part.\n"
 	  "With --corpus, failure files are followed as by `replay --tolerant`, too: one passes if "
 	  "it ends\n"
 	  "with its recorded finding, or, where the file has a line `expect: ok` (or another "
 	  "verdict),\n"
 	  "with that.",
-	  "corpus tap junit jobs time seed strategy depth bound memory datapath ring set db quiet",
+	  "matrix corpus tap junit jobs runs time seed strategy depth bound memory datapath ring "
+	  "set db quiet",
 	  0, -1, command_test },
 	{ "diagnose", "SCENARIO.lua[:VARIANT] | FAILURE",
 	  "make it hang, then find out what was lost",

@@ -25,6 +25,7 @@ struct options {
 	unsigned jobs, shard, shards, lines, columns;
 	unsigned depth, bound; /* of strategies */
 	bool bound_delays;
+	bool matrix;
 	bool quiet, tap, keep_going, classes, around, help, globals, tolerant;
 	bool expect;
 	bool seed_given, strategy_given, memory_given;

@@ -28,8 +28,8 @@ struct tests {
 	const struct options *o;
 	struct test_case *cases;
 	struct test_result *results;
-	unsigned count;
-	char **owned; /* names and errors of the cases */
+	unsigned count, to_run;
+	void **owned; /* names, errors and cells of the cases */
 	unsigned owned_count;
 	int jobs_fd, results_fd[2];
 	pid_t worker[JOBS_MAX];
@@ -40,8 +40,8 @@ struct tests {
 
 /* --- the list ------------------------------------------------------------------------------- */
 
-static const char *
-own(struct tests *t, char *text)
+static const void *
+own(struct tests *t, void *text)
 {
 	must(text);
 	must(t->owned = realloc(t->owned, (t->owned_count + 1) * sizeof(*t->owned)));
@@ -53,6 +53,21 @@ add_case(struct tests *t, const char *name, const char *broken)
 {
 	must(t->cases = realloc(t->cases, (t->count + 1) * sizeof(*t->cases)));
 	t->cases[t->count++] = (struct test_case){ .name = name, .broken = broken };
+}
+
+static int
+add_cell(void *arg, char *name, char *broken, struct test_cell *cell, struct error *err)
+{
+	struct tests *t = arg;
+
+	add_case(t, own(t, name), broken ? own(t, broken) : NULL);
+	if (cell)
+		t->cases[t->count - 1].cell = own(t, cell);
+	t->to_run += !cell || !cell->impossible[0];
+	if (t->to_run > TEST_CASES_MAX)
+		return error_set(err, "more than %u cells; --memory and fewer paths make less",
+				 TEST_CASES_MAX);
+	return 0;
 }
 
 static int
@@ -106,6 +121,15 @@ list_all(struct tests *t, const struct scenario_files *files, struct error *err)
 	return t->count ? 0 : error_set(err, "there is no scenario there");
 }
 
+static int
+list_matrix(struct tests *t, const struct scenario_files *files, struct error *err)
+{
+	if (test_matrix_list(t->o, (const char *const *)files->path, files->count, add_cell, t,
+			     err))
+		return -1;
+	return t->count ? 0 : error_set(err, "none of them is in the matrix (matrix = …)");
+}
+
 /* --- workers -------------------------------------------------------------------------------- */
 
 static _Noreturn void
@@ -142,7 +166,8 @@ start_workers(struct tests *t, struct error *err)
 	if (pipe(numbers) || pipe(t->results_fd))
 		return error_set(err, "test: %s", strerror(errno));
 	for (uint32_t i = 0; i < t->count; i++)
-		must(write(numbers[1], &i, sizeof(i)) == sizeof(i));
+		if (t->results[i].status == TEST_NONE)
+			must(write(numbers[1], &i, sizeof(i)) == sizeof(i));
 	close(numbers[1]);
 	t->jobs_fd = numbers[0];
 	for (unsigned i = 0; i < jobs && i < t->count; i++) {
@@ -230,6 +255,8 @@ run_all(struct tests *t, struct error *err)
 	progress_clear(&progress);
 	wait_workers(t);
 	test_report_flush(&report);
+	if (t->o->matrix)
+		test_matrix_print(&report);
 	if (test_report_end(&report, err))
 		return EXIT_USAGE;
 	if (t->crashed)
@@ -239,16 +266,38 @@ run_all(struct tests *t, struct error *err)
 	return runner_interrupted || t->interrupted ? EXIT_BUDGET : EXIT_HELD;
 }
 
+/* What cannot be is known before anything is run. */
+static void
+set_impossible(struct tests *t)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		const struct test_cell *cell = t->cases[i].cell;
+
+		if (!cell || !cell->impossible[0])
+			continue;
+		t->results[i].index = i;
+		t->results[i].status = TEST_IMPOSSIBLE;
+		snprintf(t->results[i].text, sizeof(t->results[i].text), "impossible: %s",
+			 cell->impossible);
+	}
+}
+
 int
 command_test(const struct options *o, struct error *err)
 {
 	struct scenario_files files = { 0 };
 	struct tests t = { .o = o };
-	int status = EXIT_USAGE;
+	char *everything[] = { (char *)"scenarios" }, **args = o->args;
+	int count = o->arg_count, status = EXIT_USAGE;
 
-	if (!scenario_files_find(&files, o->args, o->arg_count, err) &&
-	    !list_all(&t, &files, err)) {
+	if (!count && o->matrix) {
+		args = everything;
+		count = 1;
+	}
+	if (!scenario_files_find(&files, args, count, err) &&
+	    !(o->matrix ? list_matrix(&t, &files, err) : list_all(&t, &files, err))) {
 		must(t.results = calloc(t.count, sizeof(*t.results)));
+		set_impossible(&t);
 		status = run_all(&t, err);
 	}
 	for (unsigned i = 0; i < t.owned_count; i++)

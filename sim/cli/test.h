@@ -17,12 +17,25 @@
 
 #define TEST_CASES_MAX 8192u /* their numbers fit a pipe */
 
-enum test_status { TEST_NONE, TEST_PASSED, TEST_FAILED, TEST_SKIPPED };
+enum test_status { TEST_NONE, TEST_PASSED, TEST_FAILED, TEST_SKIPPED, TEST_IMPOSSIBLE };
+
+#define TEST_CELL_NS 1000000000 /* of a cell, where --time does not say */
+
+/* A cell of the conformance matrix: what a variant is run with beside what it says itself. */
+struct test_cell {
+	char datapath[160]; /* "linux,native" */
+	char ring[64]; /* "packed,event_idx" */
+	const char *memory;
+	char impossible[240]; /* why the cell cannot be; "" if it can */
+	uint64_t runs; /* schedules at most */
+	bool home; /* as the variant is by itself: what it expects must be found */
+};
 
 struct test_case {
 	const char *name; /* "path.lua:variant" */
 	const char *broken; /* why the scenario cannot be loaded, or null */
 	bool corpus; /* @name is a failure file */
+	const struct test_cell *cell; /* null outside of the matrix */
 };
 
 /* Comes through a pipe in one piece: at most PIPE_BUF bytes. */
@@ -58,8 +71,16 @@ struct test_report {
 	const struct test_case *cases;
 	const struct test_result *results; /* by index, TEST_NONE where it has not come */
 	unsigned count, printed;
-	unsigned tally[TEST_SKIPPED + 1];
+	unsigned tally[TEST_IMPOSSIBLE + 1];
 };
+
+/* "path.lua:variant", with the cell in brackets. Returns @text. */
+#define TEST_LABEL_MAX 600
+char *
+test_case_label(const struct test_case *c, char text[TEST_LABEL_MAX]);
+/* The command that explores it again. */
+void
+test_print_repro(const struct test_report *t, const struct test_case *c, FILE *to);
 
 /* Print what can be printed in order. */
 void
@@ -67,5 +88,24 @@ test_report_flush(struct test_report *t);
 /* Plan, last line, JUnit file. 0, or -1 and @err. */
 int
 test_report_end(struct test_report *t, struct error *err);
+
+/* --- the conformance matrix ------------------------------------------------------------------- */
+
+/*
+ * Cells of all variants of the scenarios in @files: driver x device x ring x memory model, in
+ * blocks of TEST_MATRIX_COLUMNS that differ in the kind of ring.  Each goes to @add, which takes
+ * the strings and the cell (malloc); a scenario that cannot be set up gets one case without a cell.
+ * 0, or -1 and @err.
+ */
+#define TEST_MATRIX_COLUMNS 16u
+typedef int (*test_add_fn)(void *arg, char *name, char *broken, struct test_cell *cell,
+			   struct error *err);
+int
+test_matrix_list(const struct options *o, const char *const *path, size_t count, test_add_fn add,
+		 void *arg, struct error *err);
+
+/* The table, one line a block, and why cells are impossible. */
+void
+test_matrix_print(const struct test_report *t);
 
 #endif

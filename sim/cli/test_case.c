@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One variant of one scenario against what it expects. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,28 @@ judge_result(struct session *s, const struct explorer_result *r, struct test_res
 	}
 }
 
+/* Away from home a failing variant need not fail, and any failure is one (test_matrix.c). */
+static void
+judge_cell(struct session *s, const struct explorer_result *r, const struct test_cell *cell,
+	   struct test_result *t)
+{
+	bool ran = r->end == EXPLORER_SCHEDULES || r->end == EXPLORER_COMPLETE ||
+		   r->end == EXPLORER_BOUNDED;
+
+	if (t->status == TEST_SKIPPED && s->variant->expect == VERDICT_OK && ran && !r->found &&
+	    !r->count[VERDICT_BUDGET])
+		say(t, TEST_PASSED, "ok in %" PRIu64 " schedules", r->schedules);
+	if (cell->home || t->status != TEST_FAILED || s->variant->expect == VERDICT_OK)
+		return;
+	if (r->found)
+		say(t, TEST_PASSED, "%s at schedule %" PRIu64 ", %s",
+		    verdict_name[r->found->finding.verdict], r->found->index,
+		    r->found->finding.subject);
+	else if (ran)
+		say(t, TEST_SKIPPED, "skipped: no %s in %" PRIu64 " schedules, away from home",
+		    verdict_name[s->variant->expect], r->schedules);
+}
+
 static int
 record_case(struct session *s, const struct options *o, struct record *r,
 	    const struct explorer_result *x, struct error *err)
@@ -112,8 +135,10 @@ record_case(struct session *s, const struct options *o, struct record *r,
 			 : x->count[VERDICT_BUDGET] || x->end == EXPLORER_INTERRUPTED
 				 ? VERDICT_BUDGET
 				 : VERDICT_OK;
-	struct run_result result = { .verdict = verdict_name[v], .schedules = x->schedules,
-				     .complete = x->end == EXPLORER_COMPLETE, .steps = x->steps,
+	struct run_result result = { .verdict = verdict_name[v],
+				     .schedules = x->schedules,
+				     .complete = x->end == EXPLORER_COMPLETE,
+				     .steps = x->steps,
 				     .wall_ns = x->elapsed_ns };
 
 	if (x->found) {
@@ -136,7 +161,8 @@ record_case(struct session *s, const struct options *o, struct record *r,
 }
 
 static void
-explore_case(struct session *s, const struct options *o, struct record *r, struct test_result *t)
+explore_case(struct session *s, const struct test_cell *cell, const struct options *o,
+	     struct record *r, struct test_result *t)
 {
 	struct run_info info = session_info(s, o, o->strategy);
 	struct error err;
@@ -147,8 +173,12 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 		.strategy = strategy,
 		.judge = session_judge,
 		.judge_context = s,
-		.schedules_max = s->variant->complete ? 0 : s->variant->runs,
-		.time_max_ns = o->time_ns,
+		.schedules_max = cell			? cell->runs
+				 : s->variant->complete ? 0
+							: s->variant->runs,
+		.time_max_ns = o->time_ns ? o->time_ns
+			       : cell	  ? TEST_CELL_NS
+					  : 0,
 		.clock = runner_clock,
 		.interrupted = &runner_interrupted,
 	};
@@ -158,7 +188,7 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 		say(t, TEST_FAILED, "%s", err.text);
 		return;
 	}
-	if (s->variant->complete && !ops->exhaustive) {
+	if (s->variant->complete && !ops->exhaustive && !cell) {
 		say(t, TEST_SKIPPED, "runs = \"complete\" needs an exhaustive strategy, %s is none",
 		    ops->name);
 	} else if (record_run_begin(r, &info, &err) < 0) {
@@ -166,6 +196,8 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 	} else {
 		explorer_run(s->w, &config, &x);
 		judge_result(s, &x, t);
+		if (cell)
+			judge_cell(s, &x, cell, t);
 		if (record_case(s, o, r, &x, &err))
 			say(t, TEST_FAILED, "%s", err.text);
 		explorer_result_free(&x);
@@ -173,19 +205,37 @@ explore_case(struct session *s, const struct options *o, struct record *r, struc
 	strategy_destroy(strategy);
 }
 
+/* Ring code that cannot begin where the scenario begins says so when the queue is made. */
+static bool
+refused(const struct error *err)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "(error %d)", ENOTSUP);
+	return strstr(err->text, text);
+}
+
 void
 test_case_run(const struct test_case *c, const struct options *o, struct record *r,
 	      struct test_result *t)
 {
+	struct options with = *o;
 	struct session s;
 	struct error err = { "" };
 
+	if (c->cell) {
+		with.datapath = c->cell->datapath;
+		with.ring = c->cell->ring;
+		with.memory = c->cell->memory;
+		o = &with;
+	}
 	if (c->broken) {
 		say(t, TEST_FAILED, "%s", c->broken);
 	} else if (session_open(&s, c->name, o, &err)) {
-		say(t, TEST_FAILED, "%s", err.text);
+		say(t, c->cell && refused(&err) ? TEST_IMPOSSIBLE : TEST_FAILED, "%s%s",
+		    c->cell && refused(&err) ? "impossible: " : "", err.text);
 	} else {
-		explore_case(&s, o, r, t);
+		explore_case(&s, c->cell, o, r, t);
 		session_close(&s);
 #ifdef RINGSIDE_HOSTILE
 		if (t->status == TEST_PASSED && test_twin(c, o, &err))

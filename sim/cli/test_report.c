@@ -10,18 +10,35 @@
 #include "cli/version.h"
 #include "trace/export_text.h"
 
-static void
-print_repro(const struct test_report *t, const struct test_case *c, FILE *to)
+char *
+test_case_label(const struct test_case *c, char text[TEST_LABEL_MAX])
 {
+	if (c->cell)
+		snprintf(text, TEST_LABEL_MAX, "%s [%s %s %s]", c->name, c->cell->datapath,
+			 c->cell->ring, c->cell->memory);
+	else
+		snprintf(text, TEST_LABEL_MAX, "%s", c->name);
+	return text;
+}
+
+void
+test_print_repro(const struct test_report *t, const struct test_case *c, FILE *to)
+{
+	const char *datapath = c->cell ? c->cell->datapath : t->o->datapath;
+	const char *ring = c->cell ? c->cell->ring : t->o->ring;
+	const char *memory = c->cell ? c->cell->memory : t->o->memory;
+
 	if (c->corpus) {
 		fprintf(to, "ringside replay --tolerant %s", c->name);
 		return;
 	}
 	fprintf(to, "ringside explore %s --seed %" PRIu64, c->name, t->o->seed);
-	if (t->o->datapath)
-		fprintf(to, " --datapath %s", t->o->datapath);
-	if (t->o->ring)
-		fprintf(to, " --ring %s", t->o->ring);
+	if (datapath)
+		fprintf(to, " --datapath %s", datapath);
+	if (ring)
+		fprintf(to, " --ring %s", ring);
+	if (memory)
+		fprintf(to, " --memory %s", memory);
 	for (unsigned i = 0; i < t->o->sets; i++)
 		fprintf(to, " --set %s=%s", t->o->set_name[i], t->o->set_value[i]);
 }
@@ -29,15 +46,18 @@ print_repro(const struct test_report *t, const struct test_case *c, FILE *to)
 static void
 print_line(const struct test_report *t, const struct test_case *c, const struct test_result *r)
 {
-	static const char *const word[] = { "", "ok  ", "FAIL", "SKIP" };
+	static const char *const word[] = { "", "ok  ", "FAIL", "SKIP", "SKIP" };
+	char label[TEST_LABEL_MAX];
 
-	if (t->o->quiet && r->status == TEST_PASSED)
+	/* Of a matrix there is a table. */
+	if ((t->o->quiet || c->cell) && r->status != TEST_FAILED &&
+	    (c->cell || r->status == TEST_PASSED))
 		return;
-	printf("%s %s  %s (%.2f s)\n", word[r->status], c->name, r->text,
+	printf("%s %s  %s (%.2f s)\n", word[r->status], test_case_label(c, label), r->text,
 	       (double)r->elapsed_ns / 1e9);
 	if (r->status == TEST_FAILED && !c->broken) {
 		printf("     ");
-		print_repro(t, c, stdout);
+		test_print_repro(t, c, stdout);
 		printf("\n");
 	}
 }
@@ -55,10 +75,11 @@ print_tap(const struct test_report *t, unsigned i)
 {
 	const struct test_case *c = &t->cases[i];
 	const struct test_result *r = &t->results[i];
+	char label[TEST_LABEL_MAX];
 
 	printf("%sok %u - ", r->status == TEST_FAILED ? "not " : "", i + 1);
-	print_tap_text(c->name);
-	if (r->status == TEST_SKIPPED)
+	print_tap_text(test_case_label(c, label));
+	if (r->status == TEST_SKIPPED || r->status == TEST_IMPOSSIBLE)
 		printf(" # SKIP %s", r->text);
 	printf("\n");
 	if (r->status != TEST_FAILED)
@@ -68,7 +89,7 @@ print_tap(const struct test_report *t, unsigned i)
 	printf("\n  seed: %" PRIu64 "\n  schedule: ", t->o->seed);
 	export_json_string(stdout, r->schedule);
 	printf("\n  git: %s\n  repro: \"", ringside_commit);
-	print_repro(t, c, stdout);
+	test_print_repro(t, c, stdout);
 	printf("\"\n  ...\n");
 }
 
@@ -118,6 +139,11 @@ junit_case(FILE *to, const struct test_report *t, unsigned i)
 	print_xml(to, path);
 	fprintf(to, "\" name=\"");
 	print_xml(to, c->corpus ? "replay" : variant ? variant : "load");
+	if (c->cell) {
+		snprintf(path, sizeof(path), " [%s %s %s]", c->cell->datapath, c->cell->ring,
+			 c->cell->memory);
+		print_xml(to, path);
+	}
 	fprintf(to, "\" time=\"%.3f\"", (double)r->elapsed_ns / 1e9);
 	if (r->status == TEST_PASSED) {
 		fprintf(to, "/>\n");
@@ -147,7 +173,8 @@ write_junit(const struct test_report *t, struct error *err)
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"ringside\" "
 		"tests=\"%u\" "
 		"failures=\"%u\" skipped=\"%u\">\n",
-		t->count, t->tally[TEST_FAILED], t->tally[TEST_SKIPPED]);
+		t->count, t->tally[TEST_FAILED],
+		t->tally[TEST_SKIPPED] + t->tally[TEST_IMPOSSIBLE]);
 	for (unsigned i = 0; i < t->count; i++)
 		junit_case(to, t, i);
 	fprintf(to, "</testsuite>\n");

@@ -17,6 +17,8 @@
  *			fails = { expect = "hang", faults = { "…" }, set = { n = 2 }, runs = 1000,
  *doc = "…" }, holds = { expect = "ok", runs = 20000 },
  *		},
+ *		matrix = true,                            in `ringside test --matrix`, or false, or
+ *		                                          what it sets itself: { "ring", … }
  *		machine = "file.yaml",                    what machine{} begins with
  *(machine_file.h) steps_max = 200000, time_max_ns = 0,      limits of one run setup = function(p) …
  *end,                builds the world; p has the parameters check = function(p) … end, looks at the
@@ -52,6 +54,21 @@ struct datapath_choice;
 #define SCENARIO_EVIDENCE_MAX 32u
 #define SCENARIO_WORDS_MAX 128u
 #define SCENARIO_RUNS_DEFAULT UINT64_C(20000)
+
+/* Whether a scenario is one of the conformance matrix (`ringside test --matrix`): matrix = … */
+enum scenario_matrix { MATRIX_UNSAID, MATRIX_OUT, MATRIX_IN };
+/* What it keeps as it is by itself, in the matrix: matrix = { "ring", … }. ORDER AXIS */
+enum scenario_axis {
+	AXIS_DRIVER,
+	AXIS_DEVICE,
+	AXIS_RING, /* split or packed */
+	AXIS_EVENT_IDX,
+	AXIS_INDIRECT,
+	AXIS_IN_ORDER,
+	AXIS_MEMORY,
+	AXES
+};
+extern const char *const scenario_axis_name[AXES];
 
 enum param_type { PARAM_INTEGER, PARAM_BOOLEAN, PARAM_WORD };
 
@@ -98,6 +115,8 @@ struct scenario {
 	struct scenario_variant *variant; /* by name */
 	unsigned variants;
 	bool has_check;
+	enum scenario_matrix matrix;
+	unsigned matrix_own; /* bits of enum scenario_axis */
 };
 
 /* Read and validate. On -1 and @err the scenario is empty. */

@@ -468,6 +468,44 @@ read_mode(struct reader *r)
 	close_key(r);
 }
 
+/* ORDER AXIS */
+const char *const scenario_axis_name[AXES] = { "driver",   "device",   "ring",	"event_idx",
+					       "indirect", "in_order", "memory" };
+
+static void
+read_axis(struct reader *r)
+{
+	const char *word = lua_type(r->L, -1) == LUA_TSTRING ? lua_tostring(r->L, -1) : "";
+	unsigned i = 0;
+
+	while (i < AXES && strcmp(word, scenario_axis_name[i]))
+		i++;
+	if (i == AXES)
+		bad(r, "must be true, false, or a list of what the scenario sets itself: driver, "
+		       "device, ring, event_idx, indirect, in_order, memory");
+	r->s->matrix_own |= 1u << i;
+}
+
+static void
+read_matrix(struct reader *r)
+{
+	int type = open_key(r, "matrix");
+
+	if (type == LUA_TTABLE) {
+		for (lua_Integer i = 1; lua_rawgeti(r->L, -1, i) != LUA_TNIL; i++) {
+			read_axis(r);
+			lua_pop(r->L, 1);
+		}
+		lua_pop(r->L, 1);
+	} else if (type != LUA_TNIL && type != LUA_TBOOLEAN) {
+		read_axis(r);
+	}
+	if (type != LUA_TNIL)
+		r->s->matrix =
+			type == LUA_TBOOLEAN && !lua_toboolean(r->L, -1) ? MATRIX_OUT : MATRIX_IN;
+	close_key(r);
+}
+
 /* Path of a file beside the scenario. */
 static char *
 beside(const struct scenario *s, const char *name)
@@ -500,7 +538,7 @@ scenario_read(struct script *script, struct scenario *s)
 	static const char *const allowed[] = { "name",	      "title",	  "evidence", "mode",
 					       "params",      "variants", "machine",  "steps_max",
 					       "time_max_ns", "setup",	  "check",    "memory",
-					       NULL };
+					       "matrix",      NULL };
 	struct reader r = { .L = script->L, .script = script, .s = s };
 	char *machine;
 
@@ -524,6 +562,7 @@ scenario_read(struct script *script, struct scenario *s)
 	read_evidence(&r);
 	read_params(&r);
 	read_variants(&r);
+	read_matrix(&r);
 	read_functions(&r);
 }
 
