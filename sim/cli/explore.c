@@ -110,15 +110,31 @@ end_status(const struct explorer_result *r)
 	return r->count[VERDICT_BUDGET] || !r->schedules ? EXIT_BUDGET : EXIT_HELD;
 }
 
+/* "3.1e5 ± 0.4e5"; small ones as they are. */
+static void
+print_estimate(const struct estimate *e)
+{
+	int power = e->value >= 1e5 ? (int)floor(log10(e->value)) : 0;
+	double unit = pow(10, power);
+
+	if (power)
+		printf("%.1fe%d ± %.1fe%d", e->value / unit, power, e->error / unit, power);
+	else
+		printf("%.0f ± %.0f", e->value, e->error);
+}
+
 /* What was not seen, where that is not proved: one line. */
 static void
 print_left(const struct explorer_result *r)
 {
 	const struct classes_estimate *e = &r->left;
 
-	if (r->all.value > 0)
-		printf("estimate: %.2g ± %.1g schedules in all, %.2g %% done\n", r->all.value,
-		       r->all.error, 100 * fmin((double)r->schedules / r->all.value, 1));
+	if (r->all.value > 0) {
+		printf("estimate: ");
+		print_estimate(&r->all);
+		printf(" schedules in all, %.2g %% done\n",
+		       100 * fmin((double)r->schedules / r->all.value, 1));
+	}
 	if (!e->looked || r->end == EXPLORER_FOUND)
 		return;
 	printf("classes: %.0f seen in %" PRIu64 " schedules looked at; another schedule is of "

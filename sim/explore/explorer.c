@@ -43,7 +43,11 @@ explorer_end(struct exploration *x, enum explorer_end why)
 uint64_t
 explorer_classes(const struct exploration *x, uint64_t schedules)
 {
-	return x->c->strategy->ops->exhaustive ? schedules : classes_seen(&x->classes);
+	const struct strategy *s = x->c->strategy;
+
+	if (!s->ops->exhaustive)
+		return classes_seen(&x->classes);
+	return s->tally.classes ? s->tally.classes : schedules;
 }
 
 /* More often at the start, where a curve over time is steep. */
@@ -327,10 +331,14 @@ explorer_schedule(struct exploration *x, uint64_t index)
 {
 	struct finding f;
 	enum stop stop;
+	uint64_t before = x->r->schedules;
 	bool failed = explorer_try(x, index, &f, &stop);
 
 	if (x->class)
 		classes_add(&x->classes, x->class);
+	if (x->c->strategy->ops->explored && x->r->schedules > before &&
+	    stretches_due(&x->stretches, x->r->schedules))
+		stretches_note(&x->stretches, x->c->strategy->ops->explored(x->c->strategy));
 	if (__builtin_expect(failed, 0))
 		explorer_failed(x, index, stop, &f);
 }
@@ -430,6 +438,9 @@ estimate(struct exploration *x)
 	r->classes = explorer_classes(x, r->schedules);
 	if (!ops->exhaustive)
 		classes_estimate(&x->classes, &r->left);
+	else if (ops->explored && r->end != EXPLORER_COMPLETE && r->end != EXPLORER_BOUNDED)
+		stretches_estimate(&x->stretches, r->schedules, ops->explored(c->strategy),
+				   &r->all);
 	else if (ops->estimate && !x->around &&
 		 (r->end == EXPLORER_SCHEDULES || r->end == EXPLORER_TIME))
 		ops->estimate(c->strategy, x->w,
@@ -446,7 +457,13 @@ int
 explorer_run(struct world *w, const struct explorer_config *config, struct explorer_result *r)
 {
 	struct exploration x = {
-		.w = w, .c = config, .r = r, .tail = &r->found, .stride = 1, .until_check = 1
+		.w = w,
+		.c = config,
+		.r = r,
+		.tail = &r->found,
+		.stride = 1,
+		.until_check = 1,
+		.stretches = { .length = 1 },
 	};
 
 	*r = (struct explorer_result){ 0 };

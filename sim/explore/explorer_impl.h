@@ -22,6 +22,7 @@ struct exploration {
 	struct class_watch *watch; /* null: nothing is watched */
 	uint64_t class; /* of the schedule that was tried last, 0: it was not watched */
 	struct classes classes;
+	struct stretches stretches;
 
 	int64_t began_ns, checked_ns, progress_ns;
 	uint64_t progress_schedules;

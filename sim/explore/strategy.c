@@ -108,6 +108,7 @@ strategy_tally_add(struct strategy_tally *to, const struct strategy_tally *from)
 {
 	to->schedules += from->schedules;
 	to->cut += from->cut;
+	to->classes += from->classes;
 	to->open += from->open;
 	to->limited += from->limited;
 	if (from->actors > to->actors)

@@ -49,6 +49,7 @@ struct strategy_config {
 struct strategy_tally {
 	uint64_t schedules; /* without plain ones */
 	uint64_t cut; /* runs that were cut off */
+	uint64_t classes; /* distinct ones, where that is not the number of schedules: states */
 	uint32_t open; /* how many processes were not through, or reached a limit: */
 	uint32_t limited;
 	uint32_t actors, questions; /* the most that a schedule had */
@@ -88,6 +89,11 @@ struct strategy_ops {
 	 */
 	bool (*estimate)(struct strategy *s, struct world *w, unsigned probes,
 			 struct estimate *all);
+	/*
+	 * Instead of it: the part of the tree that was explored, 0 … 1, by the branches known so
+	 * far (Kilby, Slaney, Thiebaux, Walsh: Estimating Search Tree Size, AAAI 2006).  Cheap.
+	 */
+	double (*explored)(const struct strategy *s);
 	/* One line for people: what the schedules so far prove, or promise. May be null. */
 	void (*state)(const struct strategy *s, char *text, size_t size);
 	void (*destroy)(struct strategy *s);

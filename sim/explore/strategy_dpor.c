@@ -190,7 +190,7 @@ dpor_state(const struct strategy *s, char *text, size_t size)
 {
 	const struct dpor *d = (const struct dpor *)s;
 	const struct strategy_tally *t = &s->tally;
-	char shard[48] = "", cut[64] = "", left[64] = "";
+	char shard[48] = "", cut[64] = "";
 
 	if (d->shards > 1)
 		snprintf(shard, sizeof(shard), " in shard %" PRIu32 "/%" PRIu32, d->shard,
@@ -198,14 +198,19 @@ dpor_state(const struct strategy *s, char *text, size_t size)
 	if (t->cut)
 		snprintf(cut, sizeof(cut), " (%" PRIu64 " more were cut off by sleep sets)",
 			 t->cut);
-	if (d->begun) /* not where other processes have explored: their trees are not here */
-		snprintf(left, sizeof(left), "; from the places left open, about %.0f in all",
-			 (double)d->executions / dpor_explored(d));
-	snprintf(text, size, "%s: %" PRIu64 " executions%s%s%s",
+	snprintf(text, size, "%s: %" PRIu64 " executions%s%s",
 		 t->open      ? "not complete"
 		 : t->limited ? "exhausted within the limit of steps or time"
 			      : "complete",
-		 t->schedules, shard, cut, t->open ? left : "");
+		 t->schedules, shard, cut);
+}
+
+static double
+dpor_behind(const struct strategy *s)
+{
+	const struct dpor *d = (const struct dpor *)s;
+
+	return d->begun ? dpor_explored(d) : 0;
 }
 
 static struct strategy *
@@ -252,6 +257,7 @@ const struct strategy_ops strategy_dpor = {
 	.create = dpor_create,
 	.begin = dpor_begin,
 	.end = dpor_end,
+	.explored = dpor_behind,
 	.state = dpor_state,
 	.destroy = dpor_destroy,
 };

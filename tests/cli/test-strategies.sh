@@ -38,6 +38,9 @@ grep -q "^estimate" out && fail "an estimate of what is known"
 [ "$(sqlite3 left.db "SELECT abs(e.value - t.schedules) < 3 * s.value FROM metric e, metric s, run t
 	WHERE e.name = 'explore.schedules_estimated' AND s.name = 'explore.schedules_estimated_error'
 	AND t.id = 2")" = 1 ] || fail "the estimate is off"
+status 0 "$RINGSIDE" explore --strategy dpor --set n=4 --runs 1000 --db none "$ring:sc"
+says "dpor: not complete: 1000 executions"
+grep -q '^estimate: [0-9.e+]* ± [0-9.e+]* schedules in all, [0-9.e+]* % done$' out || fail "no estimate: $(cat out)"
 # Of a ring with 45 classes.
 status 0 "$RINGSIDE" explore --classes --runs 30000 --db left.db "$ring:sc"
 says "classes: 45 seen in 30000 schedules looked at; another schedule is of none of them with probability"

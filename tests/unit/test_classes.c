@@ -218,6 +218,58 @@ bounded_estimates_its_tree(void **state)
 	}
 }
 
+/* --- the way through a tree ----------------------------------------------------------------- */
+
+static void
+stretches_of_a_straight_way(void **state)
+{
+	struct stretches s = { .length = 1 };
+	struct estimate all;
+
+	for (uint64_t done = 1; done <= 777; done++) {
+		if (stretches_due(&s, done))
+			stretches_note(&s, (double)done / 1000);
+		stretches_estimate(&s, done, (double)done / 1000, &all);
+		if (done < 4)
+			assert_true(all.value == 0);
+		else
+			assert_true(fabs(all.value - 1000) < 1e-6 && all.error < 1e-3);
+	}
+	assert_true(s.count <= STRETCHES_MAX && s.length == 32);
+}
+
+/* Parts of very different size, in any order: the errors cover the truth. */
+static void
+stretches_of_a_rough_way(void **state)
+{
+	const uint64_t leaves = 3000;
+	double *weight = calloc(leaves, sizeof(*weight));
+	struct prng prng;
+	unsigned covered = 0, trials = 0;
+
+	prng_seed(&prng, 5);
+	for (unsigned k = 0; k < 200; k++) {
+		struct stretches s = { .length = 1 };
+		struct estimate all;
+		uint64_t stop = 300 + prng_below(&prng, 2400);
+		double sum = 0, behind = 0;
+
+		for (uint64_t i = 0; i < leaves; i++)
+			sum += weight[i] = pow(2, -(double)prng_below(&prng, 8));
+		for (uint64_t done = 1; done <= stop; done++) {
+			behind += weight[done - 1] / sum;
+			if (stretches_due(&s, done))
+				stretches_note(&s, behind);
+		}
+		stretches_estimate(&s, stop, behind, &all);
+		covered += fabs(all.value - (double)leaves) <= 2 * all.error;
+		assert_true(all.error < 0.3 * all.value);
+		trials++;
+	}
+	free(weight);
+	assert_true(covered >= 0.9 * trials);
+}
+
 int
 main(void)
 {
@@ -226,6 +278,8 @@ main(void)
 		cmocka_unit_test(errors_cover_the_truth),
 		cmocka_unit_test(a_part_stands_for_all),
 		cmocka_unit_test(bounded_estimates_its_tree),
+		cmocka_unit_test(stretches_of_a_straight_way),
+		cmocka_unit_test(stretches_of_a_rough_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
