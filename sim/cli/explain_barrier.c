@@ -181,7 +181,7 @@ tell(struct search *x, const struct candidate *c, char *text, size_t size)
 	char field[96] = "", code[160] = "";
 
 	names.gpa(names.context, (uint64_t)e->arg[0], field, sizeof(field));
-	site_frames(c->site, &frame, 1);
+	site_frame(c->site, &frame);
 	site_frame_text(&frame, code, sizeof(code));
 	snprintf(text, size, "%s before the %s of %s (%s) removes it: ok in %s", kind_name[c->kind],
 		 e->kind == EV_LOAD ? "load" : "store", field, code, x->result);

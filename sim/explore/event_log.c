@@ -200,6 +200,12 @@ world_site(const void *context, int64_t site, struct site_frame *frame, unsigned
 	return site_frames(site, frame, max);
 }
 
+static void
+world_frame(const void *context, int64_t site, struct site_frame *frame)
+{
+	site_frame(site, frame);
+}
+
 static size_t
 world_calls(const void *context, uint16_t stack, int64_t *site, size_t max)
 {
@@ -209,8 +215,13 @@ world_calls(const void *context, uint16_t stack, int64_t *site, size_t max)
 struct event_names
 event_names_of_world(const struct world *w)
 {
-	return (struct event_names){ world_text, world_actor_name, world_gpa,
-				     w,		 world_site,	   world_calls };
+	return (struct event_names){ .text = world_text,
+				     .actor = world_actor_name,
+				     .gpa = world_gpa,
+				     .context = w,
+				     .site = world_site,
+				     .frame = world_frame,
+				     .calls = world_calls };
 }
 
 /* --- places in code ------------------------------------------------------------------------- */
@@ -234,6 +245,17 @@ event_names_frames(const struct event_names *names, const struct event *e, struc
 	return n;
 }
 
+bool
+event_names_frame(const struct event_names *names, const struct event *e, struct site_frame *frame)
+{
+	int at = event_arg(e->kind, "site");
+
+	if (at < 0 || !e->arg[at] || !names->frame)
+		return false;
+	names->frame(names->context, e->arg[at], frame);
+	return true;
+}
+
 size_t
 event_names_place(const struct event_names *names, const struct event *e, char *text, size_t size)
 {
@@ -241,7 +263,7 @@ event_names_place(const struct event_names *names, const struct event *e, char *
 	int n = 0;
 
 	*text = 0;
-	if (!event_names_frames(names, e, &f, 1))
+	if (!event_names_frame(names, e, &f))
 		return 0;
 	if (f.file)
 		n = snprintf(text, size, "%s:%d", f.file, f.line);

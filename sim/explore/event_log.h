@@ -9,6 +9,7 @@
 #ifndef RINGSIDE_EXPLORE_EVENT_LOG_H
 #define RINGSIDE_EXPLORE_EVENT_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,8 +48,10 @@ struct event_names {
 	const char *(*actor)(const void *context, uint32_t id); /* null: there is none */
 	void (*gpa)(const void *context, uint64_t gpa, char *text, size_t size); /* gm_name() */
 	const void *context;
-	/* As site_frames() and calls_sites(); null where code is not known: no places are shown. */
+	/* As site_frames(), site_frame() and calls_sites(); null where code is not known: no places
+	 * are shown. */
 	unsigned (*site)(const void *context, int64_t site, struct site_frame *frame, unsigned max);
+	void (*frame)(const void *context, int64_t site, struct site_frame *frame);
 	size_t (*calls)(const void *context, uint16_t stack, int64_t *site, size_t max);
 };
 
@@ -72,7 +75,10 @@ event_names_actor(const struct event_names *names, uint32_t id, char *text, size
 size_t
 event_names_frames(const struct event_names *names, const struct event *e, struct site_frame *frame,
 		   size_t max);
-/* The first of them as "virtio_ring.c:812", or "". Returns the length. */
+/* The one by which the place is known (site_frame()); false for other events. */
+bool
+event_names_frame(const struct event_names *names, const struct event *e, struct site_frame *frame);
+/* That as "virtio_ring.c:812", or "". Returns the length. */
 size_t
 event_names_place(const struct event_names *names, const struct event *e, char *text, size_t size);
 /* All of them: "virtqueue_add_split virtio_ring.c:812 <- virtqueue_add …", or "". */

@@ -51,7 +51,7 @@ event_key_of(const struct event_names *names, const struct event *e, struct even
 	}
 	snprintf(key->what, sizeof(key->what), "%s%s", event_info[e->kind].name, subject);
 	snprintf(key->function, sizeof(key->function), "-");
-	if (event_names_frames(names, e, &frame, 1))
+	if (event_names_frame(names, e, &frame))
 		snprintf(key->function, sizeof(key->function), "%s", frame.function);
 	event_names_place(names, e, key->place, sizeof(key->place));
 	tidy(key->what);
@@ -153,7 +153,7 @@ function_of(const struct track *t, const struct event *e)
 
 	if (e->kind != EV_LOAD && e->kind != EV_STORE && e->kind != EV_FLUSH && e->kind != EV_FENCE)
 		return NULL;
-	return event_names_frames(&t->names, e, &frame, 1) ? frame.function : NULL;
+	return event_names_frame(&t->names, e, &frame) ? frame.function : NULL;
 }
 
 static void

@@ -372,14 +372,32 @@ site_frames(int64_t site, struct site_frame *frame, unsigned max)
 }
 
 void
+site_frame(int64_t site, struct site_frame *frame)
+{
+	const struct place *p = place_of(site);
+
+	for (unsigned i = 0; i < p->frames; i++) {
+		const char *file = p->frame[i].file;
+		size_t n = file ? strlen(file) : 0;
+
+		if (n > 2 && !strcmp(file + n - 2, ".h"))
+			continue;
+		*frame = p->frame[i];
+		return;
+	}
+	*frame = p->frame[0];
+}
+
+void
 site_text(int64_t site, char *text, size_t size)
 {
-	const struct site_frame *f = place_of(site)->frame;
+	struct site_frame f;
 
-	if (f->file)
-		snprintf(text, size, "%s:%d", f->file, f->line);
+	site_frame(site, &f);
+	if (f.file)
+		snprintf(text, size, "%s:%d", f.file, f.line);
 	else
-		snprintf(text, size, "%s+0x%x", f->function, f->offset);
+		snprintf(text, size, "%s+0x%x", f.function, f.offset);
 }
 
 size_t

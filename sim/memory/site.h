@@ -43,7 +43,14 @@ struct site_frame {
 unsigned
 site_frames(int64_t site, struct site_frame *frame, unsigned max);
 
-/* "virtio_ring.c:812", or "virtqueue_add+0x1c" without debug information. */
+/*
+ * The frame by which a site is known to people: the innermost one that is not in a header, where a
+ * barrier or an accessor is a line of its own and the same for all who use it.
+ */
+void
+site_frame(int64_t site, struct site_frame *frame);
+
+/* Of that frame: "virtio_ring.c:812", or "virtqueue_add+0x1c" without debug information. */
 void
 site_text(int64_t site, char *text, size_t size);
 

@@ -69,6 +69,22 @@ for model in tso weak; do
 	says "guessed 0"
 done
 
+# Seed and parameters are there before the first schedule, and stay there when it is killed.
+if command -v sqlite3 >/dev/null 2>&1; then
+	"$RINGSIDE" explore --quiet --db kill.db --seed 4711 --set n=3 --runs 1000000000 \
+		"$root/scenarios/ring/wakeup-ring.lua:sc" >/dev/null 2>&1 &
+	pid=$!
+	n=0
+	until [ "$(sqlite3 kill.db 'SELECT count(*) FROM run' 2>/dev/null)" = 1 ] || [ $n -gt 100 ]; do
+		sleep 0.05
+		n=$((n + 1))
+	done
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	[ "$(sqlite3 kill.db 'SELECT seed, verdict FROM run')" = "4711|unfinished" ] || fail "no row of a killed run"
+	[ "$(sqlite3 kill.db "SELECT value FROM param WHERE name = 'n'")" = 3 ] || fail "no parameters of a killed run"
+fi
+
 # The other order of the two passes.
 status 1 "$RINGSIDE" explore --db none lost.lua:fails
 f=lost-wakeup-fails.failure

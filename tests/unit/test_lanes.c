@@ -45,7 +45,9 @@ gpa_name(const void *context, uint64_t gpa, char *text, size_t size)
 		snprintf(text, size, "gpa 0x%llx", (unsigned long long)gpa);
 }
 
-static const struct event_names names = { text_name, actor_name_of, gpa_name, NULL, NULL, NULL };
+static const struct event_names names = {
+	text_name, actor_name_of, gpa_name, NULL, NULL, NULL, NULL
+};
 
 static void
 add(struct event_log *log, uint64_t step, uint32_t actor, enum event_kind kind, int64_t a,

@@ -121,7 +121,7 @@ odd_actor(const void *context, uint32_t id)
 	return id == 1 ? "driver" : id == 2 ? "dev<ice>" : NULL;
 }
 
-static const struct event_names names = { odd_text, odd_actor, NULL, NULL, NULL, NULL };
+static const struct event_names names = { odd_text, odd_actor, NULL, NULL, NULL, NULL, NULL };
 
 static void
 add(struct event_log *log, uint64_t step, int64_t ns, uint32_t actor, enum event_kind kind,

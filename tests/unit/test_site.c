@@ -68,6 +68,8 @@ test_inlined(void **state)
 	assert_string_equal(f[1].function, "outer");
 	assert_int_equal(f[1].line, outer_line);
 	assert_string_equal(f[1].file, "test_site.c");
+	site_frame(site, f + 2);
+	assert_string_equal(f[2].function, "inlined"); /* no header between */
 	/* No more than there is room for. */
 	assert_int_equal(site_frames(site, f, 1), 1);
 }
@@ -228,6 +230,45 @@ test_deep(void **state)
 	world_destroy(w);
 }
 
+/* What an inlined function of a header does is known by where it was called. */
+#line 7 "barrier.h"
+static inline __attribute__((always_inline)) int64_t
+of_header(void)
+{
+	int64_t site = here();
+
+	__asm__ volatile("" ::: "memory");
+	return site;
+}
+
+#line 1000 "driver.c"
+static __attribute__((noinline)) int64_t
+of_driver(void)
+{
+	int64_t site = of_header();
+
+	__asm__ volatile("" ::: "memory");
+	return site;
+}
+
+#line 1000 "test_site.c"
+static void
+test_header(void **state)
+{
+	struct site_frame f[SITE_FRAMES_MAX], shown;
+	int64_t site = of_driver();
+	char text[100];
+
+	assert_int_equal(site_frames(site, f, SITE_FRAMES_MAX), 2);
+	assert_string_equal(f[0].file, "barrier.h");
+	assert_string_equal(f[0].function, "of_header");
+	assert_int_equal(f[0].line, 10);
+	site_frame(site, &shown);
+	assert_string_equal(shown.function, "of_driver");
+	site_text(site, text, sizeof(text));
+	assert_string_equal(text, "driver.c:1003");
+}
+
 int
 main(void)
 {
@@ -235,7 +276,7 @@ main(void)
 		cmocka_unit_test(test_line),	    cmocka_unit_test(test_inlined),
 		cmocka_unit_test(test_other_image), cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_stacks),	    cmocka_unit_test(test_stacks_repeat),
-		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_deep),	      cmocka_unit_test(test_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
