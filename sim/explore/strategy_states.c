@@ -331,6 +331,7 @@ states_run(struct strategy *base, struct world *w)
 	world_set_parking(w, false);
 	world_set_chooser(w, NULL);
 	s->running = false;
+	base->tally.classes = s->count;
 	return stop;
 }
 

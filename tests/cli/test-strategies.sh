@@ -52,6 +52,11 @@ status 0 "$RINGSIDE" explore --runs 1000 --db left.db "$ring:sc"
 grep -q '^classes: [0-9]* seen in 259 schedules looked at; .* ± .*; at least [0-9]* ± [0-9]* classes in all$' out ||
 	fail "no estimate of classes: $(cat out)"
 
+status 0 "$RINGSIDE" explore --strategy states --memory tso --set n=3 --db states.db "$ring:sc"
+states=$(sqlite3 states.db 'SELECT max(classes) FROM progress')
+[ "states: exhausted: $states states" = "$(grep -o 'states: exhausted: [0-9]* states' out)" ] ||
+	fail "states are not the classes of the curve: $(tail -n 1 out)"
+
 # Over time: the curve is in the database, and drawn.
 status 0 "$RINGSIDE" explore --classes --time 400ms --db curve.db "$ring:sc"
 [ "$(sqlite3 curve.db 'SELECT count(*) > 5, max(classes) FROM progress')" = "1|45" ] || fail "no curve over time"
