@@ -68,6 +68,8 @@ struct dpor_event {
 	bool fence; /* follows all stores of its actor that became visible */
 	uint32_t previous; /* of the same process */
 	uint32_t woken_by;
+	uint32_t held_by; /* the latest step since its process's last one that kept it from going on
+			   */
 	uint32_t stored_by; /* of a flush: the event that put the store into the buffer */
 	uint32_t entry, entries; /* numbers of the stores that it makes visible */
 	uint8_t buffer_of; /* of this actor */
@@ -144,7 +146,7 @@ struct dpor {
 	uint32_t choice_at;
 	uint32_t barrier;
 	uint32_t last[DPOR_PROCESSES_MAX]; /* its latest event */
-	uint32_t woken_by[DPOR_PROCESSES_MAX];
+	uint32_t woken_by[DPOR_PROCESSES_MAX], held_by[DPOR_PROCESSES_MAX];
 	bool sealed; /* effects are no longer those of the event that runs */
 	bool accessed; /* the event that runs has an access by now */
 	bool plain; /* nothing of the event that runs is hidden from the watch */

@@ -102,7 +102,7 @@ dpor_replay_event(struct dpor *d, struct process process)
 	}
 	d->accessed = false;
 	d->last[p] = i;
-	d->woken_by[p] = DPOR_NONE;
+	d->woken_by[p] = d->held_by[p] = DPOR_NONE;
 	d->at = i;
 }
 
@@ -121,6 +121,7 @@ dpor_begin_event(struct dpor *d, struct world *w, unsigned p)
 		memset(&e->footprint, 0, sizeof(e->footprint));
 		e->previous = d->last[p];
 		e->woken_by = d->woken_by[p];
+		e->held_by = d->held_by[p];
 		e->stored_by = DPOR_NONE;
 		e->entries = 0;
 		e->barrier = d->barrier;
@@ -132,7 +133,7 @@ dpor_begin_event(struct dpor *d, struct world *w, unsigned p)
 	}
 	d->accessed = false;
 	d->last[p] = i;
-	d->woken_by[p] = DPOR_NONE;
+	d->woken_by[p] = d->held_by[p] = DPOR_NONE;
 	d->at = i;
 }
 

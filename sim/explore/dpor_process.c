@@ -19,7 +19,7 @@ add(struct dpor *d, struct process p)
 	d->processes++;
 	d->process[number].p = p;
 	d->process[number].owner = (uint8_t)number;
-	d->woken_by[number] = d->last[number] = DPOR_NONE;
+	d->woken_by[number] = d->held_by[number] = d->last[number] = DPOR_NONE;
 	return number;
 }
 
@@ -69,7 +69,7 @@ dpor_process_reset(struct dpor *d)
 	for (unsigned i = 0; i < d->processes; i++) {
 		struct dpor_buffer *b = &d->process[i].buffer;
 
-		d->woken_by[i] = d->last[i] = DPOR_NONE;
+		d->woken_by[i] = d->held_by[i] = d->last[i] = DPOR_NONE;
 		b->first = b->count = b->readers = 0;
 	}
 }

@@ -345,6 +345,9 @@ dpor_trace_append(struct dpor *d, uint32_t event)
 		meet_listed(d, event, clock);
 	else
 		meet_all(d, event, clock);
+	/* Let go again by an edge that cannot be turned round, but it could have been first. */
+	if (e->held_by != DPOR_NONE && e->held_by >= e->barrier)
+		race(d, e->held_by, event);
 	clock[e->process] = event + 1;
 	list_event(d, event);
 }

@@ -172,9 +172,15 @@ on_stopped(struct step_watch *watch, struct world *w, struct process process)
 {
 	struct dpor *d = dpor_of_watch(watch);
 
+	unsigned p;
+
 	(void)w;
-	if (!d->blocked && d->at != DPOR_NONE && d->at >= d->fixed)
-		d->event[d->at].footprint.stops |= dpor_bit(dpor_process_number(d, process));
+	if (d->blocked || d->at == DPOR_NONE)
+		return;
+	p = dpor_process_number(d, process);
+	d->held_by[p] = d->at;
+	if (d->at >= d->fixed)
+		d->event[d->at].footprint.stops |= dpor_bit(p);
 }
 
 static void

@@ -156,6 +156,22 @@ dpor_begin(struct strategy *s, struct world *w, uint64_t index)
 	return true;
 }
 
+/*
+ * A process that was kept from going on and never did: what it would have met is not known, so all
+ * that could have come before the step that held it does.
+ */
+static void
+held_for_ever(struct dpor *d)
+{
+	for (unsigned i = 0; i < d->processes; i++) {
+		if (d->held_by[i] != DPOR_NONE && d->held_by[i] < d->count) {
+			struct dpor_event *e = &d->event[dpor_place(d, d->held_by[i])];
+
+			e->backtrack |= e->enabled;
+		}
+	}
+}
+
 static void
 dpor_end(struct strategy *s, struct world *w, enum stop stop)
 {
@@ -166,6 +182,7 @@ dpor_end(struct strategy *s, struct world *w, enum stop stop)
 		if (d->at != DPOR_NONE && d->at >= d->fixed && stop == STOP_ASKED)
 			d->event[d->at].footprint.all = true;
 		dpor_finish(d, w);
+		held_for_ever(d);
 		if (d->at + 1 < d->count)
 			dpor_unlike(d, "was not there");
 		/* A run that ended within the prefix is a prefix of its own. */
