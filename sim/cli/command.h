@@ -47,6 +47,8 @@ command_test(const struct options *o, struct error *err);
 int
 command_diagnose(const struct options *o, struct error *err);
 int
+command_audit(const struct options *o, struct error *err);
+int
 command_litmus(const struct options *o, struct error *err);
 int
 command_bisect(const struct options *o, struct error *err);

@@ -72,6 +72,19 @@ const struct command command_table[] = {
 	  "was lost.",
 	  "strategy depth bound memory datapath ring runs time seed set machine quiet", 1, 1,
 	  command_diagnose },
+	{ "audit", "barriers SCENARIO.lua[:VARIANT]",
+	  "which barriers of the linked code are needed",
+	  "Leaves out each barrier (fence, acquire, release) in turn and explores again, --runs "
+	  "random\n"
+	  "schedules and then all states for up to --time: what fails then needed it, and its "
+	  "shortest\n"
+	  "schedule is printed; what holds is not shown to be needed, within the bounds beside "
+	  "it.\n"
+	  "Then puts a full barrier before each access, and says where that changes nothing that "
+	  "could be\n"
+	  "reached. Needs a variant that holds, and --memory tso or weak. One line each, with "
+	  "tabs.",
+	  "memory datapath ring runs time seed set machine quiet", 2, 2, command_audit },
 	{ "litmus", "FILE.litmus…", "run litmus tests of the Linux kernel's memory model",
 	  "Compiles the processes of each C litmus test, explores them under the memory model "
 	  "(default\n"
