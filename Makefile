@@ -137,8 +137,8 @@ $(BIN): $(CLI_OBJ) $(BUILD)/libringside.a
 	$(CC) -rdynamic -o $@ $(CLI_OBJ) -Wl,--whole-archive $(BUILD)/libringside.a \
 		-Wl,--no-whole-archive $(LDLIBS)
 
-# It loads code that takes the run time behind its instrumentation from the program.
-$(BUILD)/unit/test_litmus_tso: LDLIBS += -rdynamic -Wl,-u,__tsan_init
+# They load code that takes the run time behind its instrumentation from the program.
+$(BUILD)/unit/test_litmus_tso $(BUILD)/fuzz/fuzz_litmus: LDLIBS += -rdynamic -Wl,-u,__tsan_init
 
 $(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/libringside.a
 	@mkdir -p $(@D)
