@@ -26,8 +26,8 @@
  *	- Inline-assembly barriers.  Loading a plugin with mfence, lock … or xchg in it warns, with
  *	  file and line.  A bare asm volatile("" ::: "memory"), which x86 ports often have for a
  *	  write or read barrier, leaves nothing to warn of: use dp_wmb() and dp_rmb() instead.
- *	- State outside of the world: static variables and malloc() are not put back between two
- *	  schedules.  Keep everything in memory from dp_host.alloc().
+ *	- State outside of the world: static variables, of which loading warns, too, and malloc()
+ *	  are not put back between two schedules.  Keep everything in memory from dp_host.alloc().
  *	- Accesses in functions marked DP_UNSEEN, as state() should be.
  *
  * An actor's stack is small: frames of a few KiB.  No operation waits, calls the system or starts

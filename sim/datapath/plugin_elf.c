@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -124,14 +125,17 @@ check_symbols(const struct image *m, struct error *err)
 			 m->path);
 }
 
-int
-plugin_file_check(const char *path, struct error *err)
+/* --- the file ------------------------------------------------------------------------------- */
+
+/* 0, or -1 and @err. */
+static int
+image_open(struct image *m, const char *path, struct error *err)
 {
-	struct image m = { .path = path };
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	void *bytes;
 
+	m->path = path;
 	if (fd < 0)
 		return error_set(err, "datapath %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_size) {
@@ -142,10 +146,74 @@ plugin_file_check(const char *path, struct error *err)
 	close(fd);
 	if (bytes == MAP_FAILED)
 		return error_set(err, "datapath %s: %s", path, strerror(errno));
-	m.bytes = bytes;
-	m.size = (size_t)st.st_size;
+	m->bytes = bytes;
+	m->size = (size_t)st.st_size;
+	return 0;
+}
+
+static void
+image_close(struct image *m)
+{
+	munmap((void *)(uintptr_t)m->bytes, m->size);
+}
+
+int
+plugin_file_check(const char *path, struct error *err)
+{
+	struct image m;
+	int ret = -1;
+
+	if (image_open(&m, path, err))
+		return -1;
 	if (!check_header(&m, err) && !check_needed(&m, err) && !check_symbols(&m, err))
 		ret = 0;
-	munmap(bytes, m.size);
+	image_close(&m);
 	return ret;
+}
+
+/* --- what is outside of the world ----------------------------------------------------------- */
+
+/* Whether a variable of the source, and not of the linker or of crtstuff.c, may be written. */
+static bool
+is_static(const struct image *m, const Elf64_Sym *symbol, const char *name)
+{
+	const Elf64_Ehdr *h = (const void *)m->bytes;
+	const Elf64_Shdr *s = section(m, symbol->st_shndx), *names = section(m, h->e_shstrndx);
+	const char *text = names ? part(m, names->sh_offset, names->sh_size) : NULL;
+
+	if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || !symbol->st_size || !s || !text ||
+	    !(s->sh_flags & SHF_WRITE) || s->sh_name >= names->sh_size)
+		return false;
+	text += s->sh_name;
+	return (!strncmp(text, ".data", 5) || !strncmp(text, ".bss", 4)) &&
+	       strncmp(text, ".data.rel.ro", 12) && strncmp(name, "completed.", 10) &&
+	       strcmp(name, "__dso_handle");
+}
+
+int
+plugin_file_statics(const char *path, FILE *to)
+{
+	const Elf64_Shdr *s;
+	const Elf64_Sym *symbol;
+	struct image m;
+	struct error err;
+	int found = 0;
+
+	if (image_open(&m, path, &err))
+		return 0;
+	s = section_of_type(&m, SHT_SYMTAB);
+	symbol = s ? part(&m, s->sh_offset, s->sh_size) : NULL;
+	for (size_t i = 0; symbol && i < s->sh_size / sizeof(*symbol); i++) {
+		const char *name = string(&m, s, symbol[i].st_name);
+
+		if (!is_static(&m, &symbol[i], name))
+			continue;
+		found++;
+		fprintf(to,
+			"ringside: WARNING: %s: %s is a variable outside of the world: nobody puts "
+			"it back between two schedules; memory comes from dp_host.alloc()\n",
+			path, name);
+	}
+	image_close(&m);
+	return found;
 }

@@ -31,6 +31,13 @@ plugin_file_check(const char *path, struct error *err);
 int
 plugin_file_barriers(const char *path, FILE *to);
 
+/*
+ * One line to @to for each variable in @path that is static and may be written: it is the process's
+ * and no world's.  Returns how many there are; none in a file without symbols.
+ */
+int
+plugin_file_statics(const char *path, FILE *to);
+
 /* "function at file:line" for an address in @path, or "" where nothing is known of it. */
 void
 plugin_file_line(const char *path, uint64_t address, char *text, size_t size);

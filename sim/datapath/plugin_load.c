@@ -200,6 +200,7 @@ guarded(struct loaded *l, void *handle, struct error *err)
 	plugin_see_copies(map);
 	l->datapath = plugin_guard(l->path, (const void *)map->l_addr, dp);
 	plugin_file_barriers(l->path, stderr);
+	plugin_file_statics(l->path, stderr);
 	loaded_count++;
 	return l->datapath;
 }

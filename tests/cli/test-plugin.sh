@@ -136,6 +136,12 @@ bad -DBAD_MFENCE
 PATH=/nowhere "$RINGSIDE" run --quiet --db none --datapath ./bad.so "$lua:holds" 2>err >out
 complains "could not be looked through"
 
+# A static variable is outside of the world.
+bad -DBAD_STATIC
+"$RINGSIDE" run --quiet --db none --datapath ./bad.so "$lua:holds" 2>err >out
+complains "WARNING: ./bad.so: kicks is a variable outside of the world"
+[ "$(wc -l <err)" -eq 1 ] || fail "more than one warning: $(cat err)"
+
 # Copies are accesses, whoever makes the call.
 bad -DBAD_COPY
 "$RINGSIDE" run --db none --quiet --trace load,store --datapath ./bad.so "$lua:holds" >out 2>err

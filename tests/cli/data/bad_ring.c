@@ -97,9 +97,17 @@ bad_state(struct dp_driver *d, struct dp_state *s)
 	lossy_state(d, s);
 }
 
+#ifdef BAD_STATIC
+static unsigned kicks;
+static const unsigned harmless = 3;
+#endif
+
 static bool
 bad_kick_prepare(struct dp_driver *d)
 {
+#ifdef BAD_STATIC
+	kicks += harmless;
+#endif
 #ifdef BAD_MFENCE
 	__asm__ __volatile__("mfence" ::: "memory"); /* LINE mfence */
 #elif defined(BAD_LOCK)
