@@ -83,15 +83,22 @@ put_lanes(const struct lanes *l, struct line *line, const char *bars, int at, co
 	}
 }
 
-/* @place behind what the line has, its end if there is no room for more. */
+/*
+ * @place behind what the line has.  Where there is no room, without how the access was written,
+ * then only its end.
+ */
 static void
-put_place(const struct lanes *l, struct line *line, const char *place)
+put_place(const struct lanes *l, struct line *line, char *place)
 {
 	unsigned at = line->column + 2 > l->source ? line->column + 2 : l->source;
 	unsigned columns = lanes_columns(place), room;
 
 	line->max = l->options.columns_max;
 	room = line->max > at ? line->max - at : 0;
+	if (columns > room) {
+		place[strcspn(place, " ")] = 0;
+		columns = lanes_columns(place);
+	}
 	if (columns <= room) {
 		put_at(line, at, place);
 	} else if (room > 1) {

@@ -12,6 +12,7 @@
 #include "base/prng.h"
 #include "engine/world.h"
 #include "explore/lanes.h"
+#include "memory/access.h"
 #include "explore/wording.h"
 
 enum { KICK0 = 1, ORACLE, SUBJECT, NOTE, MB };
@@ -305,14 +306,139 @@ fields_of_formats(void **state)
 	assert_false(event_field_next(EV_NOTE, &f));
 }
 
+/* --- linked code ---------------------------------------------------------------------------- */
+
+static unsigned
+one_frame(const void *context, int64_t site, struct site_frame *frame, unsigned max)
+{
+	*frame = (struct site_frame){ "virtqueue_add_split", "a_rather_long_name_of_a_ring.c",
+				      (int)site, 0 };
+	return 1;
+}
+
+static void
+the_frame(const void *context, int64_t site, struct site_frame *frame)
+{
+	one_frame(context, site, frame, 1);
+}
+
+static void
+add_access(struct event_log *log, uint64_t step, uint32_t actor, enum event_kind kind, int64_t gpa,
+	   int64_t value, int64_t how)
+{
+	struct event e = { .step = step,
+			   .actor = actor,
+			   .kind = (uint16_t)kind,
+			   .arg = { gpa, 2, value, 800 + (int64_t)step, how } };
+
+	event_log_add(log, &e, 1);
+}
+
+/* The driver's index is late; the flags are not, nor is what the device stores. */
+static void
+late(struct event_log *log)
+{
+	add_access(log, 1, 1, EV_STORE, 1, 0, ACCESS_STORE | ACCESS_BUFFERED | ACCESS_ONCE);
+	add_access(log, 2, 0, EV_FLUSH, 1, 0, 1);
+	add_access(log, 3, 1, EV_STORE, 0, 5, ACCESS_STORE | ACCESS_BUFFERED | ACCESS_RELEASE);
+	add_access(log, 4, 1, EV_LOAD, 3, 1, ACCESS_LOAD | ACCESS_ATOMIC);
+	add_access(log, 5, 2, EV_STORE, 3, 0, ACCESS_STORE | ACCESS_BUFFERED);
+	add_access(log, 6, 0, EV_FLUSH, 3, 0, 2);
+	add_access(log, 7, 2, EV_LOAD, 0, 4, ACCESS_LOAD | ACCESS_ACQUIRE | ACCESS_STALE);
+	add_access(log, 8, 0, EV_FLUSH, 0, 5, 1);
+	add_access(log, 9, 2, EV_LOAD, 3, 0, ACCESS_LOAD | ACCESS_FORWARDED);
+}
+
+static char *
+page_of_code(const struct event_log *log, unsigned columns)
+{
+	struct event_names code = names;
+	struct lanes_options options = { .columns_max = columns };
+	struct lanes l;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	code.site = one_frame;
+	code.frame = the_frame;
+	lanes_build(&l, log, &code, &options);
+	lanes_print(&l, out);
+	lanes_free(&l);
+	fclose(out);
+	return text;
+}
+
+static unsigned
+times(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what))) {
+		n++;
+		text += strlen(what);
+	}
+	return n;
+}
+
+static void
+late_stores_are_marked(void **state)
+{
+	struct event_log log = { 0 };
+	char *text;
+
+	late(&log);
+	text = page_of_code(&log, 100);
+	assert_int_equal(times(text, "(buffered)"), 1);
+	assert_non_null(strstr(text, "vq0.avail.idx = 5 (buffered)"));
+	assert_non_null(strstr(text, "   8  flush vq0.avail.idx = 5"));
+	assert_non_null(strstr(text, "reads vq0.avail.idx -> 4 (stale)"));
+	assert_non_null(strstr(text, "reads vq0.used.flags -> 0 (kick wanted) (own store)"));
+	/* Plain, ONCE and atomic accesses are told apart. */
+	assert_non_null(strstr(text, "ring.c:801 once\n"));
+	assert_non_null(strstr(text, "ring.c:803 release\n"));
+	assert_non_null(strstr(text, "ring.c:804 atomic\n"));
+	assert_non_null(strstr(text, "ring.c:805\n"));
+	assert_non_null(strstr(text, "ring.c:807 acquire\n"));
+	free(text);
+	event_log_free(&log);
+}
+
+/* However narrow: each line keeps within the page and ends with the place, or the end of it. */
+static void
+places_keep_within_the_page(void **state)
+{
+	struct event_log log = { 0 };
+
+	late(&log);
+	for (unsigned columns = 50; columns <= 140; columns++) {
+		char *text = page_of_code(&log, columns), *line = strtok(text, "\n");
+		unsigned lines = 0;
+
+		for (; line; line = strtok(NULL, "\n")) {
+			assert_true(lanes_columns(line) <= columns);
+			lines += strstr(line, ":80") != NULL;
+		}
+		if (lines != 9)
+			fail_msg("%u columns: %u places", columns, lines);
+		free(text);
+	}
+	event_log_free(&log);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_picture),		 cmocka_unit_test(elided_runs_are_counted),
-		cmocka_unit_test(any_log_fits),		 cmocka_unit_test(crowds_show_who_matters),
-		cmocka_unit_test(logs_are_bounded),	 cmocka_unit_test(live_worlds_name_things),
-		cmocka_unit_test(wordings_match_events), cmocka_unit_test(fields_of_formats),
+		cmocka_unit_test(the_picture),
+		cmocka_unit_test(elided_runs_are_counted),
+		cmocka_unit_test(any_log_fits),
+		cmocka_unit_test(crowds_show_who_matters),
+		cmocka_unit_test(logs_are_bounded),
+		cmocka_unit_test(live_worlds_name_things),
+		cmocka_unit_test(wordings_match_events),
+		cmocka_unit_test(fields_of_formats),
+		cmocka_unit_test(late_stores_are_marked),
+		cmocka_unit_test(places_keep_within_the_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
