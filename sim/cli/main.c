@@ -17,7 +17,8 @@ const struct command command_table[] = {
 	  "models,\n"
 	  "which answer what was lost and why.\n"
 	  "Without a variant the first one that fails is taken, by name.",
-	  "seed index schedule sweep format memory datapath ring " RUN_OPTIONS, 1, 1, command_run },
+	  "seed index schedule sweep format memory races datapath ring " RUN_OPTIONS, 1, 1,
+	  command_run },
 	{ "explore", "SCENARIO.lua[:VARIANT] | TRACE", "many schedules, until something is lost",
 	  "Tries schedules until a property is broken or the budget is used up. A failure is "
 	  "replayed,\n"
@@ -28,7 +29,7 @@ const struct command command_table[] = {
 	  "in one of them? That begins with the fewest deviations (--strategy bounded) unless "
 	  "another\n"
 	  "strategy is named.",
-	  "strategy depth bound memory datapath ring runs time seed shard jobs sweep format "
+	  "strategy depth bound memory races datapath ring runs time seed shard jobs sweep format "
 	  "keep-going classes around out lines columns " RUN_OPTIONS,
 	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
@@ -42,7 +43,7 @@ const struct command command_table[] = {
 	  "function as often as before, whatever else has changed; where that never comes it is "
 	  "guessed,\n"
 	  "and said so. Exit status 0 when nothing fails now, 1 when something does.",
-	  "tolerant until to-event memory datapath ring " RUN_OPTIONS, 1, 1, command_replay },
+	  "tolerant until to-event memory races datapath ring " RUN_OPTIONS, 1, 1, command_replay },
 	{ "show", "FAILURE | DB#ID", "a failure as swim lanes",
 	  "Formats: text (default), json, perfetto (for the trace viewer of that name), html.",
 	  "format lines columns out memory datapath ring machine quiet", 1, 1, command_show },
@@ -59,8 +60,8 @@ const struct command command_table[] = {
 	  "with its recorded finding, or, where the file has a line `expect: ok` (or another "
 	  "verdict),\n"
 	  "with that.",
-	  "matrix corpus tap junit jobs runs time seed strategy depth bound memory datapath ring "
-	  "set db quiet",
+	  "matrix corpus tap junit jobs runs time seed strategy depth bound memory races datapath "
+	  "ring set db quiet",
 	  0, -1, command_test },
 	{ "diagnose", "SCENARIO.lua[:VARIANT] | FAILURE",
 	  "make it hang, then find out what was lost",
@@ -70,7 +71,7 @@ const struct command command_table[] = {
 	  "level.\n"
 	  "From what recovers it says whether a kick, an interrupt, a mask, a route or ring state "
 	  "was lost.",
-	  "strategy depth bound memory datapath ring runs time seed set machine quiet", 1, 1,
+	  "strategy depth bound memory races datapath ring runs time seed set machine quiet", 1, 1,
 	  command_diagnose },
 	{ "audit", "barriers SCENARIO.lua[:VARIANT]",
 	  "which barriers of the linked code are needed",

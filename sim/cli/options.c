@@ -40,6 +40,7 @@ static const struct option_info option_table[] = {
 	  AT(bound) },
 	{ "memory", "MODEL", "memory model: sc, tso, weak; default: what the variant says",
 	  OPTION_TEXT, AT(memory) },
+	{ "races", NULL, "look for data races in guest memory", OPTION_FLAG, AT(races) },
 	{ "datapath", "NAME[,NAME]", "ring code, of driver and device: native, linux, ./FILE.so",
 	  OPTION_TEXT, AT(datapath) },
 	{ "ring", "WORDS",

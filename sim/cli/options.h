@@ -27,7 +27,7 @@ struct options {
 	bool bound_delays;
 	bool matrix;
 	bool quiet, tap, keep_going, classes, around, help, globals, tolerant;
-	bool expect;
+	bool expect, races;
 	bool seed_given, strategy_given, memory_given;
 	const char *set_name[OPTIONS_SETS_MAX]; /* --set, in order; the strings are changed argv */
 	const char *set_value[OPTIONS_SETS_MAX];

@@ -11,6 +11,7 @@
 #include "cli/watchdog.h"
 #include "datapath/registry.h"
 #include "explore/replay.h"
+#include "memory/race.h"
 #include "record/reader.h"
 #include "script/lua_world.h"
 
@@ -88,7 +89,9 @@ begin(struct session *s, const char *path, const char *variant, const struct opt
 static int
 set_up(struct session *s, const struct options *o, struct error *err)
 {
-	struct scenario_set_up how = { .machine = o->machine, .memory = o->memory };
+	struct scenario_set_up how = { .machine = o->machine,
+				       .memory = o->memory,
+				       .races = o->races };
 	struct datapath_choice datapath;
 
 	if (o->datapath) {
@@ -148,6 +151,7 @@ session_open_failure(struct session *s, const struct failure *f, const struct op
 		with.memory = f->memory;
 	if (!with.ring)
 		with.ring = f->ring;
+	with.races |= f->races;
 	for (size_t i = 0; !ret && i < f->param_count; i++)
 		ret = scenario_values_set(&s->values, &s->scenario, f->params[i].name,
 					  f->params[i].value, err);
@@ -233,6 +237,7 @@ session_failure(struct session *s, const struct options *o, const struct finding
 	f->seed = o->seed;
 	failure_set(&f->strategy, o->strategy);
 	failure_set(&f->memory, memory_model_name[memory_model_of(s->w)]);
+	f->races = race_detecting(s->w);
 	failure_set(&f->datapath, datapath_text(s->w));
 	failure_set(&f->ring, s->ring[0] ? s->ring : NULL);
 	f->mode = s->scenario.mode;

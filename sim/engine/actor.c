@@ -604,6 +604,7 @@ actor_hold(struct actor *a)
 	/* Same CPU: what runs in its place comes after it in program order. */
 	if (w->memory && w->memory->hold)
 		w->memory->hold(w, a);
+	race_order(w, a, w->current);
 	if (a->holds++)
 		return;
 	watch_stopped(w, actor_process(a));

@@ -75,8 +75,12 @@ sink_put(struct world *w, const struct event *e)
 static void
 observe(struct world *w, const struct event *e, int kind)
 {
+	bool outer = w->observing;
+
+	w->observing = true;
 	for (struct observer *o = w->observers[kind]; o; o = o->next)
 		o->fn(w, e, o->context);
+	w->observing = outer;
 }
 
 void

@@ -26,6 +26,7 @@ void
 timer_arm(struct world *w, struct timer *t, int64_t delay_ns, bool bound)
 {
 	memory_sync(w, true);
+	race_order(w, w->current, NULL);
 	timer_cancel(w, t);
 	t->at_ns = w->now + (delay_ns > 0 ? delay_ns : 0);
 	t->bound = bound;
@@ -83,6 +84,7 @@ void
 world_after(struct world *w, int64_t delay_ns, void (*fn)(struct world *w, void *arg), void *arg)
 {
 	world_effect(w);
+	race_order(w, w->current, NULL);
 	/* In timed mode the heap holds the callback itself: no block, no second call. */
 	if (w->mode == WORLD_TIMED) {
 		if (!heap_push(&w->heap, w->arena, w->now + (delay_ns > 0 ? delay_ns : 0),

@@ -84,6 +84,8 @@ waitq_wake_one(struct world *w, struct waitq *q)
 
 	world_effect(w); /* that nobody waits is news, too */
 	memory_sync(w, true); /* also with nobody there: locks are released so */
+	if (__builtin_expect(w->race != NULL, 0))
+		w->race->release(w, q);
 	if (!a)
 		return false;
 	unlink_actor(q, a);

@@ -454,7 +454,9 @@ run_in(struct world *w, void (*body)(struct world *w, void *arg), void *arg)
 static enum stop
 run_to_stop(struct world *w, void (*body)(struct world *w, void *arg), void *arg)
 {
+	w->observing = false;
 	run_in(w, body, arg);
+	w->observing = true; /* who looks from now on is outside */
 	if (!w->stop)
 		w->stop = STOP_QUIESCENT;
 	world_flush(w);

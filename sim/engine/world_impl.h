@@ -79,6 +79,7 @@ struct actor {
 	struct access_pending pending;
 	struct store_buffer *buffer; /* memory/: tso */
 	struct actor_view *view; /* memory/: weak */
+	struct race_actor *race; /* memory/: races */
 };
 
 /* struct actor.memory: the compiled code makes its access after the hook; what is to be done then
@@ -112,6 +113,16 @@ struct memory_ops {
 	/* A snapshot is about to be taken: what actors will need gets its place, which otherwise
 	 * would tell who was first. May be null. */
 	void (*snapshot)(struct world *w);
+};
+
+/* What the engine tells the race detector of memory/ (memory/race.h). */
+struct race_ops {
+	/* What @from did comes before what @to does from now on. Null: callbacks. */
+	void (*ordered)(struct world *w, struct actor *from, struct actor *to);
+	/* Somebody who looks at @object and acquires it (race_acquire()) knows what was before. */
+	void (*release)(struct world *w, const void *object);
+	/* A point of a model: a full barrier of the running actor. */
+	void (*point)(struct world *w);
 };
 
 must_static(offsetof(struct actor, next) <= 64, "the first line of an actor");
@@ -184,6 +195,7 @@ struct world {
 	uint32_t buffered;
 	uint8_t mode, stop;
 	bool in_setup;
+	bool observing; /* an observer runs: what it looks at is no access of the run */
 	uint8_t parked_kind; /* enum choice_kind of the question that is open, or comes next */
 	bool parked_at_point; /* and whether a point asks: who asks is the last that is ready */
 	size_t choices;
@@ -198,6 +210,7 @@ struct world {
 	uintptr_t shared_base;
 	size_t shared_bytes;
 	const struct memory_ops *memory; /* null without guest RAM */
+	const struct race_ops *race; /* null: nobody looks for races */
 
 	struct actor **actors;
 	uint32_t actor_count, actor_capacity;
@@ -435,6 +448,15 @@ memory_sync(struct world *w, bool at_once)
 {
 	if (w->memory && w->memory->sync && w->current && !w->in_setup)
 		w->memory->sync(w, at_once);
+	if (__builtin_expect(w->race != NULL, 0) && w->current && !w->in_setup)
+		w->race->point(w);
+}
+
+static inline void
+race_order(struct world *w, struct actor *from, struct actor *to)
+{
+	if (__builtin_expect(w->race != NULL, 0))
+		w->race->ordered(w, from, to);
 }
 
 static inline void
@@ -442,6 +464,7 @@ memory_woke(struct world *w, struct actor *a)
 {
 	if (w->memory && w->memory->woke && w->current && !w->in_setup)
 		w->memory->woke(w, w->current, a);
+	race_order(w, w->current, a);
 }
 
 static inline uint64_t

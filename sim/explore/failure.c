@@ -199,6 +199,8 @@ failure_write(const struct failure *f, FILE *out, struct error *err)
 	fprintf(out, "seed: %" PRIu64 "\n", f->seed);
 	write_optional(out, "strategy", f->strategy);
 	write_optional(out, "memory", f->memory);
+	if (f->races)
+		write_word(out, "races", "yes");
 	write_optional(out, "datapath", f->datapath);
 	write_optional(out, "ring", f->ring);
 	fprintf(out, "mode: %s\n", mode_name[f->mode]);

@@ -10,6 +10,7 @@
  *	seed: 7
  *	strategy: random
  *	memory: sc
+ *	races: yes                          data races were looked for; left out where not
  *	datapath: native
  *	ring: packed,event_idx              (where the scenario's own kind was overridden)
  *	mode: relaxed
@@ -78,6 +79,7 @@ struct failure {
 	uint64_t seed;
 	char *strategy;
 	char *memory; /* "sc", "tso", "weak" */
+	bool races; /* were looked for */
 	char *datapath; /* "native", "linux", or a path */
 	char *ring; /* words of datapath_ring_parse() */
 	enum world_mode mode;

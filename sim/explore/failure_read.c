@@ -288,6 +288,17 @@ read_expect(struct reader *r, void *field)
 }
 
 static int
+read_yes(struct reader *r, void *field)
+{
+	static const char *const words[] = { "yes" };
+
+	if (read_word(r, words, 1))
+		return -1;
+	*(bool *)field = true;
+	return 0;
+}
+
+static int
 read_end(struct reader *r, void *field)
 {
 	(void)field;
@@ -312,6 +323,7 @@ static const struct key {
 	{ "seed", read_number, offsetof(struct failure, seed), false, false },
 	{ "strategy", read_string, offsetof(struct failure, strategy), false, false },
 	{ "memory", read_string, offsetof(struct failure, memory), false, false },
+	{ "races", read_yes, offsetof(struct failure, races), false, false },
 	{ "datapath", read_string, offsetof(struct failure, datapath), false, false },
 	{ "ring", read_string, offsetof(struct failure, ring), false, false },
 	{ "mode", read_mode, offsetof(struct failure, mode), false, false },

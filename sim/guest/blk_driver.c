@@ -6,6 +6,7 @@
 
 #include "base/must.h"
 #include "memory/guest_memory.h"
+#include "memory/race.h"
 
 #define SLOT_BYTES 32u
 #define SLOT_STATUS 16u /* offset of the status byte; the header is before it */
@@ -204,6 +205,7 @@ blk_enter(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
 	r->used_bytes = 0;
 	while (blk->frozen && !blk->removed)
 		guest_wait(cpu, &blk->thaw);
+	race_acquire(blk->w, &blk->thaw);
 	if (blk->removed || !blk->queue_count) { /* gone, or not probed yet */
 		r->status = GUEST_BLK_LOST;
 		return false;
@@ -231,6 +233,7 @@ blk_wait_room(struct guest_blk_queue *q, struct guest_vq *vq, struct guest_cpu *
 		guest_vq_notify(vq, cpu, data);
 	while (q->stopped && !q->blk->removed)
 		guest_wait(cpu, &q->room);
+	race_acquire(q->blk->w, &q->room);
 	return q->vq != NULL && !q->blk->removed;
 }
 
@@ -347,6 +350,7 @@ guest_blk_wait(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_re
 {
 	while (r->status == GUEST_BLK_PENDING)
 		guest_wait(cpu, &r->done);
+	race_acquire(blk->w, &r->done);
 	return r->status;
 }
 
@@ -420,6 +424,7 @@ blk_drain(struct guest_blk *blk, struct guest_cpu *cpu)
 {
 	while (blk->users && !blk_broken(blk))
 		guest_wait(cpu, &blk->drained);
+	race_acquire(blk->w, &blk->drained);
 }
 
 void

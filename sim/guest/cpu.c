@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/must.h"
+#include "memory/race.h"
 #include "notify/memview.h"
 #include "notify/vcpu.h"
 
@@ -79,6 +80,7 @@ softirq_main(struct actor *self, void *arg)
 			guest_wait(cpu, &cpu->softirq_wait);
 			continue;
 		}
+		race_acquire(cpu->w, &cpu->softirq_wait);
 		cpu->raised = s->next;
 		if (!s->next)
 			cpu->raised_last = NULL;
@@ -100,6 +102,7 @@ guest_softirq_init(struct guest_softirq *s,
 void
 guest_softirq_raise(struct guest_cpu *cpu, struct guest_softirq *s)
 {
+	race_release(cpu->w, &cpu->softirq_wait);
 	if (s->raised)
 		return;
 	s->raised = true;
@@ -162,6 +165,7 @@ spin_acquire(struct world *w, struct guest_spinlock *l)
 	must(self && l->owner != self); /* our drivers do not take a lock twice */
 	while (l->owner)
 		waitq_wait(w, &l->q);
+	race_acquire(w, &l->q);
 	l->owner = self;
 }
 
@@ -171,6 +175,7 @@ guest_spin_trylock(struct world *w, struct guest_spinlock *l)
 	actor_point(w);
 	if (l->owner)
 		return false;
+	race_acquire(w, &l->q);
 	l->owner = actor_current(w);
 	return true;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "guest/napi.h"
 
+#include "memory/race.h"
+
 /* net_rx_action() for one instance. */
 static void
 napi_softirq(struct guest_cpu *cpu, struct guest_softirq *s)
@@ -51,6 +53,7 @@ guest_napi_disable(struct guest_cpu *cpu, struct guest_napi *n)
 	actor_point(n->w);
 	while (n->scheduled)
 		guest_wait(cpu, &n->idle);
+	race_acquire(n->w, &n->idle);
 	n->scheduled = true;
 	n->disabling = false;
 	emit(n->w, EV_NAPI_DISABLE, n->vq->name);
@@ -63,6 +66,7 @@ guest_napi_prep(struct guest_napi *n)
 
 	if (n->disabling)
 		return false;
+	race_sync(n->w, &n->idle); /* an atomic operation on its state */
 	if (n->scheduled)
 		n->missed = true;
 	n->scheduled = true;
@@ -80,6 +84,7 @@ bool
 guest_napi_complete(struct guest_cpu *cpu, struct guest_napi *n)
 {
 	actor_point(n->w);
+	race_sync(n->w, &n->idle);
 	if (n->missed && !n->disabling) {
 		n->missed = false;
 		n->reschedules++;

@@ -7,6 +7,7 @@
 #include "base/must.h"
 #include "guest/net_impl.h"
 #include "memory/guest_memory.h"
+#include "memory/race.h"
 
 #define BUFFER_ALIGN 64u
 
@@ -90,6 +91,7 @@ refill_worker(struct actor *self, void *arg)
 	for (;;) {
 		while (!r->queued || timer_pending(&r->timer))
 			guest_wait(r->cpu, &r->work);
+		race_acquire(net->w, &r->work);
 		r->queued = false;
 		r->running = true;
 		refill(net);
@@ -107,6 +109,7 @@ refill_cancel(struct guest_net *net, struct guest_cpu *cpu)
 	r->queued = false;
 	while (r->running)
 		guest_wait(cpu, &r->idle);
+	race_acquire(net->w, &r->idle);
 	timer_cancel(net->w, &r->timer);
 	r->queued = false;
 }
@@ -139,6 +142,7 @@ rtnl_lock(struct guest_net *net, struct guest_cpu *cpu)
 	actor_point(net->w);
 	while (net->rtnl.owner)
 		guest_wait(cpu, &net->rtnl.q);
+	race_acquire(net->w, &net->rtnl.q);
 	net->rtnl.owner = self;
 }
 
@@ -302,6 +306,7 @@ guest_net_open(struct guest_net *net, struct guest_cpu *cpu)
 	guest_cpu_enter(cpu);
 	while (!net->registered && !net->removed)
 		guest_wait(cpu, &net->visible);
+	race_acquire(net->w, &net->visible);
 	rtnl_lock(net, cpu);
 	if (net->removed)
 		ret = -ENODEV;

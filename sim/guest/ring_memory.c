@@ -11,6 +11,37 @@
 /* A ring starts on a page of its own, as vring_alloc_queue() does; dirty logs count in pages. */
 #define RING_ALIGN 4096u
 
+/*
+ * What hands something over, or says whether to be told, is a word that both sides synchronise
+ * through; the rest must be ordered by these words.
+ */
+static enum gm_role
+packed_role(const void *context, uint64_t offset)
+{
+	const struct ring_packed_layout *layout = context;
+
+	if (offset >= layout->driver)
+		return GM_WORD;
+	return offset % sizeof(struct vring_packed_desc) >=
+			       offsetof(struct vring_packed_desc, flags)
+		       ? GM_WORD
+		       : GM_CONTENT;
+}
+
+static enum gm_role
+split_role(const void *context, uint64_t offset)
+{
+	const struct ring_split_layout *layout = context;
+	uint64_t used_event = layout->avail + ring_split_avail_bytes(layout->size) - 2;
+	uint64_t avail_event = layout->used + ring_split_used_bytes(layout->size) - 2;
+
+	if (offset < layout->avail)
+		return GM_CONTENT;
+	if (offset < layout->used)
+		return offset - layout->avail < 4 || offset >= used_event ? GM_WORD : GM_CONTENT;
+	return offset - layout->used < 4 || offset >= avail_event ? GM_WORD : GM_CONTENT;
+}
+
 static void
 packed_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t size)
 {
@@ -22,6 +53,7 @@ packed_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t
 	ring_packed_layout_place(layout, gpa, vring);
 	ring_memory_clear(w, vring);
 	gm_region(w, gpa, layout->bytes, name, ring_packed_describe, layout);
+	gm_region_roles(w, packed_role);
 }
 
 static void
@@ -35,6 +67,7 @@ split_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t 
 	ring_split_layout_place(layout, gpa, vring);
 	ring_memory_clear(w, vring);
 	gm_region(w, gpa, layout->bytes, name, ring_split_describe, layout);
+	gm_region_roles(w, split_role);
 }
 
 static bool

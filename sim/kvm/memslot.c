@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "engine/world.h"
+#include "memory/race.h"
 
 struct memslots {
 	struct kvm_memory_slot **slot; /* by base_gfn */
@@ -58,6 +59,7 @@ slots_lock(struct kvm *kvm)
 		must(actor_current(kvm->world));
 		waitq_wait(kvm->world, &kvm->slots_lock_waiters);
 	}
+	race_acquire(kvm->world, &kvm->slots_lock_waiters);
 	kvm->slots_lock = true;
 }
 

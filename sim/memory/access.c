@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "engine/world_impl.h"
 #include "memory/gm_impl.h"
+#include "memory/race_impl.h"
 #include "memory/site.h"
 
 /* ORDER FENCE: as in datapath/barrier.h, which stands alone and is above this room. */
@@ -80,6 +81,8 @@ access_flushed(struct world *w, struct actor *a, uint64_t offset, uint32_t size,
 	if (__builtin_expect(w->host->sink != NULL, 0))
 		world_emit_detail(w, EV_FLUSH, (int64_t)offset, size, value_at(gm, offset, size),
 				  access_site(site), a->id);
+	if (__builtin_expect(gm->races != NULL, 0))
+		race_flushed(w, a);
 	if (gm->hooks)
 		gm_wrote(w, offset, size, GM_VISIBLE);
 }
@@ -112,7 +115,7 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 {
 	struct actor *a = w->current;
 
-	if (gm->model != MEMORY_SC) {
+	if (gm->model != MEMORY_SC || gm->races) {
 		if (gm->edit.added && access_site(site) == gm->edit.added)
 			access_fence(w, gm->edit.added_kind, site);
 		if (how & (ACCESS_ACQUIRE | ACCESS_RELEASE | ACCESS_SEQ_CST) &&
@@ -127,6 +130,8 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 		else
 			actor_access_point(w);
 		access_tell_watch(w, offset, size, how, 0);
+		if (__builtin_expect(gm->races != NULL, 0))
+			race_access(w, offset, size, how, site);
 	}
 	w->trail = trail_mix(w->trail, offset << 16 | size << 2 | (how & ACCESS_KIND_MASK) |
 					       (uint64_t)a->id << 48);
@@ -145,6 +150,8 @@ access_shared(struct world *w, uint64_t offset, uint32_t size, uint32_t how, con
 		shared_access(w, gm, offset, size, how, site);
 	} else {
 		access_tell_watch(w, offset, size, how, 0);
+		if (__builtin_expect(gm->races != NULL, 0) && !w->in_setup)
+			race_access(w, offset, size, how, site);
 		if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD && gm->hooks)
 			gm_wrote(w, offset, size, GM_MADE | GM_VISIBLE);
 	}
@@ -166,6 +173,8 @@ access_fence(struct world *w, int kind, const void *site)
 		tso_fence(w, kind);
 	else if (gm->model == MEMORY_WEAK)
 		weak_fence(w, kind);
+	if (__builtin_expect(gm->races != NULL, 0))
+		race_fence(w, kind);
 }
 
 void
@@ -180,6 +189,8 @@ access_full_barrier(struct world *w, const void *site)
 		tso_fence(w, 0);
 	else if (gm->model == MEMORY_WEAK)
 		weak_fence(w, 0);
+	if (__builtin_expect(gm->races != NULL, 0))
+		race_fence(w, 0);
 }
 
 bool

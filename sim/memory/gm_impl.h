@@ -13,6 +13,7 @@ struct gm_region {
 	uint64_t gpa, len;
 	const char *name;
 	gm_describe_fn describe;
+	gm_role_fn role;
 	const void *context;
 	struct gm_region *next;
 };
@@ -31,6 +32,7 @@ struct gm {
 	enum memory_model model;
 	struct barrier_edit edit;
 	struct weak *weak; /* weak.c's; null under other models */
+	struct races *races; /* race.c's; null while races are not looked for */
 	unsigned hooks;
 	struct {
 		gm_write_hook fn;
@@ -89,6 +91,10 @@ access_ignored(const struct gm *gm, const void *site);
  */
 void
 access_init(struct world *w);
+
+/* What the byte is to the race detector. */
+enum gm_role
+gm_role_of(const struct world *w, uint64_t gpa);
 
 /* Tell the hooks of a write to guest RAM: that others can see it, that it is made, or both. */
 #define GM_VISIBLE 1u

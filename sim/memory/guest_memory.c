@@ -9,6 +9,7 @@
 #include "engine/world_impl.h"
 #include "memory/access.h"
 #include "memory/gm_impl.h"
+#include "memory/race_impl.h"
 
 /* The guest's allocator starts above the first page: gpa 0 stays invalid, as a null in the rings.
  */
@@ -65,6 +66,14 @@ tell_watch(const struct world *w, uint64_t gpa, uint64_t len, unsigned how)
 		watch->touch(watch, (struct world *)w, gpa, len, how);
 }
 
+/* Not what an observer looks at. */
+static void
+tell_races(const struct world *w, uint64_t gpa, uint64_t len, bool store, const void *site)
+{
+	if (__builtin_expect(gm_of(w)->races != NULL, 0) && !w->observing)
+		race_touch((struct world *)w, gpa, len, store, site);
+}
+
 bool
 gm_read(const struct world *w, uint64_t gpa, void *to, uint64_t len)
 {
@@ -73,6 +82,7 @@ gm_read(const struct world *w, uint64_t gpa, void *to, uint64_t len)
 	if (!from)
 		return false;
 	tell_watch(w, gpa, len, WATCH_LOAD);
+	tell_races(w, gpa, len, false, __builtin_return_address(0));
 	memcpy(to, from, len);
 	return true;
 }
@@ -81,10 +91,13 @@ void
 gm_wrote(struct world *w, uint64_t gpa, uint64_t len, unsigned what)
 {
 	struct gm *gm = gm_of(w);
+	bool outer = w->observing;
 
+	w->observing = true;
 	for (unsigned i = 0; i < gm->hooks; i++)
 		if (what & (gm->hook[i].made ? GM_MADE : GM_VISIBLE))
 			gm->hook[i].fn(w, gpa, len, gm->hook[i].context);
+	w->observing = outer;
 }
 
 bool
@@ -95,6 +108,7 @@ gm_write(struct world *w, uint64_t gpa, const void *from, uint64_t len)
 	if (!to)
 		return false;
 	tell_watch(w, gpa, len, WATCH_STORE);
+	tell_races(w, gpa, len, true, __builtin_return_address(0));
 	if (gm_of(w)->model == MEMORY_TSO)
 		tso_model_write(w);
 	memcpy(to, from, len);
@@ -130,18 +144,51 @@ gm_region(struct world *w, uint64_t gpa, uint64_t len, const char *name, gm_desc
 	struct gm_region *r = world_alloc(w, sizeof(*r));
 
 	must(gm);
-	*r = (struct gm_region){ gpa, len, world_strdup(w, name), describe, context, gm->regions };
+	*r = (struct gm_region){
+		.gpa = gpa,
+		.len = len,
+		.name = world_strdup(w, name),
+		.describe = describe,
+		.context = context,
+		.next = gm->regions,
+	};
 	gm->regions = r;
+	if (gm->races)
+		race_forget_roles(w, gpa, len);
+}
+
+void
+gm_region_roles(struct world *w, gm_role_fn role)
+{
+	struct gm *gm = gm_of(w);
+
+	must(gm && gm->regions);
+	gm->regions->role = role;
+}
+
+static const struct gm_region *
+region_at(const struct gm *gm, uint64_t gpa)
+{
+	const struct gm_region *r = gm ? gm->regions : NULL;
+
+	while (r && gpa - r->gpa >= r->len)
+		r = r->next;
+	return r;
+}
+
+enum gm_role
+gm_role_of(const struct world *w, uint64_t gpa)
+{
+	const struct gm_region *r = region_at(gm_of(w), gpa);
+
+	return r && r->role ? r->role(r->context, gpa - r->gpa) : GM_BYTES;
 }
 
 void
 gm_name(const struct world *w, uint64_t gpa, char *text, size_t size)
 {
-	const struct gm *gm = gm_of(w);
-	const struct gm_region *r = gm ? gm->regions : NULL;
+	const struct gm_region *r = region_at(gm_of(w), gpa);
 
-	while (r && gpa - r->gpa >= r->len)
-		r = r->next;
 	if (!r) {
 		snprintf(text, size, "gpa 0x%" PRIx64, gpa);
 	} else if (!r->describe) {

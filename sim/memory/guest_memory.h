@@ -53,6 +53,23 @@ void
 gm_region(struct world *w, uint64_t gpa, uint64_t len, const char *name, gm_describe_fn describe,
 	  const void *context);
 
+/*
+ * What bytes are to the race detector (race.h), where what they are for says more than the code
+ * that accesses them.  Linux makes plain accesses to indices and flags; other code marks each
+ * access to a descriptor, and must order them all the same.
+ */
+enum gm_role {
+	GM_BYTES, /* as the code says */
+	GM_WORD, /* two sides synchronise through it: an aligned access of up to 8 bytes is marked
+		  */
+	GM_CONTENT /* to be ordered by something else: every access is plain */
+};
+typedef enum gm_role (*gm_role_fn)(const void *context, uint64_t offset);
+
+/* Of the region that was named last; @role gets its context. Without, it is GM_BYTES. */
+void
+gm_region_roles(struct world *w, gm_role_fn role);
+
 /* "vq0.avail.idx", "vq0.avail.ring[3]", or "gpa 0x1042" where no region has it. */
 void
 gm_name(const struct world *w, uint64_t gpa, char *text, size_t size);

@@ -27,6 +27,7 @@
 #include "engine/world_impl.h"
 #include "memory/access.h"
 #include "memory/gm_impl.h"
+#include "memory/race_impl.h"
 
 #define GRANULE 2u
 #define PAGE_GRANULES (ARENA_PAGE / GRANULE)
@@ -41,6 +42,7 @@ struct view {
 struct message {
 	uint64_t stamp;
 	const struct view *brings; /* null: nothing */
+	struct race_clock *orders; /* the same to the race detector */
 	uint32_t id; /* of the store: granules of one store share it */
 	uint16_t value;
 	bool tight; /* a read-modify-write: nothing comes between its store and the one it read */
@@ -212,6 +214,8 @@ history_insert(struct world *w, struct history *h, uint32_t at)
 		at == h->count ? before + STAMP_STEP : before + (h->m[at].stamp - before) / 2;
 
 	if (h->count == HISTORY_MAX) {
+		for (uint32_t i = 0; i < HISTORY_MAX / 2; i++)
+			race_clock_put(w, h->m[i].orders);
 		memmove(h->m, h->m + HISTORY_MAX / 2, HISTORY_MAX / 2 * sizeof(*h->m));
 		h->count -= HISTORY_MAX / 2;
 		at = at > HISTORY_MAX / 2 ? at - HISTORY_MAX / 2 : 1;
@@ -385,6 +389,8 @@ view_reads(struct world *w, struct actor_view *v, const struct history *h, const
 	view_join(w, &v->acq, m->brings);
 	if (acquire)
 		view_join(w, &v->cur, m->brings);
+	if (m->orders)
+		race_read(w, m->orders, acquire);
 }
 
 /* Put what the load is to see in place; what memory holds is put back when it is settled. */
@@ -503,6 +509,8 @@ weak_store(struct world *w, uint64_t offset, uint32_t size, uint32_t how)
 		struct message *m = &h->m[h->count - 1 - pick];
 
 		m->brings = brings;
+		if (__builtin_expect(gm->races != NULL, 0))
+			m->orders = race_brings(w, how, m[-1].orders);
 		/* A release sequence goes on through a read-modify-write. */
 		if (rmw && m[-1].brings) {
 			struct view *both = NULL;
@@ -582,6 +590,8 @@ weak_access(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const
 		full_barrier(w, a);
 	if ((how & ACCESS_KIND_MASK) != ACCESS_STORE)
 		flags = weak_load(w, offset, size, how);
+	if (__builtin_expect(((struct gm *)w->room[ROOM_MEMORY])->races != NULL, 0))
+		race_access(w, offset, size, how, site);
 	if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD) {
 		if (size <= ACCESS_BYTES_MAX)
 			flags |= weak_store(w, offset, size, how);

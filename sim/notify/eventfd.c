@@ -3,6 +3,7 @@
 
 #include "base/must.h"
 #include "engine/image.h"
+#include "memory/race.h"
 #include "notify/eventfd.h"
 
 const char *const eventfd_role_name[EVENTFD_ROLES] = {
@@ -55,6 +56,7 @@ write_counter(struct eventfd *fd, uint64_t n, bool nonblock)
 			return -EAGAIN;
 		waitq_wait(w, &fd->writers);
 	}
+	race_sync(w, fd);
 	fd->count += n;
 	fd->signals++;
 	emit(w, EV_EVENTFD_WRITE, fd->name, (int64_t)n, (int64_t)fd->count);
@@ -80,6 +82,7 @@ eventfd_signal_locked(struct eventfd *fd)
 {
 	struct world *w = fd->world;
 
+	race_release(w, fd);
 	if (fd->count == UINT64_MAX)
 		emit(w, EV_EVENTFD_FULL, fd->name, 1, (int64_t)fd->count);
 	else
@@ -102,6 +105,7 @@ eventfd_take(struct eventfd *fd)
 
 	if (!value)
 		return 0;
+	race_sync(fd->world, fd);
 	fd->count -= value;
 	fd->reads++;
 	emit(fd->world, EV_EVENTFD_READ, fd->name, (int64_t)value, (int64_t)fd->count);
@@ -137,6 +141,7 @@ eventfd_wait(struct eventfd *fd)
 	actor_point(fd->world);
 	while (!fd->count)
 		waitq_wait(fd->world, &fd->readers);
+	race_acquire(fd->world, fd);
 }
 
 unsigned

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/must.h"
+#include "memory/race.h"
 #include "notify/intx.h"
 #include "notify/irqchip.h"
 #include "notify/msix.h"
@@ -37,6 +38,7 @@ void
 intx_set_isr(struct intx *x, uint8_t bits)
 {
 	actor_point(x->world);
+	race_sync(x->world, x);
 	x->isr |= bits;
 	emit(x->world, EV_ISR_SET, x->function->name, bits, x->isr);
 }
@@ -56,6 +58,7 @@ intx_read_isr(struct intx *x)
 
 	uint8_t isr = x->isr;
 
+	race_sync(x->world, x);
 	x->isr = 0;
 	emit(x->world, EV_ISR_READ, x->function->name, isr);
 	intx_update(x);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/must.h"
+#include "memory/race.h"
 #include "notify/irqchip.h"
 
 void
@@ -82,6 +83,7 @@ ioapic_set_entry(struct ioapic *io, unsigned n, uint8_t vector, uint8_t dest, bo
 	struct ioapic_pin *pin = &io->pin[n];
 	bool was_masked = pin->masked;
 
+	race_sync(io->world, io);
 	pin->vector = vector;
 	pin->dest = dest;
 	pin->level = level;
@@ -134,6 +136,7 @@ ioapic_set_line(struct ioapic *io, unsigned n, unsigned source, bool up)
 	uint64_t bit = UINT64_C(1) << source;
 	bool was_up = pin->sources != 0;
 
+	race_sync(io->world, io);
 	pin->sources = up ? pin->sources | bit : pin->sources & ~bit;
 	emit(io->world, EV_IOAPIC_LINE, n, source, up);
 	if (!pin->sources) {
@@ -149,6 +152,7 @@ ioapic_set_line(struct ioapic *io, unsigned n, unsigned source, bool up)
 void
 ioapic_eoi(struct ioapic *io, unsigned vector)
 {
+	race_sync(io->world, io);
 	for (unsigned n = 0; n < IOAPIC_PINS; n++) {
 		struct ioapic_pin *pin = &io->pin[n];
 

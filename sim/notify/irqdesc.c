@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/must.h"
+#include "memory/race.h"
 #include "notify/irqchip.h"
 #include "notify/irqdesc.h"
 
@@ -48,6 +49,7 @@ set_mask(struct irqdesc *d, bool masked)
 {
 	while (d->locked)
 		waitq_wait(d->world, &d->lock);
+	race_acquire(d->world, &d->lock);
 	if (d->masked == masked)
 		return;
 	d->masked = masked;
@@ -97,6 +99,7 @@ handle(struct irqdesc *d, struct vcpu *v, bool polled)
 	enum irq_return ret = IRQ_NONE;
 	struct irqaction *next;
 
+	race_acquire(d->world, &d->idle);
 	d->istate &= ~IRQS_PENDING;
 	d->in_progress = true;
 	d->total++;
@@ -268,6 +271,7 @@ irqdesc_synchronize(struct irqdesc *d)
 {
 	while (d->in_progress)
 		waitq_wait(d->world, &d->idle);
+	race_acquire(d->world, &d->idle);
 }
 
 void

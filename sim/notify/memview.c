@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/must.h"
 #include "engine/cost.h"
+#include "memory/race.h"
 #include "notify/memview.h"
 #include "notify/vcpu.h"
 
@@ -36,6 +37,7 @@ memview_lock(struct memview *view)
 	}
 	while (view->owner_depth && view->owner != self)
 		waitq_wait(view->world, &view->owner_wait);
+	race_acquire(view->world, &view->owner_wait);
 	view->owner = self;
 	view->owner_depth++;
 }

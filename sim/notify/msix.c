@@ -3,6 +3,7 @@
 
 #include "base/bitmap.h"
 #include "base/must.h"
+#include "memory/race.h"
 #include "notify/intx.h"
 #include "notify/irqchip.h"
 #include "notify/msix.h"
@@ -79,6 +80,7 @@ msix_notify(struct msix *m, unsigned vector)
 
 	bool masked = msix_masked(m, vector);
 
+	race_sync(m->world, m);
 	if (!m->entry[vector].used)
 		return;
 	emit(m->world, EV_MSIX_NOTIFY, m->function->name, vector, masked);
@@ -118,6 +120,7 @@ msix_write_control(struct msix *m, uint16_t control)
 	bool was = function_masked(m);
 	bool was_enabled = m->enabled;
 
+	race_sync(m->world, m);
 	m->enabled = control & PCI_MSIX_FLAGS_ENABLE;
 	m->maskall = control & PCI_MSIX_FLAGS_MASKALL;
 	emit(m->world, EV_MSIX_CONTROL, m->function->name, m->enabled, m->maskall);
@@ -179,6 +182,7 @@ write_dword(struct msix *m, uint32_t offset, uint32_t value)
 	struct msix_entry *e = &m->entry[vector];
 	bool was_masked = msix_masked(m, vector);
 
+	race_sync(m->world, m);
 	switch (offset % MSIX_ENTRY_BYTES) {
 	case MSIX_ENTRY_ADDR:
 		e->message.address = (e->message.address & ~(uint64_t)UINT32_MAX) | (value & ~3u);

@@ -5,6 +5,7 @@
 #include "base/bitmap.h"
 #include "base/must.h"
 #include "engine/cost.h"
+#include "memory/race.h"
 #include "notify/irqchip.h"
 #include "notify/vcpu.h"
 
@@ -166,6 +167,7 @@ take(struct vcpu *v)
 	unsigned vector = (unsigned)lapic_next(&v->lapic);
 	const struct vcpu_gate gate = v->idt[vector];
 
+	race_acquire(v->world, v);
 	lapic_accept(&v->lapic, vector);
 	v->in_handler = true;
 	v->interrupts++;
@@ -474,6 +476,7 @@ vcpu_deliver(struct vcpu *v, unsigned vector, bool level)
 	bool posted = v->lapic.posting && !level;
 	bool fresh, first = true;
 
+	race_release(v->world, v);
 	if (posted) {
 		fresh = !bitmap_test(v->lapic.pir, vector);
 		first = lapic_post(&v->lapic, vector);

@@ -89,6 +89,9 @@ void
 oracle_watch_driver(struct world *w, struct guest_virtio *driver);
 void
 oracle_watch_raw(struct world *w, struct raw_pair *pair);
+/* Look for data races (memory/race.h); after guest RAM was made. */
+void
+oracle_watch_races(struct world *w);
 
 /*
  * A device that is not the machine's: where to find its queues' addresses.  Devices of a machine

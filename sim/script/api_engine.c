@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "engine/fault.h"
+#include "memory/race.h"
 #include "oracle/oracle.h"
 #include "script/actor.h"
 #include "script/api.h"
@@ -123,6 +124,7 @@ actor_join(lua_State *L)
 	script_must_be_actor(L, "join");
 	while (!a->done)
 		waitq_wait(script_world(L), &a->joiners);
+	race_acquire(script_world(L), &a->joiners);
 	return 0;
 }
 

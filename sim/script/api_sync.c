@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "memory/race.h"
 #include "script/api.h"
 
 #define NS_MAX (INT64_C(1) << 60)
@@ -94,6 +95,7 @@ counter_wait(lua_State *L, struct counter *c, const char *what)
 	script_must_be_actor(L, what);
 	while (!c->value)
 		waitq_wait(script_world(L), &c->q);
+	race_acquire(script_world(L), &c->q);
 }
 
 static int
@@ -130,6 +132,7 @@ flag_test(lua_State *L)
 {
 	struct counter *c = api_check(L, 1, "flag");
 
+	race_acquire(script_world(L), &c->q);
 	lua_pushboolean(L, c->value != 0);
 	return 1;
 }
@@ -164,6 +167,7 @@ semaphore_try(lua_State *L)
 	struct counter *c = api_check(L, 1, "semaphore");
 
 	script_must_not_check(L, "try");
+	race_acquire(script_world(L), &c->q);
 	lua_pushboolean(L, c->value != 0);
 	if (c->value)
 		c->value--;

@@ -11,6 +11,7 @@
 #include "engine/world.h"
 #include "explore/explorer.h"
 #include "memory/guest_memory.h"
+#include "memory/race.h"
 
 /* One schedule of a litmus test is some dozens of steps; there are no loops. */
 #define LITMUS_STEPS_MAX 100000u
@@ -181,6 +182,7 @@ ringside_litmus_rcu_sync(void)
 	for (unsigned i = 0; i < rig->t->procs; i++)
 		while (wait[i] && rig->process[i].readers_left == left[i])
 			waitq_wait(w, &rig->grace);
+	race_acquire(w, &rig->grace);
 }
 
 /* --- outcomes ------------------------------------------------------------------------------- */

@@ -154,6 +154,7 @@ struct set_up {
 	const struct machine_file *machine;
 	const struct scenario_set_up *how;
 	enum memory_model memory;
+	bool races;
 };
 
 static void
@@ -212,8 +213,11 @@ set_up(struct world *w, void *arg)
 	script_call(L, 1, 0);
 	lua_settop(L, 0);
 	script->setting_up = false;
-	if (gm_size(w))
+	if (gm_size(w)) {
 		memory_set_model(w, u->memory);
+		if (u->races)
+			oracle_watch_races(w);
+	}
 	/* A full collection now, so that runs need none and touch few pages. */
 	lua_gc(L, LUA_GCCOLLECT);
 }
@@ -225,7 +229,7 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 {
 	static const struct scenario_set_up nothing;
 	struct machine_file *file = NULL;
-	struct set_up u = { s, variant, values, NULL, how ? how : &nothing, s->memory };
+	struct set_up u = { s, variant, values, NULL, how ? how : &nothing, s->memory, s->races };
 	int memory = variant ? variant->memory : -1;
 	const char *machine = u.how->machine;
 	struct world_config config = { .mode = s->mode,
@@ -237,6 +241,9 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 		return NULL;
 	if (memory >= 0)
 		u.memory = (enum memory_model)memory;
+	if (variant && variant->races >= 0)
+		u.races = variant->races;
+	u.races |= u.how->races;
 	if (machine || s->machine) {
 		file = machine_file_load(machine ? machine : s->machine, err);
 		if (!file)

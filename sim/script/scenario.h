@@ -8,6 +8,7 @@
  *		evidence = { "f65886606c2d", … },         commits and mails that it stands for
  *		mode = "relaxed",                         or "timed"; this is the default
  *		memory = "sc",                            or "tso", "weak"; a variant may differ
+ *		races = false,                            whether data races are looked for
  *		params = {
  *			n = { default = 1, min = 1, max = 8, doc = "wake-ups" },
  *			how = { default = "flag", values = { "flag", "count" }, doc = "…" },
@@ -96,6 +97,7 @@ struct scenario_variant {
 	uint64_t runs;
 	bool complete; /* runs = "complete" */
 	int memory; /* enum memory_model, or -1: the scenario's */
+	int races; /* whether data races are looked for, or -1: as the scenario says */
 };
 
 /* Everything is owned (malloc). */
@@ -108,6 +110,7 @@ struct scenario {
 	unsigned evidences;
 	enum world_mode mode;
 	enum memory_model memory;
+	bool races;
 	uint64_t steps_max;
 	int64_t time_max_ns;
 	struct scenario_param *param;
@@ -157,6 +160,7 @@ struct scenario_set_up {
 	const char *machine; /* a YAML file instead of the scenario's own */
 	const struct datapath_choice *datapath; /* instead of what the scenario says */
 	const char *memory; /* a memory model instead of the variant's */
+	bool races; /* look for data races although the variant does not */
 	uint64_t feature_mask, feature_value; /* datapath_force_features() */
 };
 

@@ -377,11 +377,25 @@ read_memory(struct reader *r, int none)
 	return model;
 }
 
+/* @none where there is no such key. */
+static int
+read_races(struct reader *r, int none)
+{
+	int type = open_key(r, "races"), races = none;
+
+	if (type != LUA_TNIL) {
+		need_type(r, LUA_TBOOLEAN);
+		races = lua_toboolean(r->L, -1);
+	}
+	close_key(r);
+	return races;
+}
+
 static void
 read_variant(struct reader *r, struct scenario_variant *v)
 {
-	static const char *const allowed[] = { "expect", "faults", "set", "runs",
-					       "doc",	 "memory", NULL };
+	static const char *const allowed[] = { "expect", "faults", "set",   "runs",
+					       "doc",	 "memory", "races", NULL };
 
 	need_name(r, v->name);
 	only_keys(r, allowed);
@@ -391,6 +405,7 @@ read_variant(struct reader *r, struct scenario_variant *v)
 	read_set(r, v);
 	read_runs(r, v);
 	v->memory = read_memory(r, -1);
+	v->races = read_races(r, -1);
 }
 
 static void
@@ -538,7 +553,7 @@ scenario_read(struct script *script, struct scenario *s)
 	static const char *const allowed[] = { "name",	      "title",	  "evidence", "mode",
 					       "params",      "variants", "machine",  "steps_max",
 					       "time_max_ns", "setup",	  "check",    "memory",
-					       "matrix",      NULL };
+					       "matrix",      "races",	  NULL };
 	struct reader r = { .L = script->L, .script = script, .s = s };
 	char *machine;
 
@@ -559,6 +574,7 @@ scenario_read(struct script *script, struct scenario *s)
 	s->time_max_ns = read_integer(&r, "time_max_ns", 0, 0, INT64_MAX);
 	read_mode(&r);
 	s->memory = (enum memory_model)read_memory(&r, MEMORY_SC);
+	s->races = read_races(&r, false);
 	read_evidence(&r);
 	read_params(&r);
 	read_variants(&r);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/must.h"
+#include "memory/race.h"
 #include "virtio/host_notifier.h"
 #include "virtio/pci_transport.h"
 
@@ -62,6 +63,7 @@ send_sync(struct vhost_user *u, enum vhost_user_request request, uint16_t index,
 	post(u, &m);
 	while (!m.done)
 		waitq_wait(u->set.vdev->w, &u->replied);
+	race_acquire(u->set.vdev->w, &u->replied);
 	return m.value;
 }
 
@@ -203,6 +205,7 @@ control_run(struct actor *self, void *arg)
 
 		while (!u->msg)
 			waitq_wait(w, &u->readable);
+		race_acquire(w, &u->readable);
 		actor_point(w);
 		m = u->msg;
 		u->msg = m->next;

@@ -2,6 +2,7 @@
 #include "vhost/vhost_vq.h"
 
 #include "base/must.h"
+#include "memory/race.h"
 #include "virtio/host_notifier.h"
 #include "vhost/vhost_dev.h"
 #include "vhost/vhost_user.h"
@@ -18,6 +19,7 @@ vhost_vq_lock(struct vhost_vq *v)
 	actor_point(w);
 	while (v->mutex)
 		waitq_wait(w, &v->mutex_wait);
+	race_acquire(w, &v->mutex_wait);
 	v->mutex = self;
 }
 
@@ -191,6 +193,7 @@ vhost_drain(struct virtio_queue *vq)
 {
 	while (vq->inflight)
 		waitq_wait(vq->vdev->w, &vq->drained);
+	race_acquire(vq->vdev->w, &vq->drained);
 	vhost_worker_flush(vhost_vq_of(vq)->worker);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/must.h"
 #include "engine/cost.h"
+#include "memory/race.h"
 
 /* --- the thread ----------------------------------------------------------------------------- */
 
@@ -12,6 +13,7 @@ run_list(struct vhost_worker *worker)
 {
 	struct virtio_work *work = worker->work, *next;
 
+	race_acquire(worker->w, worker);
 	worker->work = NULL;
 	worker->last = &worker->work;
 	if (!work)
@@ -87,6 +89,7 @@ task_wake(struct vhost_worker *worker)
 void
 vhost_work_queue(struct vhost_worker *worker, struct virtio_work *work)
 {
+	race_release(worker->w, worker);
 	emit(worker->w, EV_VHOST_WORK_QUEUE, worker->name, !work->queued);
 	if (work->queued)
 		return;
@@ -127,6 +130,7 @@ vhost_worker_flush(struct vhost_worker *worker)
 	vhost_work_queue(worker, &f.work);
 	while (!f.done)
 		waitq_wait(worker->w, &f.wait);
+	race_acquire(worker->w, &f.wait);
 }
 
 /* --- poll ----------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "memory/race.h"
 #include "virtio/net.h"
 
 /* --- the wire's other end ------------------------------------------------------------------- */
@@ -67,6 +68,7 @@ net_wire_wait(struct virtio_net *net)
 {
 	while (!net->sent)
 		waitq_wait(net->vdev->w, &net->sent_wait);
+	race_acquire(net->vdev->w, &net->sent_wait);
 	return net_wire_recv(net);
 }
 

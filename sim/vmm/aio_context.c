@@ -3,6 +3,7 @@
 
 #include "base/must.h"
 #include "engine/cost.h"
+#include "memory/race.h"
 
 void
 aio_context_init(struct aio_context *ctx, struct world *w, const char *name)
@@ -67,6 +68,8 @@ aio_detach(struct aio_handler *h)
 void
 aio_bh_schedule(struct aio_context *ctx, struct virtio_work *work)
 {
+	/* Also if it is queued already: it will see what its scheduler did. */
+	race_release(ctx->w, &ctx->wait);
 	if (work->queued)
 		return;
 	work->queued = true;
@@ -134,6 +137,7 @@ aio_run_there(struct aio_context *ctx, void (*fn)(void *arg), void *arg)
 	aio_bh_schedule(ctx, &o.work);
 	while (!o.done)
 		waitq_wait(ctx->w, &o.wait);
+	race_acquire(ctx->w, &o.wait);
 }
 
 /* --- a turn --------------------------------------------------------------------------------- */
@@ -231,6 +235,7 @@ aio_dispatch(struct aio_context *ctx)
 	struct virtio_work *last = NULL, *work;
 	struct aio_handler *h;
 
+	race_acquire(ctx->w, &ctx->wait);
 	/* Those scheduled while these run belong to the next turn. */
 	for (work = ctx->bh; work; work = work->next)
 		last = work;

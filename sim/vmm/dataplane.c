@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/must.h"
+#include "memory/race.h"
 #include "virtio/host_notifier.h"
 
 static struct dataplane *
@@ -139,6 +140,7 @@ drain(struct virtio_queue *vq)
 	}
 	while (vq->inflight)
 		waitq_wait(vq->vdev->w, &vq->drained);
+	race_acquire(vq->vdev->w, &vq->drained);
 	/* The last chain is filled; who did it may have yet to publish it and to signal. */
 	aio_run_there(dp->ctx, nothing, NULL);
 }

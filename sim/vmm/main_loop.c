@@ -2,6 +2,7 @@
 #include "vmm/main_loop.h"
 
 #include "base/must.h"
+#include "memory/race.h"
 
 static void
 main_loop_run(struct actor *self, void *arg)
@@ -41,6 +42,7 @@ bql_lock(struct main_loop *loop)
 		actor_point(loop->w);
 		while (l->owner)
 			waitq_wait(loop->w, &l->wait);
+		race_acquire(loop->w, &l->wait);
 		l->owner = self;
 	}
 	l->depth++;
