@@ -276,6 +276,18 @@ actor_leave(struct world *w)
 	switch_away(w, self, world_choose(w, w->ready_count, kind));
 }
 
+__attribute__((noinline)) void
+actor_scrub(const struct actor *self)
+{
+	char dead[STACK_SCRUB_BYTES];
+
+	if (!self || (char *)__builtin_frame_address(0) - self->stack <
+			     (ptrdiff_t)(sizeof(dead) + 2 * STACK_RED_BYTES))
+		return;
+	memset(dead, 0, sizeof(dead));
+	__asm__ volatile("" : : "r"(dead) : "memory");
+}
+
 void
 actor_access_point(struct world *w)
 {
@@ -295,6 +307,8 @@ actor_access_point(struct world *w)
 		k = world_ask(w, w->ready_count + 1, CHOICE_ACTOR);
 	}
 	if (!k) {
+		if (__builtin_expect(w->host->parks, 0))
+			actor_scrub(self);
 		watch_step(w, actor_process(self));
 		return;
 	}
@@ -311,6 +325,7 @@ actor_point(struct world *w)
 	actor_access_point(w);
 	/* What it finds (a lock that is free, a counter that is not 0) others have left before. */
 	memory_sync(w, true);
+	parked_scrub(w);
 }
 
 /* Bring the flush of @self to the head of the queue: it is what an actor that waits for it does. */

@@ -123,6 +123,7 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 		observe(w, &copy, kind);
 		observe(w, &copy, EV_COUNT);
 	}
+	parked_scrub(w);
 }
 
 void

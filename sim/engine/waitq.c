@@ -47,6 +47,7 @@ waitq_wait(struct world *w, struct waitq *q)
 	link_actor(q, self);
 	emit(w, EV_ACTOR_BLOCK, q->name);
 	actor_leave(w);
+	parked_scrub(w);
 }
 
 static void

@@ -288,10 +288,6 @@ host_stack_bounds(struct world *w)
 #endif
 }
 
-/* Bytes below the stack pointer that are zeroed under parking, so that what an actor did earlier
- * does not shine through in variables that its next calls leave unset. */
-#define SCRUB_BYTES 2048u
-
 __attribute__((no_sanitize("address"))) static void
 stack_scrub(const struct actor *a)
 {
@@ -301,8 +297,8 @@ stack_scrub(const struct actor *a)
 
 	if (!low) /* the actor is done, and its stack free */
 		return;
-	if (top - low > (ptrdiff_t)SCRUB_BYTES)
-		low = top - SCRUB_BYTES;
+	if (top - low > (ptrdiff_t)STACK_SCRUB_BYTES)
+		low = top - STACK_SCRUB_BYTES;
 	for (word *p = (word *)(void *)low; (char *)p < top; p++)
 		*p = 0;
 #endif

@@ -288,6 +288,21 @@ world_check_time(struct world *w);
 int64_t
 world_yield_time(const struct world *w);
 
+/* Bytes below the stack pointer that are zeroed under parking, so that what an actor did earlier
+ * does not shine through in variables that its next calls leave unset. */
+#define STACK_SCRUB_BYTES 2048u
+/* Zero them on the running actor's own stack (none runs: nothing): where it goes on unasked, or is
+ * back from a call into us, its next calls find the same there as if it had left. */
+void
+actor_scrub(const struct actor *self);
+
+static inline void
+parked_scrub(struct world *w)
+{
+	if (__builtin_expect(w->host->parks, 0))
+		actor_scrub(w->current);
+}
+
 static inline void
 ready_push(struct world *w, ready_fn fn, void *arg)
 {

@@ -210,4 +210,5 @@ ringside_fence(int kind)
 	if (__builtin_expect(access_ignored_here(w, site), 0))
 		return;
 	access_fence(w, kind, site);
+	parked_scrub(w);
 }

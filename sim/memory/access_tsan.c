@@ -22,8 +22,10 @@ hook(const volatile void *p, uint32_t size, uint32_t how, const void *site)
 
 	uintptr_t offset = (uintptr_t)p - w->shared_base;
 
-	if (offset < w->shared_bytes)
+	if (offset < w->shared_bytes) {
 		access_shared(w, offset, size, how, site);
+		parked_scrub(w);
+	}
 }
 
 /* By __ATOMIC_RELAXED … __ATOMIC_SEQ_CST. */
