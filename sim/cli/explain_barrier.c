@@ -22,6 +22,7 @@
 #define RANDOM_MAX 4000u
 #define RANDOM_MIN 200u
 #define STEPS_MAX UINT64_C(20000000) /* of all runs of one candidate, about */
+#define STEPS_ALL_MAX UINT64_C(60000000) /* after which no further one is tried: some seconds */
 
 /* ORDER FENCE */
 enum { FENCE_MB, FENCE_RMB, FENCE_WMB };
@@ -40,6 +41,7 @@ struct search {
 	struct candidate c[CANDIDATES_MAX];
 	unsigned count;
 	char result[100]; /* of exploring the last one */
+	uint64_t steps; /* of all runs */
 };
 
 static void
@@ -148,6 +150,7 @@ explore(struct search *x, const struct strategy_ops *ops, uint64_t schedules_max
 		(r.end == EXPLORER_COMPLETE || (!ops->exhaustive && r.end == EXPLORER_SCHEDULES));
 	snprintf(x->result, sizeof(x->result), "%" PRIu64 " schedules, %s", r.schedules,
 		 r.end == EXPLORER_COMPLETE ? "complete" : ops->name);
+	x->steps += r.steps;
 	explorer_result_free(&r);
 	strategy_destroy(strategy);
 	return holds;
@@ -191,16 +194,21 @@ static void
 find_barrier(struct search *x, struct failure *f)
 {
 	char text[500];
+	bool found = false;
 	unsigned i = 0;
 
 	if (!list_candidates(x))
 		return;
-	while (i < x->count && !runner_interrupted && !removes(x, &x->c[i]))
+	while (i < x->count && x->steps < STEPS_ALL_MAX && !runner_interrupted &&
+	       !(found = removes(x, &x->c[i])))
 		i++;
 	if (runner_interrupted)
 		return;
-	if (i < x->count)
+	if (found)
 		tell(x, &x->c[i], text, sizeof(text));
+	else if (i < x->count)
+		snprintf(text, sizeof(text), "none found so far: %u of %u places tried", i,
+			 x->count);
 	else
 		snprintf(text, sizeof(text), "no single one removes it (%u tried)", x->count);
 	failure_set(&f->barrier, text);

@@ -91,7 +91,9 @@ show_found(struct exploration *x, struct found *found, const struct shrink_resul
 static int
 handle_found(struct exploration *x, struct found *found)
 {
-	struct shrink_config config = { .judge = session_judge, .judge_context = x->s };
+	struct shrink_config config = { .judge = session_judge,
+					.judge_context = x->s,
+					.interrupted = &runner_interrupted };
 	struct shrink_result sr = { 0 };
 
 	if (shrink(x->s->w, &config, &found->schedule, &found->finding, &sr, x->err))

@@ -91,7 +91,11 @@ export_json_stack(const struct event_names *names, const struct event *e, FILE *
 {
 	struct site_frame frame[EVENT_FRAMES_MAX];
 	size_t frames = event_names_frames(names, e, frame, EVENT_FRAMES_MAX);
+	const char *access = wording_access(e);
 	char place[LANES_PLACE_MAX];
+
+	if (*access)
+		fprintf(out, ",\"access\":\"%s\"", access);
 
 	if (!frames)
 		return;

@@ -28,7 +28,8 @@ export_json(const struct event_log *log, const struct event_names *names,
 void
 export_json_args(const struct event_names *names, const struct event *e, FILE *out);
 
-/* ,"place":"file:line","stack":[…] of an event of linked code; nothing for others. */
+/* ,"access":"once","place":"file:line","stack":[…] of an event of linked code; nothing for others.
+ */
 void
 export_json_stack(const struct event_names *names, const struct event *e, FILE *out);
 

@@ -27,6 +27,7 @@ grep -q '^build: [0-9a-f]\{40\}' ring.failure || fail "the file has no build"
 status 0 "$RINGSIDE" show --format json ring.failure
 says '"place":"ring_wakeup.c:'
 says '"stack":["ring_wakeup_'
+says '"access":"release"'
 says '"critical":"'
 status 0 "$RINGSIDE" show --format perfetto ring.failure
 says '"stack":["ring_wakeup_'

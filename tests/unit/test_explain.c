@@ -16,6 +16,7 @@
 #include "explore/failure.h"
 #include "explore/keyed.h"
 #include "explore/replay.h"
+#include "explore/run_size.h"
 #include "explore/shrink.h"
 
 /*
@@ -405,6 +406,50 @@ test_file(void **state)
 	assert_non_null(strstr(err.text, "mail:5:5: an actor and"));
 }
 
+/* --- what is smaller ------------------------------------------------------------------------ */
+
+/* Preemptions before all, then late stores, picks, their sum, steps. */
+static void
+test_sizes(void **state)
+{
+	static const struct run_size rising[] = {
+		{ 0, 0, 0, 0, 5 }, { 0, 0, 0, 0, 6 }, { 0, 0, 1, 1, 1 },
+		{ 0, 0, 1, 2, 1 }, { 0, 0, 9, 9, 1 }, { 0, 1, 0, 0, 1 },
+		{ 0, 2, 0, 0, 0 }, { 1, 0, 0, 0, 0 }, { 2, 0, 0, 0, 0 },
+	};
+	const size_t n = sizeof(rising) / sizeof(*rising);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n; k++)
+			assert_int_equal(run_size_below(&rising[i], &rising[k]), i < k);
+}
+
+/* The shrunk lost wake-up has one preemption; one that yields in between needs none. */
+static void
+test_preemptions(void **state)
+{
+	static const struct {
+		enum change change;
+		uint32_t preemptions;
+	} cases[] = { { UNCHANGED, 1 }, { FIRST_FAILS, 0 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = rig_world(cases[i].change);
+		struct shrink_config how = { .judge = judge };
+		struct schedule s = { 0 };
+		struct shrink_result sr;
+		struct finding f;
+		struct error err;
+
+		find(w, &s, &f);
+		assert_int_equal(shrink(w, &how, &s, &f, &sr, &err), 0);
+		assert_int_equal(sr.preemptions_after, cases[i].preemptions);
+		assert_int_equal(sr.delayed_after, 0);
+		schedule_free(&s);
+		world_destroy(w);
+	}
+}
+
 /* --- aside ---------------------------------------------------------------------------------- */
 
 struct deep {
@@ -464,6 +509,7 @@ main(void)
 		cmocka_unit_test(test_critical_none), cmocka_unit_test(test_keyed),
 		cmocka_unit_test(test_keyed_gone),    cmocka_unit_test(test_key_errors),
 		cmocka_unit_test(test_file),	      cmocka_unit_test(test_aside),
+		cmocka_unit_test(test_sizes),	      cmocka_unit_test(test_preemptions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
