@@ -57,6 +57,16 @@ states=$(sqlite3 states.db 'SELECT max(classes) FROM progress')
 [ "states: exhausted: $states states" = "$(grep -o 'states: exhausted: [0-9]* states' out)" ] ||
 	fail "states are not the classes of the curve: $(tail -n 1 out)"
 
+# Complete where schedules are beyond counting, with the fences and without; what it finds replays.
+status 0 "$RINGSIDE" explore --strategy states --memory tso --set n=8 --db none "$ring:tso"
+says ", complete"
+says "states: exhausted: "
+for side in producer consumer; do
+	status 1 "$RINGSIDE" explore --strategy states --set n=8 --db none --out states.failure "$ring:no_${side}_fence"
+	says "verdict: lost-kick"
+	status 1 "$RINGSIDE" replay states.failure
+done
+
 # Over time: the curve is in the database, and drawn.
 status 0 "$RINGSIDE" explore --classes --time 400ms --db curve.db "$ring:sc"
 [ "$(sqlite3 curve.db 'SELECT count(*) > 5, max(classes) FROM progress')" = "1|45" ] || fail "no curve over time"
