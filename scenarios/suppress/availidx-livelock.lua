@@ -12,7 +12,7 @@
 return {
 	name = "availidx-livelock",
 	title = "vhost takes left-over receive buffers for new ones and spins",
-	matrix = { "device" },
+	matrix = { "device" }, -- vringh.c takes what was not popped for new: it has this livelock
 	evidence = {
 		"Linux 09861858a683, CVE-2026-74356: vhost_get_avail_idx() for a ring that is not empty",
 		"Linux d3bb267bbdcb, 7ad472397667: the caching and the refactoring that brought it",

@@ -9,7 +9,7 @@
 return {
 	name = "net-txburst",
 	title = "a flush after an asynchronous completion stops at tx_burst for good",
-	matrix = { "device" },
+	matrix = true,
 	evidence = { "QEMU df8d070817: virtio-net: bottom-half packet TX on asynchronous completion" },
 	params = {
 		packets = { default = 6, min = 1, max = 64, doc = "that the guest sends" },

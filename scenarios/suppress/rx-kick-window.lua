@@ -16,7 +16,7 @@
 return {
 	name = "rx-kick-window",
 	title = "receive stalls: avail_event is sampled after the buffers came",
-	matrix = { "device" },
+	matrix = { "device" }, -- vringh.c takes what was not popped for new: it has this livelock
 	evidence = {
 		"QEMU f937309fbd: virtio-net stalls on the host side, waiting for a kick",
 		"QEMU 06b1297017: the partial fix of 2010",

@@ -14,7 +14,7 @@
 return {
 	name = "signalled-used-handover",
 	title = "signalled_used is trusted after the ring was another owner's",
-	matrix = { "device", "memory" },
+	matrix = { "memory" }, -- 65,536 buffers a schedule
 	evidence = {
 		"QEMU 6793dfd1b6: signalled_used_valid is cleared when dataplane gives the ring back",
 		"QEMU 3561ba1418: the same when vhost stops",
