@@ -131,10 +131,12 @@ $(BUILD)/barriers.checked: $(LIB_OBJ) scripts/check-barriers.sh
 	@scripts/check-barriers.sh $(LIB_OBJ)
 	@touch $@
 
-# The whole library, with its symbols: plugins take the run time behind their instrumentation from
-# the program (datapath/plugin.h), and ring code that was built in is found (datapath/registry.c).
+# The whole library: plugins take the run time behind their instrumentation from the program
+# (datapath/plugin.h), and ring code that was built in is found (datapath/registry.c).  No other
+# symbol is exported, lest a function of ours stand in for a plugin's of the same name.
+EXPORT := -Wl,--export-dynamic-symbol=__tsan_* -Wl,--export-dynamic-symbol=ringside_*
 $(BIN): $(CLI_OBJ) $(BUILD)/libringside.a
-	$(CC) -rdynamic -o $@ $(CLI_OBJ) -Wl,--whole-archive $(BUILD)/libringside.a \
+	$(CC) $(EXPORT) -o $@ $(CLI_OBJ) -Wl,--whole-archive $(BUILD)/libringside.a \
 		-Wl,--no-whole-archive $(LDLIBS)
 
 # They load code that takes the run time behind its instrumentation from the program.

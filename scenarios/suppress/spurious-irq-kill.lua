@@ -18,7 +18,7 @@
 return {
 	name = "spurious-irq-kill",
 	title = "transmit buffers are reaped with interrupts on until genirq disables the line",
-	matrix = true,
+	matrix = { "device" }, -- how many interrupts are spurious is the ring code's
 	evidence = {
 		"Linux 8d622d21d248, 22bc63c58e87, 5a2f966d0f3f, a7766ef18b33: spurious interrupts of virtio-net, 2021",
 		"RFC \"virtio: false unhandled irqs from vring_interrupt()\", 2021",
