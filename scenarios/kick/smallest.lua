@@ -23,6 +23,7 @@ return {
 		"QEMU 600f5ce356: virtio-crypto asks for kicks and does not pop again",
 		"rcore-os/virtio-drivers 3da64ea: set_dev_notify() and no look at used idx",
 	},
+	buffers = "buffers",
 	params = {
 		buffers = { default = 1, min = 1, max = 64, doc = "exposed in all" },
 		batch = { default = 1, min = 1, max = 8, doc = "exposed before one look whether to kick" },

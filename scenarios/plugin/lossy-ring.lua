@@ -16,6 +16,7 @@ return {
 	title = "a driver that enables callbacks and does not look again",
 	matrix = true,
 	evidence = { "virtio 1.3, 2.7.14: the driver checks for more used buffers after it enabled notifications" },
+	buffers = "buffers",
 	params = {
 		buffers = { default = 3, min = 1, max = 64, doc = "that go round" },
 		size = { default = 4, min = 1, max = 1024, doc = "of the queue, a power of two" },

@@ -22,6 +22,7 @@ return {
 		"acrn-hypervisor issues 2733, 2623: no full barrier between used index write and NO_INTERRUPT read",
 		"spdk issue 3178: the same in vhost_vq_event_is_suppressed()",
 	},
+	buffers = "n",
 	params = {
 		n = { default = 1, min = 1, max = 64, doc = "items" },
 		skip_producer_fence = { default = false, doc = "none between index and flag" },

@@ -16,6 +16,7 @@ return {
 		"Linux 809ecb9bca6a: vhost caches the used event; reverted by 8d65843c4426",
 		"thread \"network hangs after 'virtio: fix up virtio_disable_cb'\", 2022 (guest: 8d622d21d248)",
 	},
+	buffers = "buffers",
 	params = {
 		start_idx = { default = 65533, min = 0, max = 65535, doc = "where both indices begin" },
 		buffers = { default = 6, min = 1, max = 64, doc = "exposed in all" },

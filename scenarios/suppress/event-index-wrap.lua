@@ -14,6 +14,7 @@ return {
 	title = "avail.idx wraps and is compared with avail_event as a number",
 	matrix = true,
 	evidence = { "rcore-os/virtio-drivers 7385d61: should_notify() compares avail_idx with avail_event + 1" },
+	buffers = "buffers",
 	params = {
 		start_idx = { default = 65532, min = 0, max = 65535, doc = "where both indices begin" },
 		buffers = { default = 8, min = 1, max = 64, doc = "exposed in all" },

@@ -17,6 +17,7 @@ return {
 		"DPDK 33e12d63d1: read barrier between flags and content, in the vhost library",
 		"DPDK 4b058fdd27: the same in the virtio PMD",
 	},
+	buffers = "buffers",
 	params = {
 		buffers = { default = 2, min = 1, max = 64, doc = "exposed in all" },
 		disk = { default = false, doc = "a machine with a disk instead of a bare ring" },

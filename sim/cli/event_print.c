@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/runner.h"
+#include "engine/aside.h"
 
 bool
 event_matches(const char *pattern, const char *name)
@@ -29,12 +30,28 @@ void
 event_print(const struct world *w, const struct event *e, FILE *to)
 {
 	struct actor *a = world_actor(w, e->actor);
-	char who[64], detail[400];
+	struct event_names names = event_names_of_world(w);
+	char who[64], detail[400], place[96];
 
 	snprintf(who, sizeof(who), "%s-%u", a ? actor_name(a) : "timers", e->actor);
 	event_format(w, e, detail, sizeof(detail));
-	fprintf(to, "%16s [vm0] ..... %" PRId64 ".%09" PRId64 ": %s: %s\n", who,
-		e->time_ns / 1000000000, e->time_ns % 1000000000, event_info[e->kind].name, detail);
+	event_names_place(&names, e, place, sizeof(place));
+	fprintf(to, "%16s [vm0] ..... %" PRId64 ".%09" PRId64 ": %s: %s%s%s\n", who,
+		e->time_ns / 1000000000, e->time_ns % 1000000000, event_info[e->kind].name, detail,
+		*place ? " at=" : "", place);
+}
+
+struct print {
+	const struct event_tap *tap;
+	const struct event *e;
+};
+
+static void
+print_aside(void *arg)
+{
+	const struct print *p = arg;
+
+	event_print(p->tap->w, p->e, p->tap->to);
 }
 
 void
@@ -44,7 +61,7 @@ event_tap_sink(void *context, const struct event *e, size_t count)
 
 	for (size_t i = 0; tap->pattern && i < count; i++)
 		if (event_matches(tap->pattern, event_info[e[i].kind].name))
-			event_print(tap->w, &e[i], tap->to);
+			aside_call(print_aside, &(struct print){ tap, &e[i] });
 	if (tap->next)
 		tap->next(tap->next_context, e, count);
 }

@@ -156,14 +156,14 @@ explore(struct search *x, const struct strategy_ops *ops, uint64_t schedules_max
 	return holds;
 }
 
+/* The world as it is now: does the failing schedule hold, and all that is explored? */
 static bool
-removes(struct search *x, const struct candidate *c)
+holds(struct search *x)
 {
 	uint64_t runs = STEPS_MAX / (x->f->steps + 1);
 	struct keyed_result kr;
 	struct finding f = { 0 };
 
-	put_barrier(x, c->site, c->kind);
 	keyed_run(x->s.w, &x->f->keys, &kr);
 	f.verdict = session_judge(x->s.w, kr.stop, &f, &x->s);
 	if (verdict_fails(f.verdict))
@@ -173,6 +173,31 @@ removes(struct search *x, const struct candidate *c)
 	return explore(x, &strategy_random, runs < RANDOM_MAX ? runs : RANDOM_MAX) &&
 	       (explore(x, &strategy_dpor, runs < EXHAUSTIVE_MAX ? runs : EXHAUSTIVE_MAX) ||
 		explore(x, &strategy_random, runs < RANDOM_MAX ? runs : RANDOM_MAX));
+}
+
+static bool
+removes(struct search *x, const struct candidate *c)
+{
+	put_barrier(x, c->site, c->kind);
+	return holds(x);
+}
+
+/*
+ * weak knows of no dependencies: would it fail if each load were ordered before what follows it, as
+ * a load is on which all that depends?
+ */
+static void
+look_at_dependencies(struct search *x, struct failure *f)
+{
+	world_restore(x->s.w);
+	memory_order_loads(x->s.w, true);
+	world_snapshot(x->s.w);
+	if (holds(x))
+		failure_set(&f->order, "needs loads that come out of order: it cannot be where "
+				       "what follows them depends on them");
+	world_restore(x->s.w);
+	memory_order_loads(x->s.w, false);
+	world_snapshot(x->s.w);
 }
 
 static void
@@ -199,6 +224,8 @@ find_barrier(struct search *x, struct failure *f)
 
 	if (!list_candidates(x))
 		return;
+	if (memory_model_of(x->s.w) == MEMORY_WEAK)
+		look_at_dependencies(x, f);
 	while (i < x->count && x->steps < STEPS_ALL_MAX && !runner_interrupted &&
 	       !(found = removes(x, &x->c[i])))
 		i++;
@@ -219,9 +246,11 @@ session_explain_barrier(const struct options *o, struct failure *f)
 {
 	struct search x = { .f = f };
 	struct trail trail = { 0 };
+	struct options with = *o;
 	struct error err;
 
-	if (f->keys.count != f->schedule.count || session_open_failure(&x.s, f, o, &err))
+	with.sets = 0; /* the failure has all parameters */
+	if (f->keys.count != f->schedule.count || session_open_failure(&x.s, f, &with, &err))
 		return;
 	if (memory_model_of(x.s.w) != MEMORY_SC &&
 	    !session_replay_log(&x.s, &f->schedule, &trail, &x.log, &err))

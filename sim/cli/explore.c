@@ -96,10 +96,20 @@ handle_found(struct exploration *x, struct found *found)
 					.interrupted = &runner_interrupted };
 	struct shrink_result sr = { 0 };
 
+	struct session *all = x->s, small;
+	int ret;
+
 	if (shrink(x->s->w, &config, &found->schedule, &found->finding, &sr, x->err))
 		return -1;
 	found->signature = sr.signature;
-	return show_found(x, found, &sr);
+	if (!session_shrink_buffers(all, x->o, found, &sr, &small))
+		return show_found(x, found, &sr);
+	/* What is shown and kept is the run with fewer buffers. */
+	x->s = &small;
+	ret = show_found(x, found, &sr);
+	x->s = all;
+	session_close(&small);
+	return ret;
 }
 
 static int

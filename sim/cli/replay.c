@@ -132,6 +132,12 @@ compare(struct session *s, struct failure *f, enum stop stop, const struct optio
 		       s->scenario.path, s->variant->name, verdict_name[again.verdict],
 		       again.oracle, again.subject, again.message, world_step(s->w),
 		       world_now(s->w), world_digest(s->w));
+	if (!o->quiet && f->critical)
+		printf("critical pair: %s\n", f->critical);
+	if (!o->quiet && f->barrier)
+		printf("barrier: %s\n", f->barrier);
+	if (!o->quiet && f->order)
+		printf("order: %s\n", f->order);
 	return runner_exit(again.verdict);
 }
 

@@ -71,6 +71,10 @@ print_critical(const struct failure *f, unsigned columns, FILE *to)
 		snprintf(text, sizeof(text), "barrier: %s", f->barrier);
 		print_wrapped(to, columns, text);
 	}
+	if (f->order) {
+		snprintf(text, sizeof(text), "order: %s", f->order);
+		print_wrapped(to, columns, text);
+	}
 }
 
 void

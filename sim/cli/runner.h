@@ -23,6 +23,7 @@
 #include "explore/event_log.h"
 #include "explore/explorer.h"
 #include "explore/failure.h"
+#include "explore/shrink.h"
 #include "record/record.h"
 #include "script/scenario.h"
 
@@ -84,6 +85,13 @@ session_failure(struct session *s, const struct options *o, const struct finding
  */
 void
 session_explain(struct session *s, struct failure *f);
+/*
+ * Shrink further by fewer buffers (scenario.h: buffers).  True: @found and @sr are those of a run
+ * in @small, a session with fewer, which the caller closes.
+ */
+bool
+session_shrink_buffers(struct session *s, const struct options *o, struct found *found,
+		       struct shrink_result *sr, struct session *small);
 /* Which barrier would remove it, by exploring in another world (of @o); after session_explain(). */
 void
 session_explain_barrier(const struct options *o, struct failure *f);

@@ -44,6 +44,7 @@ failure_free(struct failure *f)
 	pick_keys_free(&f->keys);
 	free(f->critical);
 	free(f->barrier);
+	free(f->order);
 	free(f->critical_stack[0]);
 	free(f->critical_stack[1]);
 	schedule_free(&f->passing);
@@ -177,6 +178,7 @@ write_explained(const struct failure *f, FILE *out)
 		if (f->critical_stack[i])
 			write_text(out, "critical-stack", f->critical_stack[i]);
 	write_optional(out, "barrier", f->barrier);
+	write_optional(out, "order", f->order);
 	if (f->passing.choices) {
 		char *passing = schedule_print(&f->passing);
 

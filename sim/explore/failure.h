@@ -28,6 +28,7 @@
  *	critical: vq0.used.flags = 0 (device, ring_split_device.c:88) before …
  *	critical-stack: split_enable_notify ring_split_device.c:88 <- …   (two)
  *	barrier: mb before the load of …    (of a failure of memory order)
+ *	order: needs loads that come …      (weak: what a dependency would forbid)
  *	passing: rs1:…                      (the other order of the critical pair)
  *	expect: ok                          (of a corpus: what a tolerant replay ends with)
  *	end: ringside-failure
@@ -93,6 +94,7 @@ struct failure {
 	char *critical; /* critical_text() */
 	char *critical_stack[2];
 	char *barrier; /* which would remove it: "mb before the load of … (…) removes it: …" */
+	char *order; /* what else the memory model is to be trusted with, for a sentence */
 	struct schedule passing; /* has choices if there is one */
 	char *expect; /* a verdict's word; null: the recorded one */
 };

@@ -341,6 +341,7 @@ static const struct key {
 	{ "critical", read_string, offsetof(struct failure, critical), false, false },
 	{ "critical-stack", read_stack, offsetof(struct failure, critical_stack), false, true },
 	{ "barrier", read_string, offsetof(struct failure, barrier), false, false },
+	{ "order", read_string, offsetof(struct failure, order), false, false },
 	{ "passing", read_schedule, offsetof(struct failure, passing), false, false },
 	{ "expect", read_expect, offsetof(struct failure, expect), false, false },
 	{ "end", read_end, 0, false, false },

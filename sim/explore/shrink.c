@@ -476,8 +476,12 @@ shrink(struct world *w, const struct shrink_config *config, struct schedule *sch
 		size_t fewest = s.best.count;
 
 		/* A moved pick may have made another one unnecessary. */
-		while (flush_early(&s) | improve_picks(&s))
-			r->minimal = drop_single_picks(&s);
+		for (bool improved = true; improved;) {
+			improved = flush_early(&s);
+			improved |= improve_picks(&s);
+			if (improved)
+				r->minimal = drop_single_picks(&s);
+		}
 		r->proven &= s.best.count <= fewest;
 		r->minimal |= r->proven;
 		result = finish(&s, schedule, f);

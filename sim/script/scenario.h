@@ -14,6 +14,7 @@
  *			how = { default = "flag", values = { "flag", "count" }, doc = "…" },
  *			fast = { default = false, doc = "…" },
  *		},
+ *		buffers = "n",                            the parameter that shrinking makes less of
  *		variants = {                              at least one that fails and one that holds
  *			fails = { expect = "hang", faults = { "…" }, set = { n = 2 }, runs = 1000,
  *doc = "…" }, holds = { expect = "ok", runs = 20000 },
@@ -115,6 +116,7 @@ struct scenario {
 	int64_t time_max_ns;
 	struct scenario_param *param;
 	unsigned params;
+	int buffers; /* the parameter that is the number of buffers, for shrinking; -1: none */
 	struct scenario_variant *variant; /* by name */
 	unsigned variants;
 	bool has_check;

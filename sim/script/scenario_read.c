@@ -392,6 +392,24 @@ read_races(struct reader *r, int none)
 }
 
 static void
+read_buffers(struct reader *r)
+{
+	struct scenario *s = r->s;
+	const char *name;
+
+	s->buffers = -1;
+	if (open_key(r, "buffers") != LUA_TNIL) {
+		name = need_line(r, 64);
+		for (unsigned i = 0; i < s->params; i++)
+			if (!strcmp(s->param[i].name, name))
+				s->buffers = (int)i;
+		if (s->buffers < 0 || s->param[s->buffers].type != PARAM_INTEGER)
+			bad(r, "must be the name of a parameter that is a number");
+	}
+	close_key(r);
+}
+
+static void
 read_variant(struct reader *r, struct scenario_variant *v)
 {
 	static const char *const allowed[] = { "expect", "faults", "set",   "runs",
@@ -553,7 +571,7 @@ scenario_read(struct script *script, struct scenario *s)
 	static const char *const allowed[] = { "name",	      "title",	  "evidence", "mode",
 					       "params",      "variants", "machine",  "steps_max",
 					       "time_max_ns", "setup",	  "check",    "memory",
-					       "matrix",      "races",	  NULL };
+					       "matrix",      "races",	  "buffers",  NULL };
 	struct reader r = { .L = script->L, .script = script, .s = s };
 	char *machine;
 
@@ -577,6 +595,7 @@ scenario_read(struct script *script, struct scenario *s)
 	s->races = read_races(&r, false);
 	read_evidence(&r);
 	read_params(&r);
+	read_buffers(&r);
 	read_variants(&r);
 	read_matrix(&r);
 	read_functions(&r);

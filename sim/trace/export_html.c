@@ -61,9 +61,10 @@ static void
 print_row(const struct lanes *l, size_t i, FILE *out)
 {
 	const struct event *e = &l->log->events[i];
-	char text[LANES_TEXT_MAX];
+	char text[LANES_TEXT_MAX], place[LANES_PLACE_MAX];
 
-	wording_text(&l->names, e, text, sizeof(text));
+	lanes_text(l, i, text, sizeof(text));
+	lanes_place(l, i, place, sizeof(place));
 	fprintf(out, "<div class=\"r%s\" title=\"%s, %" PRId64 " ns\"><span>%" PRIu64 "</span>",
 		e->kind == EV_VIOLATION	    ? " v"
 		: e->kind == EV_ACTOR_BLOCK ? " w"
@@ -71,8 +72,12 @@ print_row(const struct lanes *l, size_t i, FILE *out)
 		event_info[e->kind].name, e->time_ns, e->step);
 	for (int lane = 0; lane < (int)l->lane_count; lane++) {
 		fputs("<span>", out);
-		if (lane == l->row[i].lane)
+		if (lane == l->row[i].lane) {
 			export_html_text(out, text);
+			fputs(*place ? " <small>" : "", out);
+			export_html_text(out, place);
+			fputs(*place ? "</small>" : "", out);
+		}
 		fputs("</span>", out);
 	}
 	fputs("</div>\n", out);

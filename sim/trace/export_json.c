@@ -56,6 +56,7 @@ print_failure(const struct failure *f, FILE *out)
 	member(out, "critical_first", f->critical_stack[0]);
 	member(out, "critical_second", f->critical_stack[1]);
 	member(out, "barrier", f->barrier);
+	member(out, "order", f->order);
 	fprintf(out, ",\n \"seed\":\"%" PRIu64 "\",\"steps\":%" PRIu64 "}", f->seed, f->steps);
 	free(schedule);
 }

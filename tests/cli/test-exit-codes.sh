@@ -53,6 +53,9 @@ status 2 "$RINGSIDE" explore --set rounds=9 "$s"
 complains "from 1 to 8"
 status 2 "$RINGSIDE" explore --set round=1 "$s"
 complains "it has: recheck rounds"
+status 0 "$RINGSIDE" bisect -- "$RINGSIDE" test --quiet --db none "$s"
+status 1 "$RINGSIDE" bisect -- "$RINGSIDE" replay --quiet lost-wakeup-fails.failure
+status 125 "$RINGSIDE" bisect -- "$RINGSIDE" explore "$s:nothing"
 status 77 "$RINGSIDE" diagnose "$s"
 complains "no machine"
 

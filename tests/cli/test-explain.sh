@@ -44,7 +44,7 @@ says "before flush ring."
 # Two barriers are missing: one is not enough, and that is said.
 says "barrier: no single one removes it"
 passing=$(sed -n 's/^passing: //p' tso.failure)
-status 0 "$RINGSIDE" run --db none --memory tso --schedule "$passing" \
+status 0 "$RINGSIDE" run --db none --memory tso --set n=1 --schedule "$passing" \
 	"$root/scenarios/ring/wakeup-ring.lua:sc_no_fences"
 # One is missing: it is named, and it was tried.
 lines=$root/sim/virtio/ring_wakeup.c
@@ -64,6 +64,16 @@ done
 status 1 "$RINGSIDE" explore --db none --memory weak --out weak.failure \
 	"$root/scenarios/ring/wakeup-ring.lua:sc_no_fences"
 says "(stale)"
+# Fewer buffers, where as few fail the same way; and the file has them.
+status 1 "$RINGSIDE" explore --db none --set n=5 --out few.failure \
+	"$root/scenarios/ring/wakeup-ring.lua:no_recheck"
+says "with 0 of 1 items seen"
+grep -q '^param: n=1$' few.failure || fail "the file has other parameters"
+status 1 "$RINGSIDE" replay --db none few.failure
+says "critical pair: "
+sed 's/buffers = "n"/buffers = "m"/' "$root/scenarios/ring/wakeup-ring.lua" >m.lua
+status 2 "$RINGSIDE" explore --db none m.lua
+complains "must be the name of a parameter that is a number"
 for model in tso weak; do
 	status 1 "$RINGSIDE" replay --db none $model.failure
 	status 1 "$RINGSIDE" replay --db none --tolerant $model.failure
