@@ -14,7 +14,9 @@
 #include "base/prng.h"
 #include "datapath/datapath.h"
 #include "engine/world.h"
+#include "memory/access.h"
 #include "memory/guest_memory.h"
+#include "memory/model.h"
 #include "virtio/ring_packed_layout.h"
 #include "virtio/ring_split_layout.h"
 #include "virtio/spec.h"
@@ -35,6 +37,8 @@ struct plan {
 	bool keep_notify; /* the device never turns notifications off */
 	bool skip_recheck; /* the driver sleeps without enable_cb(): must lose */
 	bool hostile_guest, hostile_device; /* an actor writes over the rings */
+	enum memory_model model;
+	int64_t ignore; /* access_site() of a barrier that is left out; 0: none */
 };
 
 struct queue {
@@ -83,9 +87,11 @@ queue_broke(void *ctx, const char *what, uint64_t value)
 	((struct queue *)ctx)->errors++;
 }
 
+/* A notification orders memory on both sides, as a doorbell and an interrupt do. */
 static void
 queue_post(struct world *w, bool *flag, struct waitq *q)
 {
+	access_full_barrier(w, NULL);
 	*flag = true;
 	waitq_wake_one(w, q);
 }
@@ -95,6 +101,7 @@ queue_wait(struct world *w, bool *flag, struct waitq *q)
 {
 	while (!*flag)
 		waitq_wait(w, q);
+	access_full_barrier(w, NULL);
 	*flag = false;
 }
 
@@ -246,6 +253,8 @@ queue_setup(struct world *w, void *arg)
 	q->dev = p->device->device;
 	q->host = (struct dp_host){ q, queue_map, queue_take, queue_give, queue_broke };
 	gm_create(w, QUEUE_RAM_BYTES);
+	memory_set_model(w, p->model);
+	memory_ignore_barrier(w, p->ignore);
 	waitq_init(&q->kick_wait, w, "kick");
 	waitq_init(&q->call_wait, w, "call");
 	queue_rings(q);
