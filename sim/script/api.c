@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "engine/watch.h"
 #include "script/machine_options.h"
 
 const struct api_group api_groups[] = {
@@ -91,12 +92,27 @@ push_metatable(lua_State *L, const char *kind)
 	lua_setfield(L, -2, "__metatable");
 }
 
+/*
+ * Every call of the API.  The script goes on afterwards, in the same step as what the call did
+ * last, and no hook sees which of its variables other actors use.
+ */
+static int
+call_entry(lua_State *L)
+{
+	const struct api_entry *e = lua_touserdata(L, lua_upvalueindex(1));
+	int results = e->fn(L);
+
+	world_effect(script_of(L)->w);
+	return results;
+}
+
 void
 api_open(lua_State *L)
 {
 	for (const struct api_group *g = api_groups; g->title; g++) {
 		for (const struct api_entry *e = g->entries; e->name; e++) {
-			lua_pushcfunction(L, e->fn);
+			lua_pushlightuserdata(L, (void *)(uintptr_t)e);
+			lua_pushcclosure(L, call_entry, 1);
 			if (!e->object) {
 				lua_setglobal(L, e->name);
 				continue;
