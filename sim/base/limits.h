@@ -39,8 +39,8 @@
  * replayable and says so. */
 #define CHOICES_MAX LIMIT(1u << 24, 1u << 16)
 
-/* Distinct states that the strategy of that name remembers: 16 bytes each, in a table that is at
- * most five eighths full; 1.5 GiB while it is doubled for the last time. */
+/* Distinct states that the strategy of that name remembers: 24 bytes each, in a table that is at
+ * most five eighths full (2.3 GiB while it is doubled for the last time), and 8 a transition. */
 #define STATES_MAX UINT64_C(40000000)
 /* Its images of the worlds on the way to where it is: address space; some KiB a choice are used. */
 #define STATES_IMAGE_BYTES (UINT64_C(4) << 30)

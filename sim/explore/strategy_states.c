@@ -21,8 +21,9 @@
  * as it does for each schedule; a run that it cut off is judged, and makes the search incomplete.
  *
  * A loop of worlds ends the search of that path: it is how all ends are found although a schedule
- * could go round for ever.  It is not judged; an actor that spins with nobody else to run meets the
- * limit of steps.
+ * could go round for ever.  When all worlds were met, those are looked for from which no end can be
+ * reached (states_graph.h).  If there are any, the search begins anew and stops at the first of
+ * them; from there it goes on, everybody in turn, until the limit of steps, and that run is judged.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@
 #include "base/limits.h"
 #include "base/must.h"
 #include "engine/image.h"
+#include "explore/states_graph.h"
 #include "explore/strategy.h"
 
 /* Answers between two times at which the explorer looks at its budgets. */
@@ -44,11 +46,18 @@ struct inner {
 	uint16_t answer, n;
 };
 
+/* A world that was met. */
+struct met {
+	struct world_hash hash; /* zero: none */
+	uint32_t number; /* from 0, in the order of meeting */
+};
+
 /* A world on the path. */
 struct node {
 	size_t image; /* offset; the snapshot's, the first, has none */
 	uint32_t n, answer; /* answers, and the one that is tried */
 	size_t inner; /* its first in `inner`; the next node's ends them */
+	uint32_t number; /* of struct met; the snapshot has none: GRAPH_END */
 	bool tried; /* else the world is this one */
 };
 
@@ -56,8 +65,9 @@ struct states {
 	struct strategy base;
 	uint64_t max;
 
-	struct world_hash *table; /* open addressing; all zero: free */
+	struct met *table; /* open addressing */
 	size_t table_size, count;
+	struct states_graph graph;
 
 	char *images;
 	size_t images_used;
@@ -70,6 +80,10 @@ struct states {
 	size_t log_size;
 
 	uint64_t transitions, ends;
+	size_t states; /* of the search; `count` begins anew when it is looked for a stuck one */
+	size_t stuck; /* states that lead to no end */
+	struct world_hash wanted; /* the first of them */
+	bool hunting; /* for it */
 	bool begun, running, exhausted;
 	unsigned see; /* by hashes: enum image_see */
 	bool limited; /* a run reached the limit of steps or time */
@@ -78,13 +92,24 @@ struct states {
 
 /* --- worlds that were met ------------------------------------------------------------------- */
 
-static struct world_hash *
+static inline bool
+same(const struct world_hash *a, const struct world_hash *b)
+{
+	return a->low == b->low && a->high == b->high;
+}
+
+static inline bool
+is_free(const struct met *m)
+{
+	return !(m->hash.low | m->hash.high);
+}
+
+static struct met *
 table_find(const struct states *s, const struct world_hash *hash)
 {
 	size_t mask = s->table_size - 1, i = hash->low & mask;
 
-	while ((s->table[i].low | s->table[i].high) &&
-	       (s->table[i].low != hash->low || s->table[i].high != hash->high))
+	while (!is_free(&s->table[i]) && !same(&s->table[i].hash, hash))
 		i = (i + 1) & mask;
 	return &s->table[i];
 }
@@ -92,30 +117,33 @@ table_find(const struct states *s, const struct world_hash *hash)
 static void
 table_grow(struct states *s)
 {
-	struct world_hash *old = s->table;
+	struct met *old = s->table;
 	size_t size = s->table_size;
 
 	s->table_size = size ? size * 2 : TABLE_FIRST;
 	must(s->table = calloc(s->table_size, sizeof(*s->table)));
 	for (size_t i = 0; i < size; i++)
-		if (old[i].low | old[i].high)
-			*table_find(s, &old[i]) = old[i];
+		if (!is_free(&old[i]))
+			*table_find(s, &old[i].hash) = old[i];
 	free(old);
 }
 
-/* Whether it is new; it is known then. */
-static bool
-table_add(struct states *s, const struct world_hash *hash)
+/* Its number; whether it is new in *@added. */
+static uint32_t
+table_add(struct states *s, const struct world_hash *hash, bool *added)
 {
-	struct world_hash *at = table_find(s, hash);
+	struct met *at = table_find(s, hash);
+	uint32_t number = at->number;
 
-	if (at->low | at->high)
-		return false;
-	*at = *hash;
+	*added = is_free(at);
+	if (!*added)
+		return number;
+	number = (uint32_t)s->count;
+	*at = (struct met){ *hash, number };
 	if (++s->count > s->table_size / 8 * 5)
 		table_grow(s);
 	s->full |= s->count >= s->max;
-	return true;
+	return number;
 }
 
 /* --- answers within answers ----------------------------------------------------------------- */
@@ -152,7 +180,7 @@ states_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kin
 /* --- the path ------------------------------------------------------------------------------- */
 
 static void
-push(struct states *s, size_t image_bytes, uint32_t n)
+push(struct states *s, size_t image_bytes, uint32_t n, uint32_t number)
 {
 	if (s->depth == s->path_size) {
 		s->path_size = s->path_size ? s->path_size * 2 : 256;
@@ -162,6 +190,7 @@ push(struct states *s, size_t image_bytes, uint32_t n)
 		.image = s->images_used,
 		.n = n,
 		.inner = s->inner_count,
+		.number = number,
 	};
 	s->images_used += (image_bytes + 7) & ~(size_t)7;
 }
@@ -241,20 +270,33 @@ restart(struct states *s, struct world *w)
 	s->table_size = s->count = 0;
 	table_grow(s);
 	s->depth = s->inner_count = s->images_used = 0;
+	graph_clear(&s->graph);
+	push(s, 0, 1, GRAPH_END);
+	if (s->hunting)
+		return;
 	s->transitions = s->ends = 0;
 	s->limited = s->full = false;
-	push(s, 0, 1);
 }
 
-/* Where the run stands now: gone on with if it is new. False: nobody needs to look at it. */
+static inline void
+edge_to(struct states *s, uint32_t from, uint32_t to)
+{
+	if (from != GRAPH_END && !s->hunting)
+		graph_edge(&s->graph, from, to);
+}
+
+/* Where the run from world @from stands now: gone on with if it is new. True: to be judged. */
 static bool
-arrive(struct states *s, struct world *w, enum stop stop)
+arrive(struct states *s, struct world *w, uint32_t from, enum stop stop)
 {
 	struct world_hash hash;
+	uint32_t number;
 	size_t bytes;
+	bool added;
 
 	if (stop == STOP_STEPS || stop == STOP_TIME) {
 		s->limited = true;
+		edge_to(s, from, GRAPH_END);
 		return true;
 	}
 	if (stop == STOP_ERROR)
@@ -265,14 +307,17 @@ arrive(struct states *s, struct world *w, enum stop stop)
 		s->full = true;
 		return stop != STOP_PARKED;
 	}
-	if (!table_add(s, &hash))
+	number = table_add(s, &hash, &added);
+	edge_to(s, from, number);
+	if (!added)
 		return false;
-	if (stop != STOP_PARKED) {
-		s->ends++;
-		return true;
+	if (stop == STOP_PARKED) {
+		push(s, bytes, world_question(w), number);
+		return false;
 	}
-	push(s, bytes, world_question(w));
-	return false;
+	edge_to(s, number, GRAPH_END);
+	s->ends++;
+	return true;
 }
 
 static enum stop
@@ -282,10 +327,53 @@ answer(struct states *s, struct world *w, const struct node *node)
 
 	s->inner_at = node->inner;
 	stop = s->depth > 1 ? world_resume(w, node->answer) : world_run(w);
-	s->transitions++;
+	s->transitions += !s->hunting;
 	if (s->inner_at < s->inner_count && !s->base.error.text[0] && stop != STOP_ERROR)
 		unlike(s, "was not asked");
 	return stop;
+}
+
+/* All worlds were met: done, or to the first that leads to no end. */
+static void
+finish(struct states *s, struct world *w)
+{
+	uint32_t first = 0;
+
+	s->exhausted = true;
+	if (s->full || s->hunting)
+		return;
+	s->stuck = graph_stuck(&s->graph, s->count, &first);
+	if (!s->stuck)
+		return;
+	for (size_t i = 0; i < s->table_size; i++)
+		if (!is_free(&s->table[i]) && s->table[i].number == first)
+			s->wanted = s->table[i].hash;
+	s->exhausted = false;
+	s->hunting = true;
+	restart(s, w);
+}
+
+/* From a world that leads to no end, everybody in turn. */
+static enum stop
+go_round(struct states *s, struct world *w)
+{
+	enum stop stop = STOP_PARKED;
+
+	s->inner_at = s->inner_count;
+	for (uint32_t turn = 0; stop == STOP_PARKED; turn++)
+		stop = world_resume(w, turn % world_question(w));
+	s->exhausted = true;
+	return stop;
+}
+
+/* Whether the world that was just met is the one that is hunted. */
+static bool
+is_wanted(const struct states *s)
+{
+	const struct node *node = &s->path[s->depth - 1];
+
+	return s->hunting && !node->tried && table_find(s, &s->wanted)->number == node->number &&
+	       !is_free(table_find(s, &s->wanted));
 }
 
 /* To the next end of a run, or STOP_NONE when it is time to look at the budgets, or all is done. */
@@ -294,19 +382,23 @@ search(struct states *s, struct world *w)
 {
 	for (unsigned i = 0; i < SLICE || !s->path[s->depth - 1].tried; i++) {
 		struct node *node = s->full ? NULL : next_node(s, w);
+		uint32_t from;
 		enum stop stop;
 
 		if (!node) {
-			s->exhausted = true;
+			finish(s, w);
 			break;
 		}
+		from = node->number;
 		stop = answer(s, w, node);
 		if (s->base.error.text[0])
 			return stop;
 		if (world_image_looked(w))
 			restart(s, w);
-		else if (arrive(s, w, stop))
+		else if (arrive(s, w, from, stop) && !s->hunting)
 			return stop;
+		else if (is_wanted(s))
+			return go_round(s, w);
 	}
 	return STOP_NONE;
 }
@@ -331,7 +423,9 @@ states_run(struct strategy *base, struct world *w)
 	world_set_parking(w, false);
 	world_set_chooser(w, NULL);
 	s->running = false;
-	base->tally.classes = s->count;
+	if (!s->hunting)
+		s->states = s->count;
+	base->tally.classes = s->states;
 	return stop;
 }
 
@@ -357,8 +451,11 @@ states_state(const struct strategy *base, char *text, size_t size)
 			  : s->limited	? "exhausted within the limit of steps or time"
 					: "exhausted";
 
-	snprintf(text, size, "%s: %zu states, %" PRIu64 " transitions, %" PRIu64 " final states",
-		 how, s->count, s->transitions, s->ends);
+	int n = snprintf(text, size,
+			 "%s: %zu states, %" PRIu64 " transitions, %" PRIu64 " final states", how,
+			 s->states, s->transitions, s->ends);
+	if (s->stuck && n > 0 && (size_t)n < size)
+		snprintf(text + n, size - (size_t)n, "; %zu states lead to no end", s->stuck);
 }
 
 static void
@@ -368,6 +465,7 @@ states_destroy(struct strategy *base)
 
 	if (s->images)
 		munmap(s->images, STATES_IMAGE_BYTES);
+	graph_clear(&s->graph);
 	free(s->table);
 	free(s->path);
 	free(s->inner);

@@ -536,6 +536,8 @@ counts_up(struct actor *self, void *arg)
 	machine->variable[0]++;
 }
 
+static char alone[1], in_vain[1];
+
 static void
 setup_polls(struct world *w, void *arg)
 {
@@ -544,10 +546,10 @@ setup_polls(struct world *w, void *arg)
 	machine->variable = gm_map(w, gm_alloc(w, VARIABLES * 4, 64), VARIABLES * 4);
 	actor_create(w, "polls", polls, NULL, 0);
 	actor_create(w, "counts", counts_up, NULL, 0);
-	if (!arg) {
+	if (arg != alone)
 		actor_create(w, "polls and sleeps", polls, w, 0);
+	if (!arg)
 		actor_create(w, "counts", counts_up, NULL, 0);
-	}
 }
 
 /* Schedules without end, but few worlds: time goes on, and nobody looks. */
@@ -561,6 +563,38 @@ loops_end(void **state)
 	assert_int_equal(r.end, EXPLORER_COMPLETE);
 	assert_in_range(counts.states, 20, 400);
 	assert_int_equal(r.count[VERDICT_BUDGET], 0);
+	assert_null(strstr(r.statement, "no end"));
+	world_destroy(w);
+}
+
+static enum verdict
+judge_steps(struct world *w, enum stop stop, struct finding *f, void *context)
+{
+	return stop == STOP_STEPS ? VERDICT_LIVELOCK : VERDICT_OK;
+}
+
+/* Two poll for what never comes: no run ends, none is cut off, and one is found all the same. */
+static void
+no_end_is_found(void **state)
+{
+	struct world *w = make(WORLD_RELAXED, 500, setup_polls, in_vain);
+	struct explorer_config c = { .judge = judge };
+	struct explorer_result r;
+	enum stop stop;
+
+	explore(w, c, (struct strategy_config){ 0 }, &r);
+	assert_int_equal(r.end, EXPLORER_COMPLETE);
+	assert_int_equal(r.count[VERDICT_BUDGET], 1);
+	assert_int_equal(r.schedules, 1);
+	assert_int_equal(counts.ends, 0);
+	assert_non_null(strstr(r.statement, " states lead to no end"));
+
+	c.judge = judge_steps;
+	explore(w, c, (struct strategy_config){ 0 }, &r);
+	assert_int_equal(r.end, EXPLORER_FOUND);
+	assert_int_equal(replay_run(w, &r.found->schedule, NULL, &stop, NULL), 0);
+	assert_int_equal(stop, STOP_STEPS);
+	explorer_result_free(&r);
 	world_destroy(w);
 }
 
@@ -574,7 +608,7 @@ says_how_far_it_came(void **state)
 	struct world *w;
 
 	/* Who polls alone for what never comes meets the limit of steps. */
-	w = make(WORLD_RELAXED, 2000, setup_polls, &c);
+	w = make(WORLD_RELAXED, 2000, setup_polls, alone);
 	explore(w, (struct explorer_config){ .judge = judge }, sc, &r);
 	assert_int_equal(r.end, EXPLORER_BOUNDED);
 	assert_non_null(strstr(r.statement, "exhausted within the limit of steps or time: "));
@@ -643,6 +677,7 @@ main(void)
 		cmocka_unit_test(ring_ends_as_plain_search_says),
 		cmocka_unit_test(what_is_found_replays),
 		cmocka_unit_test(loops_end),
+		cmocka_unit_test(no_end_is_found),
 		cmocka_unit_test(says_how_far_it_came),
 		cmocka_unit_test(notices_another_world),
 	};
