@@ -193,8 +193,8 @@ look_at_dependencies(struct search *x, struct failure *f)
 	memory_order_loads(x->s.w, true);
 	world_snapshot(x->s.w);
 	if (holds(x))
-		failure_set(&f->order, "needs loads that come out of order: it cannot be where "
-				       "what follows them depends on them");
+		failure_set(&f->order, "needs loads that come out of order, which an address "
+				       "dependency between them would forbid");
 	world_restore(x->s.w);
 	memory_order_loads(x->s.w, false);
 	world_snapshot(x->s.w);
@@ -222,7 +222,8 @@ find_barrier(struct search *x, struct failure *f)
 	bool found = false;
 	unsigned i = 0;
 
-	if (!list_candidates(x))
+	/* A store that is late without a load after it is late by chance: no barrier is missing. */
+	if (!list_candidates(x) || !x->count)
 		return;
 	if (memory_model_of(x->s.w) == MEMORY_WEAK)
 		look_at_dependencies(x, f);
