@@ -150,6 +150,25 @@ bad -DBAD_MFENCE
 PATH=/nowhere "$RINGSIDE" run --quiet --db none --datapath ./bad.so "$lua:holds" 2>err >out
 complains "could not be looked through"
 
+# Memory models: with its barriers it holds under each; without one, or with one that nobody sees, it loses a kick.
+bad -DFIXED
+for memory in sc tso weak; do
+	status 0 "$RINGSIDE" explore --quiet --db none --runs 300 --memory $memory --datapath ./bad.so "$lua:holds"
+done
+for kind in NO_MB MFENCE; do
+	bad -DFIXED -DBAD_$kind
+	status 0 "$RINGSIDE" explore --quiet --db none --runs 300 --memory sc --datapath ./bad.so "$lua:holds"
+	status 1 "$RINGSIDE" explore --quiet --db none --runs 20000 --memory tso --out t.failure --datapath ./bad.so "$lua:holds"
+	says "verdict: lost-kick"
+	status 1 "$RINGSIDE" replay --quiet --db none t.failure
+done
+
+# The three headers are all that it takes.
+mkdir -p include/datapath
+for h in plugin.h datapath.h barrier.h; do cp "$root/sim/datapath/$h" include/datapath/; done
+"$cc" -Wall -Wextra -Werror -O2 -g -fPIC -shared -fsanitize=thread -nodefaultlibs -Iinclude \
+	"$root/scenarios/plugin/lossy_ring.c" -o alone.so || fail "the headers do not stand alone"
+
 # A static variable is outside of the world.
 bad -DBAD_STATIC
 "$RINGSIDE" run --quiet --db none --datapath ./bad.so "$lua:holds" 2>err >out
