@@ -32,8 +32,9 @@ fi
 
 rm -rf "$to"
 mkdir -p "$to"
+# Not every kernel has all of it; what must be there is looked for below.
 if [ -d "$source" ]; then
-	(cd "$source" && tar -cf - $paths) | tar -xf - -C "$to"
+	(cd "$source" && tar -cf - $paths 2>/dev/null) | tar -xf - -C "$to"
 else
 	set -f
 	case $source in
@@ -48,11 +49,12 @@ else
 		members="$members */$p"
 	done
 	$unpack <"$source" | tar -xf - -C "$to" --strip-components=1 --wildcards \
-		--no-wildcards-match-slash $members
+		--no-wildcards-match-slash $members 2>/dev/null || :
 	set +f
 fi
 
-for needed in drivers/virtio/virtio_ring.c drivers/vhost/vringh.c include/linux/virtio.h; do
+for needed in Makefile drivers/virtio/virtio_ring.c drivers/vhost/vringh.c \
+	include/linux/virtio.h; do
 	if [ ! -f "$to/$needed" ]; then
 		echo "ringside: $source has no $needed: not a kernel's source" >&2
 		exit 1
