@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "engine/world_impl.h"
 #include "memory/gm_impl.h"
+#include "memory/race.h"
 #include "memory/race_impl.h"
 #include "memory/site.h"
 
@@ -114,6 +115,7 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 	      const void *site)
 {
 	struct actor *a = w->current;
+	bool load = (how & ACCESS_KIND_MASK) == ACCESS_LOAD;
 
 	if (gm->model != MEMORY_SC || gm->races) {
 		if (gm->edit.added && access_site(site) == gm->edit.added)
@@ -130,14 +132,17 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 		else
 			actor_access_point(w);
 		access_tell_watch(w, offset, size, how, 0);
-		if (__builtin_expect(gm->races != NULL, 0))
+		if (__builtin_expect(gm->races != NULL, 0) && !load)
 			race_access(w, offset, size, how, site);
 	}
 	w->trail = trail_mix(w->trail, offset << 16 | size << 2 | (how & ACCESS_KIND_MASK) |
 					       (uint64_t)a->id << 48);
 	if (__builtin_expect(w->host->sink != NULL, 0))
 		record(w, a, offset, size, how, site);
-	if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD && gm->hooks)
+	/* A load that races is recorded before it ends the run. */
+	if (__builtin_expect(gm->races != NULL, 0) && load)
+		race_access(w, offset, size, how, site);
+	if (!load && gm->hooks)
 		gm_wrote(w, offset, size, how & ACCESS_BUFFERED ? GM_MADE : GM_MADE | GM_VISIBLE);
 }
 

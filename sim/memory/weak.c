@@ -27,6 +27,7 @@
 #include "engine/world_impl.h"
 #include "memory/access.h"
 #include "memory/gm_impl.h"
+#include "memory/race.h"
 #include "memory/race_impl.h"
 
 #define GRANULE 2u
@@ -590,7 +591,9 @@ weak_access(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const
 		full_barrier(w, a);
 	if ((how & ACCESS_KIND_MASK) != ACCESS_STORE)
 		flags = weak_load(w, offset, size, how);
-	if (__builtin_expect(((struct gm *)w->room[ROOM_MEMORY])->races != NULL, 0))
+	/* Of a load, when it is recorded. */
+	if (__builtin_expect(((struct gm *)w->room[ROOM_MEMORY])->races != NULL, 0) &&
+	    (how & ACCESS_KIND_MASK) != ACCESS_LOAD)
 		race_access(w, offset, size, how, site);
 	if ((how & ACCESS_KIND_MASK) != ACCESS_LOAD) {
 		if (size <= ACCESS_BYTES_MAX)
