@@ -32,7 +32,7 @@ same() {
 scenario many.lua <<'END'
 return { name = "many", title = "t", evidence = { "e" }, steps_max = 2000,
 	params = { of = { default = 100, min = 1, max = 1000, doc = "subjects" } },
-	variants = { a = { expect = "hang", runs = 3000 }, b = { expect = "ok" } },
+	variants = { a = { expect = "hang", runs = 700 }, b = { expect = "ok" } },
 	setup = function(p)
 		local turn = 0
 		for i = 1, 3 do
@@ -51,7 +51,7 @@ END
 # The script is wrong, but only in some schedule: the first one is told, whoever meets it.
 scenario wrong.lua <<'END'
 return { name = "wrong", title = "t", evidence = { "e" },
-	variants = { a = { expect = "hang", runs = 3000 }, b = { expect = "ok" } },
+	variants = { a = { expect = "hang", runs = 700 }, b = { expect = "ok" } },
 	setup = function()
 		actor("a", function() if choice(40) == 40 then nothing() end end)
 	end,
@@ -59,7 +59,7 @@ return { name = "wrong", title = "t", evidence = { "e" },
 END
 scenario wrong-check.lua <<'END'
 return { name = "wrong", title = "t", evidence = { "e" },
-	variants = { a = { expect = "hang", runs = 3000 }, b = { expect = "ok" } },
+	variants = { a = { expect = "hang", runs = 700 }, b = { expect = "ok" } },
 	setup = function() picked = 0; actor("a", function() picked = choice(40) end) end,
 	check = function() if picked == 40 then nothing() end end,
 }
@@ -69,11 +69,11 @@ for how in random "pct --depth 2" pos; do
 	# shellcheck disable=SC2086
 	same "$how, first failure" --strategy $how "$s:fails"
 	# shellcheck disable=SC2086
-	same "$how, holds" --strategy $how --runs 3000 "$s:holds"
+	same "$how, holds" --strategy $how --runs 700 "$s:holds"
 	# shellcheck disable=SC2086
-	same "$how, all failures" --strategy $how --keep-going --runs 3000 "$s:fails"
+	same "$how, all failures" --strategy $how --keep-going --runs 700 "$s:fails"
 done
-same "classes" --classes --runs 5000 "$s:holds"
+same "classes" --classes --runs 700 "$s:holds"
 same "a shard" --shard 1/3 --keep-going --runs 900 "$s:fails"
 same "fewer schedules than processes" --runs 2 "$s:holds"
 same "many failures" --keep-going many.lua
