@@ -94,7 +94,7 @@ print_value(const struct litmus_command *c, const struct litmus_shown *s, int64_
 		s->proc < 0 ? c->t->global[s->index].type : c->t->proc[s->proc].reg[s->index].type;
 
 	for (unsigned i = 0; type.stars && i < c->t->globals; i++) {
-		if (value == c->r.address[i]) {
+		if (value == LITMUS_ADDRESS(i)) {
 			fputs(c->t->global[i].name, stdout);
 			return;
 		}

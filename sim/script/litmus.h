@@ -36,6 +36,7 @@
 	64u /* of nested statements, expressions, conditions: stack of the parser */
 #define LITMUS_NODES_MAX \
 	4096u /* of expressions, statements and conditions: all else is recursive */
+#define LITMUS_STRIDE 64u /* bytes from one variable to the next */
 #define LITMUS_FILE_MAX (256u << 10) /* bytes; the kernel's largest has 2 KiB */
 
 /* --- types ---------------------------------------------------------------------------------- */
@@ -254,11 +255,12 @@ void
 litmus_shown_name(const struct litmus_test *t, unsigned shown, char *text, size_t size);
 
 /*
- * Whether the condition's proposition holds of an outcome: @value has a word for each thing shown;
- * the address of global i is @address[i].
+ * Whether the condition's proposition holds of an outcome: @value has a word for each thing shown.
+ * A pointer to global i is LITMUS_ADDRESS(i), wherever it was when the test ran.
  */
+#define LITMUS_ADDRESS(i) (INT64_C(0x100000) + (int64_t)(i)*LITMUS_STRIDE)
 bool
-litmus_holds(const struct litmus_prop *p, const int64_t *value, const int64_t *address);
+litmus_holds(const struct litmus_prop *p, const int64_t *value);
 
 /*
  * The processes in C, to be compiled after litmus_prelude.h: `void litmus_NUMBER_P0(char *base,
@@ -266,7 +268,6 @@ litmus_holds(const struct litmus_prop *p, const int64_t *value, const int64_t *a
  * the end.
  * @order_dependencies: loads that feed something are acquires.  The text is to be freed.
  */
-#define LITMUS_STRIDE 64u
 char *
 litmus_emit(const struct litmus_test *t, unsigned number, bool order_dependencies);
 

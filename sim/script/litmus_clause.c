@@ -154,7 +154,7 @@ parse_prop(struct litmus_parser *p, bool with_or)
 }
 
 bool
-litmus_holds(const struct litmus_prop *p, const int64_t *value, const int64_t *address)
+litmus_holds(const struct litmus_prop *p, const int64_t *value)
 {
 	switch (p->kind) {
 	case LITMUS_TRUE:
@@ -162,16 +162,14 @@ litmus_holds(const struct litmus_prop *p, const int64_t *value, const int64_t *a
 	case LITMUS_FALSE:
 		return false;
 	case LITMUS_ATOM:
-		return (value[p->shown] == (p->global < 0 ? p->number : address[p->global])) !=
-		       p->unequal;
+		return (value[p->shown] ==
+			(p->global < 0 ? p->number : LITMUS_ADDRESS(p->global))) != p->unequal;
 	case LITMUS_NOT:
-		return !litmus_holds(p->arg[0], value, address);
+		return !litmus_holds(p->arg[0], value);
 	case LITMUS_BOTH:
-		return litmus_holds(p->arg[0], value, address) &&
-		       litmus_holds(p->arg[1], value, address);
+		return litmus_holds(p->arg[0], value) && litmus_holds(p->arg[1], value);
 	case LITMUS_EITHER:
-		return litmus_holds(p->arg[0], value, address) ||
-		       litmus_holds(p->arg[1], value, address);
+		return litmus_holds(p->arg[0], value) || litmus_holds(p->arg[1], value);
 	}
 	return false;
 }

@@ -230,8 +230,7 @@ count_outcome(struct collection *c, const int64_t *value)
 	if (!c->index[slot]) {
 		c->index[slot] = (uint32_t)++c->r->outcomes;
 		o = &c->r->outcome[c->index[slot] - 1];
-		*o = (struct litmus_outcome){ .holds = litmus_holds(c->t->condition, value,
-								    c->r->address) };
+		*o = (struct litmus_outcome){ .holds = litmus_holds(c->t->condition, value) };
 		memcpy(o->value, value, bytes);
 	}
 	o = &c->r->outcome[c->index[slot] - 1];
@@ -246,14 +245,19 @@ static int64_t
 final_value(const struct world *w, const struct rig *rig, const struct litmus_shown *s)
 {
 	const struct litmus_global *g = &rig->t->global[s->index];
+	struct litmus_type type = s->proc < 0 ? g->type : rig->t->proc[s->proc].reg[s->index].type;
 	uint64_t raw = 0;
 
 	if (s->proc >= 0)
-		return rig->process[s->proc].reg[s->index];
-	must(gm_read(w, rig->gpa + s->index * LITMUS_STRIDE, &raw, litmus_type_size(g->type)));
+		raw = (uint64_t)rig->process[s->proc].reg[s->index];
+	else
+		must(gm_read(w, rig->gpa + s->index * LITMUS_STRIDE, &raw, litmus_type_size(type)));
+	if (type.stars && raw - (uint64_t)(uintptr_t)rig->base < rig->t->globals * LITMUS_STRIDE)
+		return (int64_t)(raw - (uint64_t)(uintptr_t)rig->base) + LITMUS_ADDRESS(0);
 	/* The upper bits of a lock's word are ours. */
-	return g->type.base == LITMUS_SPINLOCK && !g->type.stars ? (int64_t)(raw & 1)
-								 : litmus_type_value(g->type, raw);
+	if (s->proc < 0 && type.base == LITMUS_SPINLOCK && !type.stars)
+		return (int64_t)(raw & 1);
+	return litmus_type_value(type, raw);
 }
 
 /* Is not a judge of anything: looks at how the run ended, and counts. */
@@ -271,7 +275,7 @@ collect(struct world *w, enum stop stop, struct finding *f, void *context)
 			return VERDICT_OK; /* waits for a grace period that does not end */
 	for (unsigned i = 0; i < c->t->shows; i++)
 		value[i] = final_value(w, c->rig, &c->t->shown[i]);
-	if (!c->t->filter || litmus_holds(c->t->filter, value, c->r->address))
+	if (!c->t->filter || litmus_holds(c->t->filter, value))
 		count_outcome(c, value);
 	return VERDICT_OK;
 }
@@ -336,8 +340,6 @@ litmus_run(const struct litmus_test *t, const struct litmus_code *code,
 	if (!ret) {
 		world_snapshot(w);
 		c.rig = s.rig;
-		for (unsigned i = 0; i < t->globals; i++)
-			r->address[i] = (int64_t)(uintptr_t)(s.rig->base + i * LITMUS_STRIDE);
 		ret = explore(w, &c, config, err);
 	}
 	world_destroy(w);

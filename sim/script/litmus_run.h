@@ -17,7 +17,7 @@
 #include "script/litmus_build.h"
 
 struct litmus_outcome {
-	int64_t value[LITMUS_SHOWN_MAX]; /* of what the test shows */
+	int64_t value[LITMUS_SHOWN_MAX]; /* of what the test shows; see LITMUS_ADDRESS() */
 	uint64_t count; /* executions that end so */
 	bool holds; /* the condition's proposition */
 };
@@ -40,7 +40,6 @@ struct litmus_result {
 	uint64_t schedules; /* run, those that are no executions too */
 	bool complete; /* all of them */
 	bool interrupted;
-	int64_t address[LITMUS_GLOBALS_MAX]; /* of the variables, in values that are pointers */
 };
 
 /* 0, or -1 and @err. @r is overwritten. */

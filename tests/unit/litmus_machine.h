@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/must.h"
 #include "script/litmus_run.h"
 
@@ -24,7 +25,8 @@
 #define TEMPS_MAX 16u
 #define COPIES_MAX 256u
 #define PROCS_MAX 4u
-#define BUFFER_MAX 8u
+/* As the engine's, where that is small: when it is full a store makes the oldest one leave. */
+#define BUFFER_MAX LIMIT(16u, 4u)
 #define MEMORY_BYTES (8 * LITMUS_STRIDE)
 #define OUTCOMES_MAX 512u
 #define VISITED_SLOTS (1u << 20)
@@ -50,7 +52,6 @@ struct program {
 	struct litmus_expr copy[COPIES_MAX]; /* of expressions, without their accesses */
 	unsigned copies;
 	unsigned proc; /* that is translated */
-	int64_t base;
 	bool buffers;
 };
 
@@ -241,7 +242,7 @@ evaluate(const struct program *p, const int64_t *reg, const struct litmus_expr *
 	case LITMUS_REG:
 		return reg[e->number];
 	case LITMUS_GLOBAL:
-		return p->base + e->number * (int64_t)LITMUS_STRIDE;
+		return LITMUS_ADDRESS(e->number);
 	case LITMUS_CAST:
 		return litmus_type_value(e->type, (uint64_t)evaluate(p, reg, e->arg[0]));
 	case LITMUS_UNARY:
@@ -297,7 +298,9 @@ static void
 machine_store(const struct program *p, struct state *s, unsigned proc, uint32_t offset,
 	      uint32_t size, uint64_t value)
 {
-	must(s->p[proc].buffered < BUFFER_MAX);
+	must(p->buffers || !s->p[proc].buffered);
+	if (s->p[proc].buffered == BUFFER_MAX)
+		machine_flush(s, proc);
 	s->p[proc].entry[s->p[proc].buffered++] = (struct entry){ offset, size, value };
 	if (!p->buffers)
 		machine_flush(s, proc);
@@ -368,7 +371,7 @@ machine_call(const struct program *p, struct state *s, unsigned proc, const stru
 	uint32_t offset = 0, size = litmus_type_size(st->type);
 
 	if (st->address) {
-		offset = (uint32_t)(evaluate(p, reg, st->address) - p->base);
+		offset = (uint32_t)(evaluate(p, reg, st->address) - LITMUS_ADDRESS(0));
 		must(offset <= MEMORY_BYTES - 8);
 	}
 	if (drains(c) && s->p[proc].buffered)
@@ -421,11 +424,11 @@ machine_step(const struct program *p, struct state *s, unsigned proc)
 		reg[st->to] = litmus_type_value(st->type, (uint64_t)evaluate(p, reg, st->value));
 		break;
 	case STEP_LOAD:
-		offset = (uint32_t)(evaluate(p, reg, st->address) - p->base);
+		offset = (uint32_t)(evaluate(p, reg, st->address) - LITMUS_ADDRESS(0));
 		reg[st->to] = litmus_type_value(st->type, machine_read(s, proc, offset, size));
 		break;
 	case STEP_STORE:
-		offset = (uint32_t)(evaluate(p, reg, st->address) - p->base);
+		offset = (uint32_t)(evaluate(p, reg, st->address) - LITMUS_ADDRESS(0));
 		machine_store(p, s, proc, offset, size, (uint64_t)evaluate(p, reg, st->value));
 		break;
 	case STEP_CALL:
@@ -465,11 +468,9 @@ static void
 final_state(struct search *x, const struct state *s)
 {
 	const struct litmus_test *t = x->p->t;
-	int64_t value[LITMUS_SHOWN_MAX] = { 0 }, address[LITMUS_GLOBALS_MAX];
+	int64_t value[LITMUS_SHOWN_MAX] = { 0 };
 	struct outcomes *o = x->o;
 
-	for (unsigned i = 0; i < t->globals; i++)
-		address[i] = x->p->base + i * (int64_t)LITMUS_STRIDE;
 	for (unsigned i = 0; i < t->shows; i++) {
 		const struct litmus_shown *sh = &t->shown[i];
 		uint64_t raw = 0;
@@ -481,7 +482,7 @@ final_state(struct search *x, const struct state *s)
 		memcpy(&raw, s->memory + sh->index * LITMUS_STRIDE, 8);
 		value[i] = litmus_type_value(t->global[sh->index].type, raw);
 	}
-	if (t->filter && !litmus_holds(t->filter, value, address))
+	if (t->filter && !litmus_holds(t->filter, value))
 		return;
 	for (unsigned i = 0; i < o->count; i++)
 		if (!memcmp(o->value[i], value, sizeof(value)))
@@ -517,14 +518,14 @@ visit(struct search *x, const struct state *s)
 }
 
 static int64_t
-initial(int64_t base, int64_t number, int global)
+initial(int64_t number, int global)
 {
-	return global < 0 ? number : base + global * (int64_t)LITMUS_STRIDE;
+	return global < 0 ? number : LITMUS_ADDRESS(global);
 }
 
-/* All outcomes of @t on the machine, its variables at @base. */
+/* All outcomes of @t on the machine. */
 static void
-machine_outcomes(struct litmus_test *t, int64_t base, bool buffers, struct outcomes *o)
+machine_outcomes(struct litmus_test *t, bool buffers, struct outcomes *o)
 {
 	struct program *p = calloc(1, sizeof(*p));
 	struct state *s = calloc(1, sizeof(*s));
@@ -533,18 +534,17 @@ machine_outcomes(struct litmus_test *t, int64_t base, bool buffers, struct outco
 	must(p && s && (x.visited = calloc(VISITED_SLOTS, sizeof(*x.visited))));
 	must(t->procs <= PROCS_MAX && t->globals * LITMUS_STRIDE <= MEMORY_BYTES);
 	p->t = t;
-	p->base = base;
 	p->buffers = buffers;
 	for (unsigned i = 0; i < t->globals; i++) {
 		const struct litmus_global *g = &t->global[i];
-		int64_t v = initial(base, g->init, g->init_global);
+		int64_t v = initial(g->init, g->init_global);
 
 		memcpy(s->memory + i * LITMUS_STRIDE, &v, litmus_type_size(g->type));
 	}
 	for (p->proc = 0; p->proc < t->procs; p->proc++) {
 		translate(p, t->proc[p->proc].body);
 		for (unsigned k = 0; k < t->proc[p->proc].regs; k++)
-			s->p[p->proc].reg[k] = initial(base, t->proc[p->proc].reg[k].init,
+			s->p[p->proc].reg[k] = initial(t->proc[p->proc].reg[k].init,
 						       t->proc[p->proc].reg[k].init_global);
 	}
 	o->count = 0;
@@ -563,7 +563,7 @@ machine_compare(struct litmus_test *t, const struct litmus_result *r, bool buffe
 {
 	static struct outcomes want;
 
-	machine_outcomes(t, r->address[0], buffers, &want);
+	machine_outcomes(t, buffers, &want);
 	for (size_t i = 0; i < r->outcomes; i++) {
 		unsigned k = 0;
 
@@ -576,15 +576,11 @@ machine_compare(struct litmus_test *t, const struct litmus_result *r, bool buffe
 	return r->outcomes == want.count ? NULL : "it lacks an outcome";
 }
 
-/*
- * Whether @b has each outcome that @a has. Values that are addresses are the same: worlds are built
- * alike.
- */
+/* Whether @b has each outcome that @a has. */
 static inline bool
 outcomes_within(const struct litmus_test *t, const struct litmus_result *a,
 		const struct litmus_result *b)
 {
-	must(a->address[0] == b->address[0]);
 	for (size_t i = 0; i < a->outcomes; i++) {
 		size_t k = 0;
 
