@@ -26,7 +26,7 @@ static const char *const order_name[] = { "ONCE", "ACQUIRE", "RELEASE", "FULL" }
 static const char *const fun_name[] = { "LK_EXCHANGE", "LK_ADD", "LK_SUB",
 					"LK_AND",      "LK_OR",	 "LK_XOR" };
 static const char *const fun_operator[] = { "", "+", "-", "&", "|", "^" };
-static const char *const fence_name[] = { "LK_COMPILER_BARRIER()", "LK_FENCE(LK_MB)",
+static const char *const fence_name[] = { "LK_COMPILER_BARRIER()", "LK_FULL()",
 					  "LK_FENCE(LK_RMB)", "LK_FENCE(LK_WMB)" };
 
 static void

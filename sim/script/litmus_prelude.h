@@ -46,14 +46,24 @@ ringside_litmus_rcu_sync(void);
 #define LK_WMB 2
 #define LK_RELEASE_FENCE 4
 
-#ifdef LITMUS_WEAK
-#define LK_WEAK_MB() LK_FENCE(LK_MB)
-#else
-#define LK_WEAK_MB() LK_COMPILER_BARRIER()
-#endif
-
 /* Where the variables are; set when the code has been loaded. */
 unsigned long litmus_base, litmus_bytes;
+
+/*
+ * Full barriers of different processes come in some order, and under weak it matters which: so each
+ * is an access to a word of their own, behind the variables.
+ */
+#ifdef LITMUS_WEAK
+#define LK_FULL() \
+	({ \
+		__atomic_fetch_add((int *)(litmus_base + litmus_bytes), 0, __ATOMIC_RELAXED); \
+		LK_FENCE(LK_MB); \
+	})
+#define LK_WEAK_MB() LK_FULL()
+#else
+#define LK_FULL() LK_FENCE(LK_MB)
+#define LK_WEAK_MB() LK_COMPILER_BARRIER()
+#endif
 
 /* A pointer that has been computed must point at one of the test's variables. */
 static inline __attribute__((always_inline)) void *
@@ -77,7 +87,7 @@ lk_at(const volatile void *pointer, unsigned long size)
 #define LK_STORE_FULL(type, pointer, value) \
 	({ \
 		LK_STORE_ONCE(type, pointer, value); \
-		LK_FENCE(LK_MB); \
+		LK_FULL(); \
 	})
 
 /* --- read and write at once: each gives the old value --------------------------------------- */
@@ -158,15 +168,15 @@ lk_at(const volatile void *pointer, unsigned long size)
 /* A grace period is seen by readers as a full barrier: here each reader has its own. */
 #define LK_RCU_READ(enter) \
 	({ \
-		LK_FENCE(LK_MB); \
+		LK_FULL(); \
 		ringside_litmus_rcu_read(enter); \
-		LK_FENCE(LK_MB); \
+		LK_FULL(); \
 	})
 #define LK_RCU_SYNC() \
 	({ \
-		LK_FENCE(LK_MB); \
+		LK_FULL(); \
 		ringside_litmus_rcu_sync(); \
-		LK_FENCE(LK_MB); \
+		LK_FULL(); \
 	})
 
 /* --- locks ---------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ struct process {
 	struct rig *rig;
 	unsigned number;
 	uint64_t began; /* the step at which it began to run */
+	bool begins_with_access; /* the first that others could notice of it is an access */
 	bool in_reader; /* of RCU */
 	uint64_t readers_left; /* how many sections it has left */
 	long reg[LITMUS_REGS_MAX]; /* at its end */
@@ -60,7 +61,7 @@ litmus_at_begin(const struct world *w)
 {
 	const struct process *p = process_of(w);
 
-	return p && world_step(w) == p->began + 1;
+	return p && p->begins_with_access && world_step(w) == p->began + 1;
 }
 
 static void
@@ -70,6 +71,44 @@ run_process(struct actor *self, void *arg)
 
 	p->began = world_step(actor_world(self));
 	p->rig->code->body[p->number](p->rig->base, p->reg);
+}
+
+/* What of an expression others notice: a barrier (they do under weak), an access, nothing. */
+enum notice { NOTICE_NOTHING, NOTICE_ACCESS, NOTICE_BARRIER };
+
+static enum notice
+notice_of(const struct litmus_expr *e)
+{
+	enum notice most = NOTICE_NOTHING;
+
+	if (!e)
+		return most;
+	if (e->kind == LITMUS_CALL_EXPR)
+		most = e->call->op == LITMUS_OP_FENCE || e->call->order == LITMUS_FULL ||
+				       e->call->op == LITMUS_OP_RCU_LOCK ||
+				       e->call->op == LITMUS_OP_RCU_UNLOCK
+			       ? NOTICE_BARRIER
+			       : NOTICE_ACCESS;
+	else if (e->kind == LITMUS_DEREF)
+		most = NOTICE_ACCESS;
+	for (unsigned i = 0; i < 3; i++) {
+		enum notice n = notice_of(e->arg[i]);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+static bool
+begins_with_access(const struct litmus_stmt *s)
+{
+	for (; s && s->kind != LITMUS_IF; s = s->next) {
+		enum notice left = notice_of(s->left), right = notice_of(s->right);
+
+		if (left || right)
+			return left != NOTICE_BARRIER && right != NOTICE_BARRIER;
+	}
+	return false;
 }
 
 static void
@@ -95,7 +134,9 @@ set_up(struct world *w, void *arg)
 	gm_create(w, GUEST_RAM_BYTES);
 	memory_set_model(w, s->config->memory);
 	*rig = (struct rig){ .t = s->t, .code = s->code };
-	rig->gpa = gm_alloc(w, bytes, LITMUS_STRIDE);
+	/* And a word for barriers: litmus_prelude.h. */
+	rig->gpa = gm_alloc(w, bytes + LITMUS_STRIDE, LITMUS_STRIDE);
+	gm_region(w, rig->gpa + bytes, LITMUS_STRIDE, "full barriers", NULL, NULL);
 	rig->base = gm_map(w, rig->gpa, bytes);
 	rig->process = world_alloc(w, s->t->procs * sizeof(*rig->process));
 	waitq_init(&rig->grace, w, "grace period");
@@ -110,6 +151,7 @@ set_up(struct world *w, void *arg)
 		snprintf(name, sizeof(name), "P%u", i);
 		rig->process[i].rig = rig;
 		rig->process[i].number = i;
+		rig->process[i].begins_with_access = begins_with_access(s->t->proc[i].body);
 		a = actor_create(w, name, run_process, &rig->process[i], 0);
 		actor_set_data(a, &rig->process[i]);
 		/* Readers and grace periods meet in the rig. */

@@ -53,7 +53,7 @@ litmus_result_free(struct litmus_result *r);
 /* The strategy behind a null one: all schedules, depth first. */
 extern const struct strategy_ops litmus_search;
 
-/* For it: whether the actor that runs has not come to its first access yet. */
+/* For it: whether the actor that runs comes to its first access, having done nothing before. */
 bool
 litmus_at_begin(const struct world *w);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * All schedules of a litmus test, depth first, one after another: an odometer over the answers of a
- * run.  Nothing is left out but one thing: a process that was just chosen to begin is not asked
- * again whether it goes on to its first access.  Nothing happens in between, so that to choose
- * another there is to choose it one question earlier.
+ * run.  Nothing is left out but one thing: a process that was just chosen to begin, and begins with
+ * an access, is not asked again whether it goes on to that.  Nothing happens in between, so that to
+ * choose another there is to choose it one question earlier.
  */
 #include <inttypes.h>
 #include <stdio.h>
