@@ -338,6 +338,17 @@ driver_state(struct dp_driver *driver, struct dp_state *state)
 	CALL(d->p, "driver's state", d->ops->state(d->ring, state));
 }
 
+/* Only where the plugin has one. */
+static bool
+driver_interrupt(struct dp_driver *driver)
+{
+	struct guarded_driver *d = driver_of(driver);
+	bool ret;
+
+	CALL(d->p, "driver's interrupt", ret = d->ops->interrupt(d->ring));
+	return ret;
+}
+
 /* --- device side ---------------------------------------------------------------------------- */
 
 struct guarded_device {
@@ -543,6 +554,8 @@ make_driver(struct dp_driver_ops *ops, const struct dp_driver_ops *inner, unsign
 		.enable_cb_delayed = driver_enable_cb_delayed,
 		.detach_unused = driver_detach_unused,
 		.state = driver_state,
+		.interrupt = inner->interrupt ? driver_interrupt : NULL,
+		.table_entry_bytes = inner->table_entry_bytes,
 	};
 }
 

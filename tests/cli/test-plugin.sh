@@ -119,6 +119,7 @@ dies -DBAD_ADD_ABORT "abort()" "in the driver's add(), called by actor driver"
 dies -DBAD_ADD_ILL "illegal instruction" "in the driver's add(), called by actor driver"
 dies -DBAD_ADD_RECURSION "segmentation fault" "in the driver's add(), called by actor driver"
 dies -DBAD_STATE "segmentation fault" "in the driver's state()"
+dies -DBAD_INTERRUPT "segmentation fault" "in the driver's interrupt(), called by actor driver"
 dies -DBAD_ADD_LOOP "endless loop" "in the driver's add(), called by actor driver"
 
 # A token that nobody gave it is the ring's error, not ours.

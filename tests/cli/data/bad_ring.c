@@ -97,6 +97,15 @@ bad_state(struct dp_driver *d, struct dp_state *s)
 	lossy_state(d, s);
 }
 
+#ifdef BAD_INTERRUPT
+static bool
+bad_interrupt(struct dp_driver *d)
+{
+	*(volatile int *)8 = 1;
+	return true;
+}
+#endif
+
 #ifdef BAD_STATIC
 static unsigned kicks;
 static const unsigned harmless = 3;
@@ -153,6 +162,9 @@ static const struct dp_driver_ops bad_driver = {
 	.enable_cb_delayed = ENABLE_CB,
 	.detach_unused = lossy_detach_unused,
 	.state = bad_state,
+#ifdef BAD_INTERRUPT
+	.interrupt = bad_interrupt,
+#endif
 };
 
 #ifdef BAD_SYMBOL
