@@ -94,6 +94,8 @@ set_up(struct session *s, const struct options *o, struct error *err)
 				       .races = o->races };
 	struct datapath_choice datapath;
 
+	if (o->memory && memory_model_find(o->memory, err) < 0)
+		return error_prefix(err, "--memory");
 	if (o->datapath) {
 		if (datapath_choose(&datapath, o->datapath, err))
 			return error_prefix(err, "--datapath");
