@@ -65,6 +65,10 @@ take_page(const char *page, const char *was, size_t number, struct line *to, con
 {
 	if (end - to < (ptrdiff_t)LINES_PER_PAGE)
 		return NULL;
+	/* Most pages only some other way touched; the library compares with wider registers than we
+	 * may take for granted. */
+	if (!memcmp(page, was, ARENA_PAGE))
+		return to;
 	for (size_t i = 0; i < ARENA_PAGE; i += LINE) {
 		if (!lines_differ(page + i, was + i))
 			continue;

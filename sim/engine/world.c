@@ -640,10 +640,14 @@ world_setup(struct world *w, void (*fn)(struct world *w, void *arg), void *arg, 
 __attribute__((no_sanitize("address"))) void
 stack_copy(void *to, const void *from, size_t bytes)
 {
+#if SWITCH_ASAN
 	typedef uint64_t word __attribute__((may_alias));
 
 	for (size_t i = 0; i < bytes / 8; i++)
 		((word *)to)[i] = ((const word *)from)[i];
+#else
+	memcpy(to, from, bytes);
+#endif
 }
 
 static void
