@@ -6,6 +6,7 @@
 #include "cli/runner.h"
 #include "cli/version.h"
 #include "cli/watchdog.h"
+#include "datapath/linux/linux_datapath.h"
 
 #define RUN_OPTIONS "set machine db trace quiet"
 
@@ -253,6 +254,8 @@ main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--version")) {
 		printf("ringside %s (%s)\n", ringside_version, ringside_commit);
+		if (&datapath_linux)
+			printf("with the ring code of Linux %s\n", linux_version);
 		return end_output(EXIT_HELD);
 	}
 	if (!strcmp(argv[1], "help")) {

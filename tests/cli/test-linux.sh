@@ -26,6 +26,9 @@ if grep -q 'not built in' out.txt; then
 	exit 77
 fi
 
+status 0 "$RINGSIDE" --version
+says "with the ring code of Linux "
+
 # One run is the same twice, and not the native ring's.
 digest() {
 	"$RINGSIDE" run --db none "$@" | sed -n 's/^digest: //p'
