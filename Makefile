@@ -36,7 +36,7 @@ LINK_coverage := --coverage
 
 CFLAGS ?= -Werror
 ALL_CFLAGS = $(STD) $(WARN) $(OPT_$(CONFIG)) -Isim $(PKG_CFLAGS) $(CFLAGS)
-LDLIBS = $(LINUX_LIBS) $(LINK_$(CONFIG)) $(PKG_LIBS) -lm -ldl -lpthread
+LDLIBS = -Wl,--build-id=sha1 $(LINUX_LIBS) $(LINK_$(CONFIG)) $(PKG_LIBS) -lm -ldl -lpthread
 
 RING := $(wildcard sim/virtio/ring_*.c)
 # Lowest first: a room includes only rooms before it in this list (scripts/tidy checks that).
