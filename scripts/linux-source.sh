@@ -30,6 +30,12 @@ else
 fi
 [ "$(cat "$to/from" 2>/dev/null)" != "$from" ] || exit 0
 
+# Builds of two configurations at a time share TO: one of them takes, the other waits.
+mkdir -p "$(dirname "$to")"
+exec 9>"$to.lock"
+! command -v flock >/dev/null || flock 9
+[ "$(cat "$to/from" 2>/dev/null)" != "$from" ] || exit 0
+
 rm -rf "$to"
 mkdir -p "$to"
 # Not every kernel has all of it; what must be there is looked for below.
