@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -345,6 +346,23 @@ grow(void)
 	place_capacity = capacity;
 }
 
+static void *
+look_up_thread(void *p)
+{
+	look_up(p);
+	return NULL;
+}
+
+/* libdw needs far more stack than the actor may have that asks: a line table's is on the stack. */
+static void
+look_up_apart(struct place *p)
+{
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, look_up_thread, p));
+	must(!pthread_join(thread, NULL));
+}
+
 static const struct place *
 place_of(int64_t site)
 {
@@ -355,7 +373,7 @@ place_of(int64_t site)
 	p = slot_of(places, place_capacity, site);
 	if (!p->frames) {
 		p->site = site;
-		look_up(p);
+		look_up_apart(p);
 		place_count++;
 	}
 	return p;
