@@ -111,6 +111,8 @@ enum dp_quirk {
 	DP_QUIRK_DEVICE_PACKED_CONTENT_FIRST = 1 << 18,
 	/* packed: signalled_used is compared with an offset of another lap */
 	DP_QUIRK_DEVICE_PACKED_SIGNALLED_WRAP = 1 << 19,
+	/* no read barrier after an avail idx seen by empty() or enable_notify() */
+	DP_QUIRK_DEVICE_EMPTY_SKIP_RMB = 1 << 20,
 };
 
 /* A ring's state in the words of QEMU's x-query-virtio-queue-status; what a side cannot know is 0.

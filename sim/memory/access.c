@@ -13,6 +13,15 @@
 /* ORDER FENCE: as in datapath/barrier.h, which stands alone and is above this room. */
 static const char *const fence_name[] = { "mb", "rmb", "wmb", "acquire", "release" };
 
+int
+memory_fence_kind(const char *word)
+{
+	for (size_t i = 0; i < sizeof(fence_name) / sizeof(fence_name[0]); i++)
+		if (!strcmp(fence_name[i], word))
+			return (int)i;
+	return -1;
+}
+
 void
 access_init(struct world *w)
 {
@@ -24,12 +33,6 @@ int64_t
 access_site(const void *site)
 {
 	return site_of(site);
-}
-
-bool
-access_ignored(const struct gm *gm, const void *site)
-{
-	return gm->edit.ignored && access_site(site) == gm->edit.ignored;
 }
 
 static int64_t
@@ -110,6 +113,19 @@ record(struct world *w, struct actor *a, uint64_t offset, uint32_t size, uint32_
 
 /* --- accesses ------------------------------------------------------------------------------- */
 
+/* ORDER FENCE: an atomic's orders that are left once barriers are edited out. */
+static uint32_t
+order_left(const struct gm *gm, uint32_t how, const void *site)
+{
+	if (how & ACCESS_SEQ_CST && access_ignored(gm, site, 0))
+		how &= ~ACCESS_SEQ_CST;
+	if (how & ACCESS_ACQUIRE && access_ignored(gm, site, 3))
+		how &= ~ACCESS_ACQUIRE;
+	if (how & ACCESS_RELEASE && access_ignored(gm, site, 4))
+		how &= ~ACCESS_RELEASE;
+	return how;
+}
+
 static void
 shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t size, uint32_t how,
 	      const void *site)
@@ -120,9 +136,7 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 	if (gm->model != MEMORY_SC || gm->races) {
 		if (gm->edit.added && access_site(site) == gm->edit.added)
 			access_fence(w, gm->edit.added_kind, site);
-		if (how & (ACCESS_ACQUIRE | ACCESS_RELEASE | ACCESS_SEQ_CST) &&
-		    access_ignored(gm, site))
-			how &= ~(ACCESS_ACQUIRE | ACCESS_RELEASE | ACCESS_SEQ_CST);
+		how = order_left(gm, how, site);
 	}
 	if (gm->model == MEMORY_WEAK) {
 		how |= weak_access(w, offset, size, how, site);
@@ -188,7 +202,7 @@ access_full_barrier(struct world *w, const void *site)
 	const struct gm *gm = w->room[ROOM_MEMORY];
 
 	memory_settle(w, w->current);
-	if (access_ignored(gm, site))
+	if (access_ignored(gm, site, 0))
 		return;
 	if (gm->model == MEMORY_TSO)
 		tso_fence(w, 0);
@@ -199,9 +213,9 @@ access_full_barrier(struct world *w, const void *site)
 }
 
 bool
-access_ignored_here(const struct world *w, const void *site)
+access_ignored_here(const struct world *w, const void *site, int kind)
 {
-	return access_ignored(w->room[ROOM_MEMORY], site);
+	return access_ignored(w->room[ROOM_MEMORY], site, kind);
 }
 
 void
@@ -212,7 +226,7 @@ ringside_fence(int kind)
 
 	if (!w || !w->current || w->in_setup || !w->memory)
 		return;
-	if (__builtin_expect(access_ignored_here(w, site), 0))
+	if (__builtin_expect(access_ignored_here(w, site, kind), 0))
 		return;
 	access_fence(w, kind, site);
 	parked_scrub(w);

@@ -64,9 +64,9 @@ access_fence(struct world *w, int kind, const void *site);
 void
 access_full_barrier(struct world *w, const void *site);
 
-/* Whether the barrier at @site is left out (memory_ignore_barrier()); @w has guest memory. */
+/* Whether the barrier of @kind at @site is left out (model.h); @w has guest memory. */
 bool
-access_ignored_here(const struct world *w, const void *site);
+access_ignored_here(const struct world *w, const void *site, int kind);
 
 /* A place in code, independent of where the program was loaded: bytes from the start of its image.
  */

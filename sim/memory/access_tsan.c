@@ -195,24 +195,27 @@ __tsan_memset(void *to, int byte, size_t size)
 	return memset(to, byte, size);
 }
 
+/* @kind: ORDER FENCE */
+static void
+fence_at(struct world *w, int kind, const void *site)
+{
+	if (!access_ignored_here(w, site, kind))
+		access_fence(w, kind, site);
+}
+
 void
 __tsan_atomic_thread_fence(int order)
 {
 	struct world *w = world_tls;
 
-	if (!w || !w->current || w->in_setup || !w->memory || access_ignored_here(w, HERE))
+	if (!w || !w->current || w->in_setup || !w->memory)
 		return;
-	/* ORDER FENCE */
 	if (order == __ATOMIC_SEQ_CST)
-		access_fence(w, 0, HERE);
-	else if (order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME)
-		access_fence(w, 3, HERE);
-	else if (order == __ATOMIC_RELEASE)
-		access_fence(w, 4, HERE);
-	else if (order == __ATOMIC_ACQ_REL) {
-		access_fence(w, 4, HERE);
-		access_fence(w, 3, HERE);
-	}
+		fence_at(w, 0, HERE);
+	if (order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL)
+		fence_at(w, 4, HERE);
+	if (order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME || order == __ATOMIC_ACQ_REL)
+		fence_at(w, 3, HERE);
 }
 
 void

@@ -18,10 +18,18 @@ struct gm_region {
 	struct gm_region *next;
 };
 
-/* A barrier that a user takes out or puts in (memory_ignore_barrier(), memory_add_barrier()). */
+#define BARRIERS_SKIPPED_MAX 8
+
+/* Barriers that a user takes out or puts in (model.h). */
 struct barrier_edit {
 	int64_t ignored, added;
 	int added_kind;
+	unsigned skipped;
+	struct {
+		const char *function;
+		int kind;
+		uint64_t hash; /* of both */
+	} skip[BARRIERS_SKIPPED_MAX];
 };
 
 struct gm {
@@ -84,9 +92,17 @@ access_tell_watch(struct world *w, uint64_t offset, uint32_t size, uint32_t how,
 		access_tell(w, offset, size, how, more);
 }
 
-/* Whether compiled code has a barrier at @site that is not to be heeded. */
+/* Whether the barrier of @kind (ORDER FENCE) that compiled code has at @site is not to be heeded.
+ */
 bool
-access_ignored(const struct gm *gm, const void *site);
+barrier_edited_out(const struct barrier_edit *edit, const void *site, int kind);
+
+static inline bool
+access_ignored(const struct gm *gm, const void *site, int kind)
+{
+	return __builtin_expect(gm->edit.ignored | gm->edit.skipped, 0) &&
+	       barrier_edited_out(&gm->edit, site, kind);
+}
 /* Number the names that recording shows now: a run may not differ by whether somebody records it.
  */
 void

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "memory/model.h"
 
+#include <pthread.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/must.h"
 #include "engine/world_impl.h"
 #include "memory/gm_impl.h"
+#include "memory/site.h"
 
 /* ORDER MEMORY_MODEL */
 const char *const memory_model_name[MEMORY_MODELS] = { "sc", "tso", "weak" };
@@ -57,6 +60,81 @@ void
 memory_ignore_barrier(struct world *w, int64_t site)
 {
 	gm_of(w)->edit.ignored = site;
+}
+
+bool
+memory_skip_barrier(struct world *w, const char *function, int kind)
+{
+	struct barrier_edit *edit = &gm_of(w)->edit;
+	unsigned n = edit->skipped;
+
+	if (n == BARRIERS_SKIPPED_MAX)
+		return false;
+	edit->skip[n].function = world_strdup(w, function);
+	edit->skip[n].kind = kind;
+	edit->skip[n].hash = hash_bytes(function, strlen(function), (uint64_t)kind + 1);
+	edit->skipped++;
+	return true;
+}
+
+struct question {
+	int64_t site;
+	const char *function;
+	bool is;
+};
+
+static void *
+in_function(void *arg)
+{
+	struct question *q = arg;
+	struct site_frame frame[SITE_FRAMES_MAX];
+	unsigned n = site_frames(q->site, frame, SITE_FRAMES_MAX);
+
+	for (unsigned i = 0; i < n; i++)
+		q->is |= !strncmp(frame[i].function, q->function, strlen(q->function));
+	return NULL;
+}
+
+/* An actor's stack is too small for reading debug information: a thread lends its own. */
+static bool
+ask_in_function(int64_t site, const char *function)
+{
+	struct question q = { site, function, false };
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, in_function, &q));
+	must(!pthread_join(thread, NULL));
+	return q.is;
+}
+
+/* What in_function() said: a function of the program, not of a world, and dear to ask. */
+static bool
+skipped_here(int64_t site, const char *function, uint64_t hash)
+{
+	static _Thread_local struct answer {
+		uint64_t key;
+		bool is;
+	} known[1024];
+	uint64_t key = hash ^ hash_u64((uint64_t)site);
+	struct answer *a = &known[key % 1024];
+
+	if (a->key != key)
+		*a = (struct answer){ key, ask_in_function(site, function) };
+	return a->is;
+}
+
+bool
+barrier_edited_out(const struct barrier_edit *edit, const void *pc, int kind)
+{
+	int64_t site = site_of(pc);
+
+	if (edit->ignored && site == edit->ignored)
+		return true;
+	for (unsigned i = 0; i < edit->skipped; i++)
+		if (edit->skip[i].kind == kind &&
+		    skipped_here(site, edit->skip[i].function, edit->skip[i].hash))
+			return true;
+	return false;
 }
 
 void

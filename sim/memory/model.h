@@ -57,4 +57,15 @@ memory_ignore_barrier(struct world *w, int64_t site);
 void
 memory_add_barrier(struct world *w, int64_t site, int kind);
 
+/*
+ * Leave out every barrier of this kind in functions whose names begin with @function, inlined ones
+ * and those they were inlined into included: the same in every build, and on any datapath.  @kind:
+ * ORDER FENCE, 0 and 3, 4 stand for orders of atomics, too.  Up to eight; false: there are more.
+ */
+bool
+memory_skip_barrier(struct world *w, const char *function, int kind);
+/* "mb", "rmb", "wmb", "acquire", "release": ORDER FENCE; -1 for other words. */
+int
+memory_fence_kind(const char *word);
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "memory/guest_memory.h"
+#include "memory/model.h"
 #include "script/api.h"
 
 #define RAM_BYTES_MAX (INT64_C(1) << 34)
@@ -133,6 +134,28 @@ ram_write(lua_State *L)
 	return 0;
 }
 
+static int
+skip_barrier(lua_State *L)
+{
+	struct world *w = script_world(L);
+	const char *function = luaL_checkstring(L, 1);
+	const char *word = luaL_checkstring(L, 2);
+	int kind = memory_fence_kind(word);
+
+	if (!gm_size(w))
+		return luaL_error(L, "skip_barrier: after machine{}, raw{} or ram()");
+	if (kind < 0)
+		return luaL_error(L,
+				  "skip_barrier: '%s' is no kind of barrier; there are: mb rmb wmb "
+				  "acquire release",
+				  word);
+	if (!*function)
+		return luaL_error(L, "skip_barrier: of which function?");
+	if (!memory_skip_barrier(w, function, kind))
+		return luaL_error(L, "skip_barrier: no more than eight");
+	return 0;
+}
+
 const struct api_entry api_memory[] = {
 	{ NULL, "ram", "(bytes)", "give the guest memory; machine{} does it by itself",
 	  ram_create },
@@ -144,5 +167,9 @@ const struct api_entry api_memory[] = {
 	  ram_store },
 	{ NULL, "ram_read", "(gpa, bytes) -> string", "copy bytes out", ram_read },
 	{ NULL, "ram_write", "(gpa, string)", "copy bytes in", ram_write },
+	{ NULL, "skip_barrier", "(function, kind)",
+	  "leave out the barriers of a kind (mb, rmb, wmb, acquire, release) in functions of ring "
+	  "code whose names begin so",
+	  skip_barrier },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

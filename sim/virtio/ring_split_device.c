@@ -105,7 +105,7 @@ split_device_destroy(struct dp_device *d)
 
 /* Refresh shadow_avail_idx. False if the driver's index cannot be. */
 static bool
-look(struct dp_device *d)
+look_at_idx(struct dp_device *d)
 {
 	/* What pop() wrote to avail_event must be visible before we find that nothing is there:
 	 * else the driver publishes, reads the old event and does not kick. Quirk: kvmtool before
@@ -121,11 +121,26 @@ look(struct dp_device *d)
 		return false;
 	}
 	d->shadow_avail_idx = avail_idx;
-	/* Ring entry and descriptors only after the index that says they are there (QEMU
-	 * a821ce5933). Here and not in pop(), so that an index seen by empty() is covered too
-	 * (Linux 22e1992cf7b0). */
+	return true;
+}
+
+/* Same, for who reads the ring entry and the descriptors next: only after the index that says they
+ * are there (QEMU a821ce5933). */
+static bool
+look(struct dp_device *d)
+{
+	if (!look_at_idx(d))
+		return false;
 	dp_rmb();
 	return true;
+}
+
+/* Same, for who only asks whether there is anything. A pop() may go by what was seen here, and
+ * needs the barrier as well. Quirk: vhost before Linux 22e1992cf7b0. */
+static bool
+peek(struct dp_device *d)
+{
+	return device_quirk(d, DP_QUIRK_DEVICE_EMPTY_SKIP_RMB) ? look_at_idx(d) : look(d);
 }
 
 static bool
@@ -135,7 +150,7 @@ split_device_empty(struct dp_device *d)
 		return true;
 	if (d->shadow_avail_idx != d->last_avail_idx)
 		return false;
-	return !look(d) || d->shadow_avail_idx == d->last_avail_idx;
+	return !peek(d) || d->shadow_avail_idx == d->last_avail_idx;
 }
 
 static void
@@ -262,7 +277,7 @@ split_device_enable_notify(struct dp_device *d)
 	if (!device_quirk(d, DP_QUIRK_DEVICE_ENABLE_SKIP_MB))
 		dp_mb();
 	/* Quirk: virtio-crypto before QEMU 600f5ce356 did not look again. */
-	if (device_quirk(d, DP_QUIRK_DEVICE_ENABLE_NO_RECHECK) || !look(d))
+	if (device_quirk(d, DP_QUIRK_DEVICE_ENABLE_NO_RECHECK) || !peek(d))
 		return false;
 	/* Quirk: vhost before Linux 09861858a683 answered "not all consumed"; a worker that cannot
 	 * use what is left tries for ever. */

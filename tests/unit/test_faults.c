@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each fault of engine/faults.def is shown by something.  A fault that a sequentially consistent
- * world can show stands in a failing variant of a scenario: `ringside test scenarios` then proves
- * that it is found. The others are listed here with the unit test that trips them, or with the
- * memory model that they need.
+ * Each fault of engine/faults.def is shown by something.  It stands in a failing variant of a
+ * scenario: `ringside test scenarios` then proves that it is found. The others are listed here with
+ * the unit test that trips them.
  *
  * Scenarios are scanned as text: a fault counts if the last `expect = "…"` before its name is not
  * "ok", which is how variants are written (scenarios/README.md).
@@ -38,19 +37,7 @@ struct exception {
 	{ \
 		FAULT_##id, "FAULT_" #id, test, reason \
 	}
-#define NEEDS_TSO(id) \
-	{ \
-		FAULT_##id, "FAULT_" #id, NULL, "needs tso: a store behind a later load" \
-	}
-
 static const struct exception exceptions[] = {
-	NEEDS_TSO(DRIVER_KICK_SKIP_MB),
-	NEEDS_TSO(DRIVER_ENABLE_SKIP_MB),
-	NEEDS_TSO(DEVICE_PUBLISH_SKIP_MB),
-	NEEDS_TSO(DEVICE_ENABLE_SKIP_MB),
-	NEEDS_TSO(DEVICE_SIGNALLED_EAGER),
-	TESTED(DRIVER_PACKED_CONTENT_FIRST, "test_ring_packed_race.c",
-	       "what it gets wrong is the length, which the raw driver does not look at"),
 	TESTED(DRIVER_PACKED_DELAYED_SLOT, "test_ring_packed_race.c",
 	       "the raw driver does not enable callbacks with delay"),
 	TESTED(GUEST_RESET_NO_WAIT, "test_guest_driver.c",
