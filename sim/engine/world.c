@@ -276,13 +276,18 @@ static void
 host_stack_bounds(struct world *w)
 {
 #if SWITCH_ASAN
+	/* Once a thread: the library reads /proc for them. */
+	static _Thread_local void *bottom;
+	static _Thread_local size_t size;
 	pthread_attr_t attr;
-	void *stack;
 
-	must(!pthread_getattr_np(pthread_self(), &attr));
-	must(!pthread_attr_getstack(&attr, &stack, &w->host->asan_size));
-	w->host->asan_bottom = stack;
-	pthread_attr_destroy(&attr);
+	if (!bottom) {
+		must(!pthread_getattr_np(pthread_self(), &attr));
+		must(!pthread_attr_getstack(&attr, &bottom, &size));
+		pthread_attr_destroy(&attr);
+	}
+	w->host->asan_bottom = bottom;
+	w->host->asan_size = size;
 #else
 	(void)w;
 #endif
