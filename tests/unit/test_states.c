@@ -561,7 +561,7 @@ loops_end(void **state)
 
 	explore(w, (struct explorer_config){ .judge = judge }, (struct strategy_config){ 0 }, &r);
 	assert_int_equal(r.end, EXPLORER_COMPLETE);
-	assert_in_range(counts.states, 20, 400);
+	assert_in_range(counts.states, 20, 4000);
 	assert_int_equal(r.count[VERDICT_BUDGET], 0);
 	assert_null(strstr(r.statement, "no end"));
 	world_destroy(w);
