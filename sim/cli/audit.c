@@ -364,9 +364,8 @@ audit(struct audit *a, struct error *err)
 				      "give --memory tso or weak");
 	if (learn(a, err))
 		return -1;
-	printf("# barriers of %s:%s under %s, datapath %s, %s\n", a->s.scenario.path,
-	       a->s.variant->name, memory_model_name[memory_model_of(w)], datapath_text(w),
-	       runner_version());
+	printf("# barriers of %s:%s under %s, datapath %s\n", a->s.scenario.path,
+	       a->s.variant->name, memory_model_name[memory_model_of(w)], datapath_text(w));
 	if (audit_barriers(a, err) || audit_places(a, err))
 		return -1;
 	printf("%u needed, %u not shown to be needed; a full barrier more changes nothing at %u "
