@@ -237,8 +237,10 @@ scenario_set_up(const struct scenario *s, const struct scenario_variant *variant
 				       .time_max_ns = s->time_max_ns };
 	struct world *w;
 
-	if (u.how->memory && (memory = memory_model_find(u.how->memory, err)) < 0)
+	if (u.how->memory && (memory = memory_model_find(u.how->memory, err)) < 0) {
+		error_prefix(err, "--memory");
 		return NULL;
+	}
 	if (memory >= 0)
 		u.memory = (enum memory_model)memory;
 	if (variant && variant->races >= 0)
