@@ -46,7 +46,8 @@ struct program {
 	struct step actor[ACTORS][OPS];
 };
 
-static void
+/* Its caller's place, in every build, is that of who executes. */
+static inline __attribute__((always_inline)) void
 hook(struct world *w, enum access_kind kind, const struct step *s)
 {
 	access_shared(w, s->at, s->size ? s->size : 4, kind | s->how, __builtin_return_address(0));
@@ -56,7 +57,7 @@ hook(struct world *w, enum access_kind kind, const struct step *s)
 static __attribute__((noinline)) void
 execute(struct world *w, const struct step *s)
 {
-	uint64_t bytes = 0;
+	uint8_t bytes[128] = { 0 };
 
 	switch (s->op) {
 	case LOAD:
@@ -72,10 +73,10 @@ execute(struct world *w, const struct step *s)
 		ringside_fence((int)s->at);
 		break;
 	case READ:
-		gm_read(w, s->at, &bytes, s->size);
+		gm_read(w, s->at, bytes, s->size);
 		break;
 	case WRITE:
-		gm_write(w, s->at, &bytes, s->size);
+		gm_write(w, s->at, bytes, s->size);
 		break;
 	case RELEASE:
 		race_release(w, (const void *)(uintptr_t)s->at);
