@@ -71,22 +71,6 @@ struct program_run {
 	uint64_t models; /* order of the steps of models, folded */
 };
 
-/* The functions of the compiler's ABI. */
-uint8_t
-__tsan_atomic8_load(const volatile uint8_t *p, int order);
-uint16_t
-__tsan_atomic16_load(const volatile uint16_t *p, int order);
-uint32_t
-__tsan_atomic32_load(const volatile uint32_t *p, int order);
-void
-__tsan_atomic8_store(volatile uint8_t *p, uint8_t v, int order);
-void
-__tsan_atomic16_store(volatile uint16_t *p, uint16_t v, int order);
-void
-__tsan_atomic32_store(volatile uint32_t *p, uint32_t v, int order);
-uint32_t
-__tsan_atomic32_exchange(volatile uint32_t *p, uint32_t v, int order);
-
 static struct program_run *program_run; /* of the world under test */
 
 static inline uint64_t
@@ -95,30 +79,38 @@ fold(uint64_t into, uint64_t word)
 	return hash_u64(into * 31 + word + UINT64_C(0x9e3779b97f4a7c15));
 }
 
-static inline uint32_t
-program_load(const struct op *o)
+/* As compiled code does it: the hook, then the access. */
+static inline uint8_t *
+program_access(struct world *w, uint64_t at, unsigned bytes, enum access_kind kind)
 {
-	uint8_t *p = program_run->memory + o->at;
+	access_shared(w, program_run->gpa + at, bytes, kind, __builtin_return_address(0));
+	return program_run->memory + at;
+}
 
-	if (o->bytes == 1)
-		return __tsan_atomic8_load(p, __ATOMIC_RELAXED);
-	if (o->bytes == 2)
-		return __tsan_atomic16_load((uint16_t *)p, __ATOMIC_RELAXED);
-	return __tsan_atomic32_load((uint32_t *)p, __ATOMIC_RELAXED);
+static inline uint32_t
+program_load(struct world *w, const struct op *o)
+{
+	uint32_t value = 0;
+
+	memcpy(&value, program_access(w, o->at, o->bytes, ACCESS_LOAD), o->bytes);
+	return value;
 }
 
 static inline void
-program_store(const struct op *o)
+program_store(struct world *w, const struct op *o)
 {
-	uint8_t *p = program_run->memory + o->at;
-	uint32_t v = o->value * UINT32_C(0x01010101);
+	memset(program_access(w, o->at, o->bytes, ACCESS_STORE), o->value, o->bytes);
+}
 
-	if (o->bytes == 1)
-		__tsan_atomic8_store(p, (uint8_t)v, __ATOMIC_RELAXED);
-	else if (o->bytes == 2)
-		__tsan_atomic16_store((uint16_t *)p, (uint16_t)v, __ATOMIC_RELAXED);
-	else
-		__tsan_atomic32_store((uint32_t *)p, v, __ATOMIC_RELAXED);
+static inline uint32_t
+program_exchange(struct world *w, const struct op *o)
+{
+	uint8_t *p = program_access(w, o->at & ~3u, 4, ACCESS_RMW);
+	uint32_t value;
+
+	memcpy(&value, p, 4);
+	memset(p, o->value, 4);
+	return value;
 }
 
 static inline void
@@ -190,16 +182,14 @@ program_actor(struct actor *self, void *arg)
 
 		switch (o->kind) {
 		case OP_LOAD:
-			last = program_load(o);
+			last = program_load(w, o);
 			*saw = fold(*saw, last);
 			break;
 		case OP_STORE:
-			program_store(o);
+			program_store(w, o);
 			break;
 		case OP_RMW:
-			last = __tsan_atomic32_exchange(
-				(uint32_t *)(program_run->memory + (o->at & ~3u)),
-				o->value * UINT32_C(0x01010101), __ATOMIC_SEQ_CST);
+			last = program_exchange(w, o);
 			*saw = fold(*saw, last);
 			break;
 		case OP_FENCE:
