@@ -178,7 +178,7 @@ dpor_end(struct strategy *s, struct world *w, enum stop stop)
 	struct dpor *d = (struct dpor *)s;
 
 	s->repeated = d->blocked;
-	if (!d->blocked) {
+	if (!d->blocked && stop != STOP_ERROR) {
 		if (d->at != DPOR_NONE && d->at >= d->fixed && stop == STOP_ASKED)
 			d->event[d->at].footprint.all = true;
 		dpor_finish(d, w);

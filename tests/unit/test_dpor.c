@@ -381,6 +381,45 @@ rings_with_eventfds(void **state)
 	pair_states(0, DP_QUIRK_DEVICE_ENABLE_NO_RECHECK, MEMORY_SC);
 }
 
+/* --- limits --------------------------------------------------------------------------------- */
+
+static void
+waits_a_little(struct actor *self, void *arg)
+{
+	actor_point(actor_world(self));
+}
+
+static void
+crowd_setup(struct world *w, void *arg)
+{
+	for (unsigned i = 0; i <= DPOR_PROCESSES_MAX; i++)
+		actor_create(w, "one of many", waits_a_little, NULL, 0);
+}
+
+static enum verdict
+crowd_judge(struct world *w, enum stop stop, struct finding *f, void *context)
+{
+	return VERDICT_OK;
+}
+
+static void
+too_many_actors(void **state)
+{
+	struct error err;
+	struct world *w = world_create(&(struct world_config){ .mode = WORLD_RELAXED }, &err);
+	struct explorer_config config = { .judge = crowd_judge };
+	struct explorer_result r;
+
+	assert_int_equal(world_setup(w, crowd_setup, NULL, &err), 0);
+	world_snapshot(w);
+	config.strategy = strategy_create(&strategy_dpor, &(struct strategy_config){ 0 }, &err);
+	assert_int_equal(explorer_run(w, &config, &r), -1);
+	assert_int_equal(r.end, EXPLORER_ERROR);
+	assert_non_null(strstr(r.error.text, "dpor follows at most 64 actors and callbacks"));
+	strategy_destroy(config.strategy);
+	world_destroy(w);
+}
+
 int
 main(void)
 {
@@ -394,6 +433,7 @@ main(void)
 		cmocka_unit_test(shards_split_the_traces),
 		cmocka_unit_test(wakeup_ring_counts),
 		cmocka_unit_test(rings_with_eventfds),
+		cmocka_unit_test(too_many_actors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
