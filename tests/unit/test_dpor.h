@@ -45,6 +45,7 @@ enum op_kind {
 	OP_TIMER,
 	OP_SLEEP,
 	OP_HOLD, /* another actor, for one point */
+	OP_STOP, /* end the run, as an oracle does, if this actor saw something odd */
 	OP_KINDS
 };
 
@@ -163,6 +164,10 @@ program_model_op(struct world *w, unsigned self, const struct op *o)
 		r->models = fold(r->models, self + 10);
 		actor_release(other);
 		break;
+	case OP_STOP:
+		if (r->saw[self] & 1)
+			world_stop(w, STOP_ASKED);
+		break;
 	default:
 		break;
 	}
@@ -258,7 +263,7 @@ program_print(const struct program *p)
 {
 	static const char *const name[] = { "load",  "store", "rmw",  "fence", "skip",
 					    "model", "wait",  "wake", "write", "choice",
-					    "timer", "sleep", "hold" };
+					    "timer", "sleep", "hold", "stop" };
 
 	for (unsigned a = 0; a < p->actors; a++) {
 		printf("  a%u:", a);
