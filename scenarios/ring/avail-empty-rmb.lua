@@ -22,6 +22,8 @@ return {
 		missing = { expect = "lost-kick", faults = { "device.empty.skip_rmb" }, runs = 20000 },
 		on_tso = { expect = "ok", memory = "tso", faults = { "device.empty.skip_rmb" }, runs = 4000,
 			   doc = "x86 keeps this order by itself" },
+		on_tso_race = { expect = "data-race", memory = "tso", races = true, faults = { "device.empty.skip_rmb" },
+				runs = 1000, doc = "and still a data race" },
 		holds = { expect = "ok", runs = 4000 },
 	},
 	setup = function(p)

@@ -32,6 +32,8 @@ return {
 		missing_packed = { expect = "lost-interrupt", set = { barrier = false, packed = true }, runs = 20000 },
 		on_tso = { expect = "ok", memory = "tso", set = { barrier = false }, runs = 4000,
 			   doc = "x86 keeps this order by itself" },
+		on_tso_race = { expect = "data-race", memory = "tso", races = true, set = { barrier = false },
+				runs = 1000, doc = "and still a data race" },
 		holds = { expect = "ok", runs = 4000 },
 		holds_packed = { expect = "ok", set = { packed = true }, runs = 4000 },
 	},
