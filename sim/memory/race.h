@@ -65,7 +65,7 @@ struct race {
 		second; /* in the order of the run; the second is about to be made */
 };
 
-/* A pair of places is told once a run. May stop the run. */
+/* A pair of places is told once a run, 64 of them. May stop the run. */
 typedef void (*race_fn)(struct world *w, const struct race *r, void *context);
 
 /* Look for races from now on. After gm_create(), before the world's snapshot. */

@@ -228,10 +228,10 @@ found(struct world *w, struct races *r, uint64_t at, const struct race_record *o
 		if (r->pair[i].first == old->site && r->pair[i].second == new->site)
 			return;
 	r->count++;
-	if (r->pairs < RACE_PAIRS) {
-		r->pair[r->pairs].first = old->site;
-		r->pair[r->pairs++].second = new->site;
-	}
+	if (r->pairs == RACE_PAIRS)
+		return; /* whoever was told of so many has heard enough */
+	r->pair[r->pairs].first = old->site;
+	r->pair[r->pairs++].second = new->site;
 	race.offset = at + (unsigned)__builtin_ctz(old->mask & new->mask);
 	if (r->found)
 		r->found(w, &race, r->context);
