@@ -6,21 +6,8 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "engine/world.h"
+#include "kvm/kvm_impl.h"
 #include "memory/race.h"
-
-struct memslots {
-	struct kvm_memory_slot **slot; /* by base_gfn */
-	uint32_t count, capacity;
-};
-
-struct kvm {
-	struct world *world;
-	struct kvm_rules rules;
-	struct memslots slots[KVM_ADDRESS_SPACES_MAX];
-	bool slots_lock;
-	struct waitq slots_lock_waiters;
-};
 
 /* KVM_USER_MEM_SLOTS was 509 from 3.19 on and is SHRT_MAX less three internal slots since 5.12. */
 const struct kvm_rules kvm_rules_3_19 = {
@@ -30,11 +17,23 @@ const struct kvm_rules kvm_rules_3_19 = {
 	.task_size = (UINT64_C(1) << 47) - KVM_PAGE_SIZE,
 };
 
-const struct kvm_rules kvm_rules_today = {
-	.user_mem_slots = 32764,
-	.address_spaces = 2,
-	.gpa_bits = 46,
-	.task_size = (UINT64_C(1) << 47) - KVM_PAGE_SIZE,
+#define RULES_TODAY \
+	.user_mem_slots = 32764, .address_spaces = 2, .gpa_bits = 46, \
+	.task_size = (UINT64_C(1) << 47) - KVM_PAGE_SIZE, .manual_protect = true, \
+	.initially_set = true, .dirty_ring = true
+
+const struct kvm_rules kvm_rules_today = { RULES_TODAY };
+const struct kvm_rules kvm_rules_today_pml = { RULES_TODAY, .pml = true };
+
+const struct kvm_rules kvm_rules_arm64 = {
+	.user_mem_slots = 32767,
+	.address_spaces = 1,
+	.gpa_bits = 48,
+	.task_size = UINT64_C(1) << 48,
+	.manual_protect = true,
+	.initially_set = true,
+	.dirty_ring = true,
+	.dirty_ring_with_bitmap = true,
 };
 
 enum change { CHANGE_NOTHING, CHANGE_CREATE, CHANGE_DELETE, CHANGE_MOVE, CHANGE_FLAGS_ONLY };
@@ -52,8 +51,8 @@ kvm_create(struct world *w, const struct kvm_rules *rules)
 	return kvm;
 }
 
-static void
-slots_lock(struct kvm *kvm)
+void
+kvm_slots_lock(struct kvm *kvm)
 {
 	while (kvm->slots_lock) {
 		must(actor_current(kvm->world));
@@ -63,8 +62,8 @@ slots_lock(struct kvm *kvm)
 	kvm->slots_lock = true;
 }
 
-static void
-slots_unlock(struct kvm *kvm)
+void
+kvm_slots_unlock(struct kvm *kvm)
 {
 	must(kvm->slots_lock);
 	kvm->slots_lock = false;
@@ -92,7 +91,7 @@ memslots_search(const struct memslots *s, gfn_t gfn)
 	return low;
 }
 
-static struct kvm_memory_slot *
+struct kvm_memory_slot *
 memslots_find(const struct memslots *s, gfn_t gfn)
 {
 	uint32_t i = memslots_search(s, gfn);
@@ -100,7 +99,7 @@ memslots_find(const struct memslots *s, gfn_t gfn)
 	return i < s->count && s->slot[i]->base_gfn <= gfn ? s->slot[i] : NULL;
 }
 
-static struct kvm_memory_slot *
+struct kvm_memory_slot *
 memslots_find_id(const struct memslots *s, uint16_t id)
 {
 	for (uint32_t i = 0; i < s->count; i++)
@@ -157,24 +156,28 @@ memslots_overlap(const struct memslots *s, gfn_t base_gfn, uint64_t npages,
 /* --- KVM_SET_USER_MEMORY_REGION ----------------------------------------------------------------
  */
 
-static uint32_t
-slot_word(const struct kvm_memory_slot *slot)
-{
-	return KVM_SLOT(slot->as_id, slot->id);
-}
-
 /* The bitmap follows the flag. Its ones, if it goes, go with it. */
 static void
 dirty_bitmap_update(struct kvm *kvm, struct kvm_memory_slot *slot, bool log)
 {
-	if (log && !kvm_memslot_logs(slot)) {
+	if (log && !kvm_memslot_logs(slot) && kvm_use_dirty_bitmap(kvm)) {
 		page_bitmap_init(&slot->dirty, kvm->world, slot->npages);
+		if (kvm->manual_dirty_log_protect & KVM_DIRTY_LOG_INITIALLY_SET)
+			page_bitmap_fill(&slot->dirty, kvm->world);
 	} else if (!log && kvm_memslot_logs(slot)) {
-		emit(kvm->world, EV_KVM_DIRTY_BITMAP_DESTROYED, slot_word(slot),
+		emit(kvm->world, EV_KVM_DIRTY_BITMAP_DESTROYED, memslot_word(slot),
 		     (int64_t)slot->base_gfn, (int64_t)slot->npages, (int64_t)slot->dirty.set);
 		page_bitmap_free(&slot->dirty, kvm->world);
 	}
-	must(kvm_memslot_logs(slot) == log);
+	must(kvm_memslot_logs(slot) == (log && kvm_use_dirty_bitmap(kvm)));
+}
+
+/* All mappings of the slot are gone, with what they allowed. */
+static void
+forget_mappings(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	if (slot->writable.chunk)
+		page_bitmap_free(&slot->writable, kvm->world);
 }
 
 /* What does not depend on the slots there are. */
@@ -236,9 +239,11 @@ static void
 invalidate(struct kvm *kvm, struct kvm_memory_slot *slot)
 {
 	slot->flags |= KVM_MEMSLOT_INVALID;
-	emit(kvm->world, EV_KVM_MEMSLOT_INVALID, slot_word(slot), (int64_t)slot->base_gfn,
+	emit(kvm->world, EV_KVM_MEMSLOT_INVALID, memslot_word(slot), (int64_t)slot->base_gfn,
 	     (int64_t)slot->npages);
 	actor_point(kvm->world);
+	kvm_vcpus_out_of_guest(kvm);
+	forget_mappings(kvm, slot);
 }
 
 static void
@@ -307,8 +312,12 @@ set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *mem
 	} else if (change == CHANGE_MOVE) {
 		move_slot(kvm, old, mem);
 	} else if (change == CHANGE_FLAGS_ONLY) {
+		/* Only this flag can have changed. */
+		kvm_vcpus_out_of_guest(kvm);
 		old->flags = mem->flags;
 		dirty_bitmap_update(kvm, old, mem->flags & KVM_MEM_LOG_DIRTY_PAGES);
+		if (mem->flags & KVM_MEM_LOG_DIRTY_PAGES)
+			dirty_log_start(kvm, old);
 	}
 	return 0;
 }
@@ -316,71 +325,15 @@ set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *mem
 int
 kvm_set_user_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *mem)
 {
-	slots_lock(kvm);
+	kvm_slots_lock(kvm);
 
 	int r = set_memory_region(kvm, mem);
 
 	emit(kvm->world, EV_KVM_SET_MEMSLOT, mem->slot, mem->flags,
 	     (int64_t)(mem->guest_phys_addr >> KVM_PAGE_SHIFT),
 	     (int64_t)(mem->memory_size >> KVM_PAGE_SHIFT), r);
-	slots_unlock(kvm);
+	kvm_slots_unlock(kvm);
 	return r;
-}
-
-/* --- the dirty log -----------------------------------------------------------------------------
- */
-
-int
-kvm_get_dirty_log(struct kvm *kvm, uint32_t slot, struct page_bitmap *log, uint64_t offset)
-{
-	if (slot >> 16 >= kvm->rules.address_spaces || (uint16_t)slot >= kvm->rules.user_mem_slots)
-		return -EINVAL;
-	slots_lock(kvm);
-
-	struct kvm_memory_slot *s = memslots_find_id(&kvm->slots[slot >> 16], (uint16_t)slot);
-	int r = s && kvm_memslot_logs(s) ? 0 : -ENOENT;
-	uint64_t dirty = r ? 0 : s->dirty.set;
-
-	if (!r)
-		page_bitmap_move(&s->dirty, log, offset, kvm->world);
-	emit(kvm->world, EV_KVM_DIRTY_LOG, slot, s ? (int64_t)s->base_gfn : 0,
-	     s ? (int64_t)s->npages : 0, (int64_t)dirty, r);
-	slots_unlock(kvm);
-	return r;
-}
-
-static bool
-mark_page_dirty_in_slot(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn)
-{
-	if (!slot || !kvm_memslot_logs(slot))
-		return false;
-	page_bitmap_test_and_set(&slot->dirty, kvm->world, gfn - slot->base_gfn);
-	emit(kvm->world, EV_KVM_PAGE_DIRTY, (int64_t)gfn, slot_word(slot), (int64_t)slot->base_gfn,
-	     (int64_t)slot->npages);
-	return true;
-}
-
-bool
-kvm_mark_page_dirty(struct kvm *kvm, uint32_t as_id, gfn_t gfn)
-{
-	must(as_id < kvm->rules.address_spaces);
-	return mark_page_dirty_in_slot(kvm, memslots_find(&kvm->slots[as_id], gfn), gfn);
-}
-
-enum kvm_write
-kvm_write_guest_page(struct kvm *kvm, uint32_t as_id, gfn_t gfn)
-{
-	must(as_id < kvm->rules.address_spaces);
-
-	struct kvm_memory_slot *slot = memslots_find(&kvm->slots[as_id], gfn);
-	bool gone = !slot || slot->flags & KVM_MEMSLOT_INVALID;
-
-	if (gone || slot->flags & KVM_MEM_READONLY) {
-		emit(kvm->world, EV_KVM_WRITE_MMIO, as_id, (int64_t)gfn, slot ? slot->id : -1);
-		return gone ? KVM_WRITE_MMIO : KVM_WRITE_READONLY;
-	}
-	mark_page_dirty_in_slot(kvm, slot, gfn);
-	return KVM_WRITE_RAM;
 }
 
 /* --- look-ups ----------------------------------------------------------------------------------

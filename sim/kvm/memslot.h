@@ -79,10 +79,17 @@ struct kvm_rules {
 	uint32_t address_spaces; /* 2: system management mode has slots of its own (since 4.2) */
 	uint32_t gpa_bits; /* create and move refuse pages beyond; 0: not checked */
 	uint64_t task_size; /* userspace addresses end here */
+	bool manual_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, since 5.2 */
+	bool initially_set; /* KVM_DIRTY_LOG_INITIALLY_SET, since 5.7 */
+	bool dirty_ring; /* KVM_CAP_DIRTY_LOG_RING, since 5.11 */
+	bool dirty_ring_with_bitmap; /* since 6.2, where writes without a vCPU happen: arm64 */
+	bool pml; /* page modification logging by the processor: Intel, since 4.0 */
 };
 
 extern const struct kvm_rules kvm_rules_3_19; /* x86, February 2015 */
 extern const struct kvm_rules kvm_rules_today; /* x86-64, 6.x, 46 physical address bits */
+extern const struct kvm_rules kvm_rules_today_pml; /* same, on a processor with PML */
+extern const struct kvm_rules kvm_rules_arm64; /* 6.2 and later: a ring with a backup bitmap */
 
 struct kvm_memory_slot {
 	gfn_t base_gfn;
@@ -92,9 +99,12 @@ struct kvm_memory_slot {
 	uint16_t id;
 	uint8_t as_id;
 	struct page_bitmap dirty; /* while kvm_memslot_logs() */
+	/* Pages that vCPUs write without a fault (dirty_log.h); made by the first such write. */
+	struct page_bitmap writable;
 };
 
-/* KVM's `memslot->dirty_bitmap != NULL`: KVM_MEM_LOG_DIRTY_PAGES is set. */
+/* KVM's `memslot->dirty_bitmap != NULL`: KVM_MEM_LOG_DIRTY_PAGES is set, and no ring takes its
+ * place. */
 static inline bool
 kvm_memslot_logs(const struct kvm_memory_slot *slot)
 {
@@ -113,9 +123,10 @@ kvm_set_user_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_re
 
 /*
  * KVM_GET_DIRTY_LOG of @slot (address space and id): move the slot's dirty bits to @log, page 0
- * of the slot at page @offset of it.  EINVAL for an id that cannot be, ENOENT for a slot without
- * bitmap.  Bits that are set in @log stay: userspace's buffer is read into its own bitmap by
- * every caller there is. @log must hold @offset + npages pages.
+ * of the slot at page @offset of it; with manual protection, copy them (dirty_log.h).  ENXIO with a
+ * dirty ring and no bitmap, EINVAL for an id that cannot be, ENOENT for a slot without bitmap. Bits
+ * that are set in @log stay: userspace's buffer is read into its own bitmap by every caller there
+ * is. @log must hold @offset + npages pages.
  */
 int
 kvm_get_dirty_log(struct kvm *kvm, uint32_t slot, struct page_bitmap *log, uint64_t offset);
