@@ -81,7 +81,7 @@ $(RING:%.c=$(BUILD)/%.o): OPT_asan := -O1 -g
 # prototypes.
 $(BUILD)/sim/memory/access_tsan.o: OPT_asan := -O1 -g
 $(BUILD)/sim/memory/access_tsan.o: OPT_ubsan := -O1 -g
-$(RING:%.c=$(BUILD)/%.o): ALL_CFLAGS += -fsanitize=thread
+$(RING:%.c=$(BUILD)/%.o): ALL_CFLAGS += -fsanitize=thread $(TSAN_VOLATILE)
 
 # The kernel's files are instrumented as ring code is, and compiled as the kernel compiles them in
 # what matters.  Their names stay in the library: a plugin may bring the same ones.
@@ -94,8 +94,9 @@ $(LINUX_RING): OPT_ubsan := -O1 -g
 $(LINUX_RING): ALL_CFLAGS += -fsanitize=thread $(TSAN_VOLATILE) -fno-strict-aliasing -D__KERNEL__ \
 	-isystem $(LINUX_DIR)/stub -isystem $(LINUX_DIR) -isystem $(LINUX_DIR)/include \
 	-isystem $(LINUX_DIR)/include/uapi
-TSAN_VOLATILE := $(if $(findstring clang,$(CC)),-mllvm -tsan-distinguish-volatile=1,--param \
-	tsan-distinguish-volatile=1)
+# Volatile accesses are told apart; clang is not to leave out a load before a store to its place.
+TSAN_VOLATILE := $(if $(findstring clang,$(CC)),-mllvm -tsan-distinguish-volatile=1 \
+	-mllvm -tsan-instrument-read-before-write=1,--param tsan-distinguish-volatile=1)
 
 # Changes when the kernel's source does: then what is built from it, or was, is not up to date.
 $(BUILD)/linux-source: FORCE

@@ -33,6 +33,7 @@
 #define GRANULE 2u
 #define PAGE_GRANULES (ARENA_PAGE / GRANULE)
 #define STAMP_STEP (UINT64_C(1) << 24) /* between neighbours: room for 24 stores in between */
+#define ALL_PLACE (UINT64_MAX - 63) /* of struct weak's `all`, to who watches accesses */
 #define HISTORY_MAX 64u /* older stores are forgotten: nothing reads them any more */
 
 struct view {
@@ -292,7 +293,9 @@ weak_fence(struct world *w, int kind)
 
 	/* ORDER FENCE */
 	switch (kind) {
-	case 0: /* mb */
+	case 0: /* mb: which of two is first matters to both, as for a location that both write */
+		actor_access_point(w);
+		access_tell_watch(w, ALL_PLACE, 8, ACCESS_RMW, 0);
 		full_barrier(w, a);
 		break;
 	case 1: /* rmb */

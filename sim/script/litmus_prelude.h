@@ -49,19 +49,10 @@ ringside_litmus_rcu_sync(void);
 /* Where the variables are; set when the code has been loaded. */
 unsigned long litmus_base, litmus_bytes;
 
-/*
- * Full barriers of different processes come in some order, and under weak it matters which: so each
- * is an access to a word of their own, behind the variables.
- */
+#define LK_FULL() LK_FENCE(LK_MB)
 #ifdef LITMUS_WEAK
-#define LK_FULL() \
-	({ \
-		__atomic_fetch_add((int *)(litmus_base + litmus_bytes), 0, __ATOMIC_RELAXED); \
-		LK_FENCE(LK_MB); \
-	})
 #define LK_WEAK_MB() LK_FULL()
 #else
-#define LK_FULL() LK_FENCE(LK_MB)
 #define LK_WEAK_MB() LK_COMPILER_BARRIER()
 #endif
 
