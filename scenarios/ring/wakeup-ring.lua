@@ -38,7 +38,7 @@ return {
 				      runs = 4000, doc = "the index is read before the flag is visible" },
 		tso = { expect = "ok", memory = "tso", set = { n = 2 }, runs = 4000, doc = "with both barriers" },
 		sc = { expect = "ok", set = { n = 2 }, runs = 4000, doc = "with both barriers" },
-		sc_no_fences = { expect = "ok", runs = 4000,
+		sc_no_fences = { expect = "ok", memory = "sc", runs = 4000,
 				 set = { n = 2, skip_producer_fence = true, skip_consumer_fence = true },
 				 doc = "sequential consistency needs none" },
 	},

@@ -7,6 +7,7 @@
  *
  *	holds, without a fault     must hold in every cell that can be
  *	holds in spite of a fault  is about its home; other rings are no cells of it
+ *	names a memory model       is about that one
  *	fails                      fails where the mechanism is: a fault of ring code only in ring
  *	                           code that has the place, and with the features it needs; if
  *	                           nothing is found elsewhere, nobody says that it must: skipped
@@ -181,6 +182,11 @@ cannot_be(const struct matrix *m, const struct place *p, struct error *why)
 	}
 	if (no_datapath(m, p, why) || own_axis(m, p, why) || no_mechanism(m, p, why))
 		return true;
+	if (m->v->memory >= 0 && p->memory != m->home_memory) {
+		error_set(why, "%s:%s is about the memory model %s", m->s->name, m->v->name,
+			  memory_model_name[m->home_memory]);
+		return true;
+	}
 	if (m->v->expect != VERDICT_OK || !m->v->faults || at_home(m, p))
 		return false;
 	error_set(why, "%s:%s holds with its faults, and says so of its own rings only", m->s->name,

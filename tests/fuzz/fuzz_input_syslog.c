@@ -45,7 +45,7 @@ look(struct fuzz *f, const struct recording *r)
 static void
 replay(struct fuzz *f, const struct recording *r)
 {
-	struct memslot_replay_config config = { fuzz_below(f, SLOT_REMOVALS) };
+	struct memslot_replay_config config = { .removal = fuzz_below(f, SLOT_REMOVALS) };
 	struct error err = { "" };
 	struct memslot_replay *p = memslot_replay_create(r, &config, &err);
 	FILE *null = fopen("/dev/null", "w");
