@@ -32,7 +32,8 @@ return {
 		driver_descriptor = { expect = "data-race", faults = { "driver.packed.content_first" },
 				      set = { packed = true }, runs = 200 },
 		-- A barrier that orders a store and a later load orders no contents: that is no data race.
-		full_barriers = { expect = "ok", memory = "sc", faults = { "driver.kick.skip_mb", "device.publish.skip_mb" }, runs = 2000 },
+		full_barriers = { expect = "ok", memory = "sc", runs = 2000,
+				  faults = { "driver.kick.skip_mb", "device.publish.skip_mb" } },
 		holds = { expect = "ok", runs = 4000 },
 		holds_tso = { expect = "ok", memory = "tso", runs = 2000 },
 		holds_weak = { expect = "ok", memory = "weak", runs = 2000 },
