@@ -37,7 +37,7 @@ for model in tso weak; do
 	named kick $model used.flags split_driver_kick_prepare
 	named callbacks $model used.idx split_driver_poll
 	named publish $model avail.flags split_device_should_notify
-	named notification $model avail.idx look
+	named notification $model avail.idx look_at_idx
 done
 
 # What is no matter of memory order has no barrier.
