@@ -19,7 +19,13 @@ return {
 	variants = {
 		idx_first = { expect = "spec-violation", faults = { "device.publish.idx_before_elem" }, runs = 8000,
 			      doc = "the index leads" },
+		idx_first_tso = { expect = "spec-violation", faults = { "device.publish.idx_before_elem" }, runs = 8000,
+				  memory = "tso", doc = "behind a store buffer it does, too" },
+		idx_first_weak = { expect = "spec-violation", faults = { "device.publish.idx_before_elem" }, runs = 8000,
+				   memory = "weak" },
 		elem_first = { expect = "ok", runs = 8000, doc = "the element leads" },
+		elem_first_tso = { expect = "ok", runs = 2000, memory = "tso" },
+		elem_first_weak = { expect = "ok", runs = 2000, memory = "weak" },
 	},
 	setup = function()
 		local vm = machine { vcpus = 2 }

@@ -19,8 +19,8 @@
 
 /* --- fields --------------------------------------------------------------------------------- */
 
-static uint16_t
-read16(const struct world *w, uint64_t gpa)
+uint16_t
+ring_read16(const struct world *w, uint64_t gpa)
 {
 	uint16_t value = 0;
 
@@ -31,38 +31,38 @@ read16(const struct world *w, uint64_t gpa)
 uint16_t
 ring_avail_flags(const struct world *w, const struct ring *r)
 {
-	return read16(w, r->avail_gpa);
+	return ring_read16(w, r->avail_gpa);
 }
 
 uint16_t
 ring_avail_idx(const struct world *w, const struct ring *r)
 {
-	return read16(w, r->avail_gpa + offsetof(struct vring_avail, idx));
+	return ring_read16(w, r->avail_gpa + offsetof(struct vring_avail, idx));
 }
 
 uint16_t
 ring_used_event(const struct world *w, const struct ring *r)
 {
-	return read16(w, r->avail_gpa + offsetof(struct vring_avail, ring) + 2u * r->size);
+	return ring_read16(w, r->avail_gpa + offsetof(struct vring_avail, ring) + 2u * r->size);
 }
 
 uint16_t
 ring_used_flags(const struct world *w, const struct ring *r)
 {
-	return read16(w, r->used_gpa);
+	return ring_read16(w, r->used_gpa);
 }
 
 uint16_t
 ring_used_idx(const struct world *w, const struct ring *r)
 {
-	return read16(w, r->used_gpa + offsetof(struct vring_used, idx));
+	return ring_read16(w, r->used_gpa + offsetof(struct vring_used, idx));
 }
 
 uint16_t
 ring_avail_event(const struct world *w, const struct ring *r)
 {
-	return read16(w, r->used_gpa + offsetof(struct vring_used, ring) +
-				 sizeof(struct vring_used_elem) * r->size);
+	return ring_read16(w, r->used_gpa + offsetof(struct vring_used, ring) +
+				      sizeof(struct vring_used_elem) * r->size);
 }
 
 /* --- following the available ring ----------------------------------------------------------- */
@@ -77,7 +77,7 @@ static void
 expose_next(struct world *w, struct ring *r)
 {
 	uint16_t at = r->avail_idx & (r->size - 1u);
-	uint16_t head = read16(w, r->avail_gpa + offsetof(struct vring_avail, ring) + 2u * at);
+	uint16_t head = ring_read16(w, r->avail_gpa + offsetof(struct vring_avail, ring) + 2u * at);
 
 	r->avail_idx++;
 	r->head_at[at] = head;
@@ -187,9 +187,8 @@ use_next(struct world *w, struct ring *r, uint16_t left)
 	return count;
 }
 
-/* @device: in the context of the device, who sees its own used.idx as it is. */
-static void
-follow_used(struct world *w, struct ring *r, bool device)
+void
+ring_follow_used(struct world *w, struct ring *r, bool device)
 {
 	uint16_t idx = ring_used_idx(w, r), n = (uint16_t)(idx - r->used_idx);
 
@@ -217,7 +216,7 @@ follow_used(struct world *w, struct ring *r, bool device)
 static void
 follow_by_driver(struct world *w, struct ring *r)
 {
-	follow_used(w, r, false);
+	ring_follow_used(w, r, false);
 	follow_avail(w, r, true);
 }
 
@@ -225,13 +224,10 @@ static void
 follow_by_device(struct world *w, struct ring *r)
 {
 	follow_avail(w, r, false);
-	follow_used(w, r, true);
+	ring_follow_used(w, r, true);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
-
-static void
-on_write(struct world *w, uint64_t gpa, uint64_t len, void *context);
 
 static void
 fill_in(struct ring *r, struct shadow_device *d, const struct virtio_queue *vq)
@@ -306,7 +302,7 @@ ring_open(struct world *w, struct shadow_device *d, uint16_t queue)
 	r->next = s->rings;
 	s->rings = q->ring = r;
 	if (!s->writes_watched)
-		gm_on_store(w, on_write, NULL);
+		gm_on_store(w, ring_on_store, NULL);
 	s->writes_watched = true;
 	check_new(w, r);
 }
@@ -538,107 +534,6 @@ on_flush(struct world *w, const struct event *e, void *context)
 		       "did not move",
 		       e->arg[2]);
 	follow_by_device(w, r);
-}
-
-/* --- writes --------------------------------------------------------------------------------- */
-
-/* Whether [gpa, gpa + len) meets a buffer of the chain at @head that is @writable or not. */
-static bool
-chain_touches(const struct world *w, const struct ring *r, uint16_t head, uint64_t gpa,
-	      uint64_t len, bool writable)
-{
-	struct chain_iter it;
-
-	chain_begin(&it, w, r, head);
-	while (chain_next(&it)) {
-		const struct vring_desc *d = &it.desc;
-
-		if (d->flags & VRING_DESC_F_INDIRECT) {
-			if (it.in_table)
-				return false;
-			it.in_table = true;
-			it.table_gpa = d->addr;
-			it.entries = d->len / (uint32_t)sizeof(*d);
-			it.next = it.entries ? 0 : UINT32_MAX;
-		} else if (!(d->flags & VRING_DESC_F_WRITE) == !writable &&
-			   gpa < d->addr + d->len && d->addr < gpa + len) {
-			return true;
-		}
-	}
-	return false;
-}
-
-#define CHAINS_WATCHED \
-	32u /* of a ring, against writes to readable buffers: those taken longest ago */
-
-static struct ring *
-chain_written(const struct world *w, uint64_t gpa, uint64_t len, bool writable, unsigned limit,
-	      uint16_t *head)
-{
-	for (struct ring *r = shadow_state(w)->rings; r; r = r->next) {
-		unsigned seen = 0;
-
-		for (uint16_t i = r->used_idx; i != r->avail_idx && seen < limit; i++) {
-			*head = r->head_at[i & (r->size - 1u)];
-			if (*head >= r->size || r->slot[*head].state < SLOT_TAKEN)
-				continue;
-			seen++;
-			if (chain_touches(w, r, *head, gpa, len, writable))
-				return r;
-		}
-	}
-	return NULL;
-}
-
-/* A device writes a buffer: that it is for reading, and for writing in no chain that it has. */
-static void
-device_writes(struct world *w, uint64_t gpa, uint64_t len)
-{
-	uint16_t head, other;
-	struct ring *r = chain_written(w, gpa, len, false, CHAINS_WATCHED, &head);
-
-	if (r && !chain_written(w, gpa, len, true, UINT32_MAX, &other))
-		REPORT(VIRTIO_2_7_5_1_D1,
-		       "%" PRIu64 " bytes written at 0x%" PRIx64
-		       ", a readable buffer of the chain at %u",
-		       len, gpa, head);
-}
-
-static void
-descriptor_written(struct world *w, struct ring *r, uint16_t i, uint8_t role)
-{
-	if (role == ROLE_DEVICE)
-		REPORT(VIRTIO_2_7_5_1_D3, "the device writes descriptor %u", i);
-	else if (role == ROLE_DRIVER && r->owner[i] != DESC_FREE)
-		REPORT(VIRTIO_3_3_1_R1,
-		       "the driver writes descriptor %u of the chain at %u, which is exposed", i,
-		       r->owner[i]);
-}
-
-static void
-on_write(struct world *w, uint64_t gpa, uint64_t len, void *context)
-{
-	uint8_t role = shadow_role_of(w);
-	bool ring_memory = false;
-
-	for (struct ring *r = shadow_state(w)->rings, *next; r; r = next) {
-		uint64_t first = gpa > r->desc_gpa ? gpa : r->desc_gpa;
-		uint64_t end = r->desc_gpa + sizeof(struct vring_desc) * r->size;
-
-		next = r->next;
-		ring_memory |= gpa + len > r->avail_gpa && gpa < r->avail_gpa + 6 + 2u * r->size;
-		ring_memory |= gpa + len > r->used_gpa && gpa < r->used_gpa + 6 + 8u * r->size;
-		if (gpa + len < end)
-			end = gpa + len;
-		if (first >= end)
-			continue;
-		ring_memory = true;
-		follow_used(w, r, false);
-		for (uint64_t at = first; at < end; at = (at | 15) + 1)
-			descriptor_written(w, r, (uint16_t)((at - r->desc_gpa) / 16), role);
-	}
-	if (role == ROLE_DEVICE && !ring_memory)
-		device_writes(w, gpa, len);
 }
 
 void

@@ -79,7 +79,17 @@ ring_close(struct world *w, struct ring *r);
 void
 ring_free(struct world *w, struct ring *r);
 
+/* Follow used.idx as far as it goes. @device: in the context of the device, who sees its own
+ * used.idx as it is. */
+void
+ring_follow_used(struct world *w, struct ring *r, bool device);
+/* ring_store.c: a gm_write_hook for each store, when it is made. */
+void
+ring_on_store(struct world *w, uint64_t gpa, uint64_t len, void *context);
+
 /* Little-endian fields of the ring; 0 where there is no memory. */
+uint16_t
+ring_read16(const struct world *w, uint64_t gpa);
 uint16_t
 ring_avail_flags(const struct world *w, const struct ring *r);
 uint16_t

@@ -618,6 +618,38 @@ d_2_7_8_X4(struct fake *f)
 	put_used(f, 0, 0, 0);
 	flush(f, 0, 2);
 }
+/* The index first; each time with an element that was published in order before. */
+static void
+d_2_7_8_2_D1(struct fake *f)
+{
+	up(f, 0);
+	add(f, 0, 0);
+	pop(f, 0, 0);
+	push(f, 0, 0, 8);
+	add(f, 0, 2);
+	pop(f, 0, 2);
+	put16(f, f->q[0].vring.device + 2, 2);
+	f->q[0].used = 1;
+	put_used(f, 0, 2, 8);
+}
+static void
+r_2_7_13_3_1_R1(struct fake *f)
+{
+	up(f, 0);
+	add(f, 0, 0);
+	desc(f, 0, 2, 64, 0, 0);
+	avail_idx(f, 0, 2);
+	put16(f, f->q[0].vring.driver + 4 + 2, 2);
+}
+static void
+r_2_7_13_3_1_R1_descriptor(struct fake *f)
+{
+	up(f, 0);
+	add(f, 0, 0);
+	desc(f, 0, 2, 64, VRING_DESC_F_NEXT, 3);
+	publish(f, 0, 2);
+	desc(f, 0, 3, 64, VRING_DESC_F_WRITE, 0);
+}
 static void
 d_2_7_8_2_D2(struct fake *f)
 {
@@ -1191,6 +1223,9 @@ static const struct {
 	D(2_7_8_X3),
 	CASE(VIRTIO_2_7_8_X3, d_2_7_8_X3_range),
 	D(2_7_8_X4),
+	D(2_7_8_2_D1),
+	R(2_7_13_3_1_R1),
+	CASE(VIRTIO_2_7_13_3_1_R1, r_2_7_13_3_1_R1_descriptor),
 	D(2_7_8_2_D2),
 	D(2_7_9_D1),
 	CASE(INV_CONS, inv_cons),
