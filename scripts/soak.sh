@@ -31,9 +31,15 @@ one() {
 	esac
 }
 
-# A fuzzer says how many rounds it makes by default.
+# A fuzzer says how many rounds it makes by default, or with 77 why it cannot.
 fuzz() {
-	rounds=$("$1" | sed -n 's/.*: \([0-9]*\) rounds .*/\1/p')
+	said=$("$1")
+	status=$?
+	if [ $status -eq 77 ]; then
+		echo "$said"
+		return 77
+	fi
+	rounds=$(echo "$said" | sed -n 's/.*: \([0-9]*\) rounds .*/\1/p')
 	[ -n "$rounds" ] || return 1
 	"$1" $((rounds * FACTOR)) "$SOAK_SEED"
 }

@@ -130,11 +130,13 @@ kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn)
 		return how;
 	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return how;
-	if (vcpu->pml)
+	if (vcpu->pml) {
 		pml_log(vcpu, gfn);
-	else
-		mark_page_dirty_in_slot(kvm, vcpu, slot, gfn);
-	return how;
+		return how;
+	}
+	mark_page_dirty_in_slot(kvm, vcpu, slot, gfn);
+	/* It was a fault: before the guest goes on and stores, entering is checked again. */
+	return vcpu->soft_full && !kvm_vcpu_enter(vcpu) ? KVM_WRITE_RING_FULL : how;
 }
 
 enum kvm_write

@@ -30,6 +30,7 @@ const struct kvm_rules kvm_rules_arm64 = {
 	.address_spaces = 1,
 	.gpa_bits = 48,
 	.task_size = UINT64_C(1) << 48,
+	.zap_slot_only = true,
 	.manual_protect = true,
 	.initially_set = true,
 	.dirty_ring = true,
@@ -172,12 +173,21 @@ dirty_bitmap_update(struct kvm *kvm, struct kvm_memory_slot *slot, bool log)
 	must(kvm_memslot_logs(slot) == (log && kvm_use_dirty_bitmap(kvm)));
 }
 
-/* All mappings of the slot are gone, with what they allowed. */
 static void
 forget_mappings(struct kvm *kvm, struct kvm_memory_slot *slot)
 {
 	if (slot->writable.chunk)
 		page_bitmap_free(&slot->writable, kvm->world);
+}
+
+/* The mappings of the slot are torn down, and on x86 those of all others with it. */
+static void
+zap(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	forget_mappings(kvm, slot);
+	for (uint32_t as_id = 0; as_id < kvm->rules.address_spaces; as_id++)
+		for (uint32_t i = 0; !kvm->rules.zap_slot_only && i < kvm->slots[as_id].count; i++)
+			forget_mappings(kvm, kvm->slots[as_id].slot[i]);
 }
 
 /* What does not depend on the slots there are. */
@@ -218,19 +228,12 @@ classify(const struct kvm_userspace_memory_region *mem, const struct kvm_memory_
 	return mem->flags != old->flags ? CHANGE_FLAGS_ONLY : CHANGE_NOTHING;
 }
 
-static int
-check_place(const struct kvm *kvm, const struct kvm_userspace_memory_region *mem,
-	    const struct kvm_memory_slot *old)
+static bool
+beyond_gpa_bits(const struct kvm *kvm, const struct kvm_userspace_memory_region *mem)
 {
-	gfn_t base_gfn = mem->guest_phys_addr >> KVM_PAGE_SHIFT;
-	uint64_t npages = mem->memory_size >> KVM_PAGE_SHIFT;
-	unsigned gpa_bits = kvm->rules.gpa_bits;
+	uint64_t last = mem->guest_phys_addr + mem->memory_size - 1;
 
-	if (memslots_overlap(&kvm->slots[mem->slot >> 16], base_gfn, npages, old))
-		return -EEXIST;
-	if (gpa_bits && (base_gfn + npages - 1) >> (gpa_bits - KVM_PAGE_SHIFT))
-		return -EINVAL;
-	return 0;
+	return kvm->rules.gpa_bits && last >> kvm->rules.gpa_bits;
 }
 
 /* Publish the slot as invalid and tear its mappings down: vCPUs run meanwhile and find no memory.
@@ -243,7 +246,7 @@ invalidate(struct kvm *kvm, struct kvm_memory_slot *slot)
 	     (int64_t)slot->npages);
 	actor_point(kvm->world);
 	kvm_vcpus_out_of_guest(kvm);
-	forget_mappings(kvm, slot);
+	zap(kvm, slot);
 }
 
 static void
@@ -270,19 +273,36 @@ delete_slot(struct kvm *kvm, struct kvm_memory_slot *slot)
 	world_free(kvm->world, slot, sizeof(*slot));
 }
 
-static void
+/* Whether the guest has such addresses is asked when the slot is invalid already: a move that is
+ * refused for that has had its window, and the slot's mappings are gone. */
+static int
 move_slot(struct kvm *kvm, struct kvm_memory_slot *slot,
 	  const struct kvm_userspace_memory_region *mem)
 {
 	struct memslots *s = &kvm->slots[slot->as_id];
 
 	invalidate(kvm, slot);
+	if (beyond_gpa_bits(kvm, mem)) {
+		slot->flags &= ~KVM_MEMSLOT_INVALID;
+		return -EINVAL;
+	}
 	memslots_remove(s, slot);
 	/* A bitmap that logging off frees in the same call dies under its old base_gfn. */
 	dirty_bitmap_update(kvm, slot, mem->flags & KVM_MEM_LOG_DIRTY_PAGES);
 	slot->base_gfn = mem->guest_phys_addr >> KVM_PAGE_SHIFT;
 	slot->flags = mem->flags;
 	memslots_insert(s, kvm->world, slot);
+	return 0;
+}
+
+static void
+change_flags(struct kvm *kvm, struct kvm_memory_slot *slot, uint32_t flags)
+{
+	kvm_vcpus_out_of_guest(kvm);
+	slot->flags = flags;
+	dirty_bitmap_update(kvm, slot, flags & KVM_MEM_LOG_DIRTY_PAGES);
+	if (flags & KVM_MEM_LOG_DIRTY_PAGES)
+		dirty_log_start(kvm, slot);
 }
 
 static int
@@ -300,25 +320,20 @@ set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *mem
 	if (change < 0)
 		return change;
 	must(!old || !(old->flags & KVM_MEMSLOT_INVALID));
-	if (change == CHANGE_CREATE || change == CHANGE_MOVE) {
-		r = check_place(kvm, mem, old);
-		if (r)
-			return r;
-	}
-	if (change == CHANGE_CREATE) {
+	if ((change == CHANGE_CREATE || change == CHANGE_MOVE) &&
+	    memslots_overlap(&kvm->slots[mem->slot >> 16], mem->guest_phys_addr >> KVM_PAGE_SHIFT,
+			     mem->memory_size >> KVM_PAGE_SHIFT, old))
+		return -EEXIST;
+	if (change == CHANGE_MOVE)
+		return move_slot(kvm, old, mem);
+	if (change == CHANGE_CREATE && beyond_gpa_bits(kvm, mem))
+		return -EINVAL;
+	if (change == CHANGE_CREATE)
 		create_slot(kvm, mem);
-	} else if (change == CHANGE_DELETE) {
+	else if (change == CHANGE_DELETE)
 		delete_slot(kvm, old);
-	} else if (change == CHANGE_MOVE) {
-		move_slot(kvm, old, mem);
-	} else if (change == CHANGE_FLAGS_ONLY) {
-		/* Only this flag can have changed. */
-		kvm_vcpus_out_of_guest(kvm);
-		old->flags = mem->flags;
-		dirty_bitmap_update(kvm, old, mem->flags & KVM_MEM_LOG_DIRTY_PAGES);
-		if (mem->flags & KVM_MEM_LOG_DIRTY_PAGES)
-			dirty_log_start(kvm, old);
-	}
+	else if (change == CHANGE_FLAGS_ONLY)
+		change_flags(kvm, old, mem->flags);
 	return 0;
 }
 

@@ -16,7 +16,8 @@
  * Delete and move take two steps.  First the slot is published with KVM_MEMSLOT_INVALID, so that
  * no new mapping of it can be made while the old ones are torn down; then the new table.  In
  * between, a vCPU that touches the range finds no memory there and exits as if it were MMIO.
- * That window is a point of the actor that makes the call.
+ * That window is a point of the actor that makes the call.  A move beyond what the guest can
+ * address is refused only after it.
  *
  *	           set LOG_DIRTY                  mark_page_dirty()
  *	no bitmap --------------> all zeros ------------------------------> some ones
@@ -83,6 +84,8 @@ struct kvm_rules {
 	bool initially_set; /* KVM_DIRTY_LOG_INITIALLY_SET, since 5.7 */
 	bool dirty_ring; /* KVM_CAP_DIRTY_LOG_RING, since 5.11 */
 	bool dirty_ring_with_bitmap; /* since 6.2, where writes without a vCPU happen: arm64 */
+	bool zap_slot_only; /* deleting or moving takes that slot's mappings; x86 takes all there
+			       are */
 	bool pml; /* page modification logging by the processor: Intel, since 4.0 */
 };
 
@@ -155,7 +158,10 @@ kvm_mark_page_dirty(struct kvm *kvm, uint32_t as_id, gfn_t gfn);
 enum kvm_write {
 	KVM_WRITE_RAM, /* it goes to memory; marked dirty if the slot logs */
 	KVM_WRITE_MMIO, /* no slot, or an invalid one: exit to userspace as MMIO */
-	KVM_WRITE_READONLY /* a slot with KVM_MEM_READONLY: exit to userspace as MMIO too */
+	KVM_WRITE_READONLY, /* a slot with KVM_MEM_READONLY: exit to userspace as MMIO too */
+	/* The page is noted, the dirty ring is full now, and the vCPU left before the store was
+	 * made: it is made when the vCPU runs again. */
+	KVM_WRITE_RING_FULL
 };
 enum kvm_write
 kvm_write_guest_page(struct kvm *kvm, uint32_t as_id, gfn_t gfn);
