@@ -119,6 +119,7 @@ $(BUILD)/%.o: %.S Makefile
 
 # Its text is in the program.
 $(BUILD)/sim/script/litmus_prelude.o: sim/script/litmus_prelude.h
+$(BUILD)/sim/trace/qemu_trace_events.o: sim/trace/qemu-trace-events
 
 $(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' \
 	-DRINGSIDE_COMMIT='"$(COMMIT)"'

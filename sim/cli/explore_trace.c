@@ -200,7 +200,7 @@ explore_trace(const struct options *o, struct error *err)
 	how = session_strategy(&with);
 	ops = strategy_find(o->strategy_given ? o->strategy : "bounded", err);
 	if (ops && !trace_removal(o, &config.removal, err) &&
-	    !trace_open(o->args[0], o->format, &recording, err))
+	    !trace_of(o, &recording, err))
 		x.p = memslot_replay_create(&recording, &config, err);
 	if (x.p)
 		strategy = strategy_create(ops, &how, err);

@@ -18,8 +18,9 @@ const struct command command_table[] = {
 	  "models,\n"
 	  "which answer what was lost and why.\n"
 	  "Without a variant the first one that fails is taken, by name.",
-	  "seed index schedule sweep format memory races datapath ring " RUN_OPTIONS, 1, 1,
-	  command_run },
+	  "seed index schedule sweep format events pattern memory races datapath "
+	  "ring " RUN_OPTIONS,
+	  1, 1, command_run },
 	{ "explore", "SCENARIO.lua[:VARIANT] | TRACE", "many schedules, until something is lost",
 	  "Tries schedules until a property is broken or the budget is used up. A failure is "
 	  "replayed,\n"
@@ -31,6 +32,7 @@ const struct command command_table[] = {
 	  "another\n"
 	  "strategy is named.",
 	  "strategy depth bound memory races datapath ring runs time seed shard jobs sweep format "
+	  "events pattern "
 	  "keep-going classes around out lines columns " RUN_OPTIONS,
 	  1, 1, command_explore },
 	{ "replay", "FAILURE | DB#ID", "run a failure again and compare",
@@ -112,7 +114,7 @@ const struct command command_table[] = {
 	  "", 1, -1, command_bisect },
 	{ "import", "TRACE", "read a recording of a real system",
 	  "Recognises the format, prints what was understood and what was skipped, and records it.",
-	  "format db quiet", 1, 1, command_import },
+	  "format events pattern db quiet", 1, 1, command_import },
 	{ "merge", "OUT.db IN.db…", "join the databases of shards",
 	  "Runs that OUT.db has already are left out.", "quiet", 2, -1, command_merge },
 	{ "plot", "[DB#ID]", "the ring indices of a run, or how it explored",

@@ -24,6 +24,16 @@ is_trace(const char *text)
 }
 
 int
+trace_of(const struct options *o, struct recording *r, struct error *err)
+{
+	struct trace_options how = { .format = o->format,
+				     .events = o->events,
+				     .pattern = o->pattern };
+
+	return trace_open_with(o->args[0], &how, r, err);
+}
+
+int
 trace_removal(const struct options *o, enum slot_removal *removal, struct error *err)
 {
 	char list[256] = "";
@@ -154,8 +164,7 @@ run_trace(const struct options *o, struct error *err)
 	struct record *r = NULL;
 	int status = EXIT_USAGE;
 
-	if (!trace_removal(o, &config.removal, err) &&
-	    !trace_open(o->args[0], o->format, &recording, err))
+	if (!trace_removal(o, &config.removal, err) && !trace_of(o, &recording, err))
 		p = memslot_replay_create(&recording, &config, err);
 	if (p)
 		r = record_open(o->db, err);
@@ -190,10 +199,11 @@ record_import(struct record *r, const struct recording *recording, struct error 
 	    record_metric(r, "lines_skipped", (int64_t)recording->lines_skipped, "lines", err) ||
 	    record_metric(r, "records", (int64_t)recording->count, "records", err))
 		return -1;
-	for (unsigned k = 0; k < RECORD_KINDS; k++) {
-		uint64_t n = recording_count(recording, (enum record_kind)k);
+	for (unsigned k = 0; k < RECORD_KINDS + recording->kinds_added; k++) {
+		uint64_t n = recording_count(recording, k);
 
-		if (n && record_metric(r, record_info[k].name, (int64_t)n, "records", err))
+		if (n && record_metric(r, recording_kind(recording, k)->name, (int64_t)n, "records",
+				       err))
 			return -1;
 	}
 	return record_run_end(r, &result, err);
@@ -206,7 +216,7 @@ command_import(const struct options *o, struct error *err)
 	struct record *r = NULL;
 	int status = EXIT_USAGE;
 
-	if (trace_open(o->args[0], o->format, &recording, err))
+	if (trace_of(o, &recording, err))
 		return EXIT_USAGE;
 	trace_print_import(&recording, stdout);
 	for (size_t i = 0; !o->quiet && i < recording.count; i++)

@@ -19,6 +19,10 @@ explore_trace(const struct options *o, struct error *err);
 bool
 is_trace(const char *text);
 
+/* Import the recording that the command line names, as it says; 0, or -1 and @err. */
+int
+trace_of(const struct options *o, struct recording *r, struct error *err);
+
 /* --set removal=NAME: how QEMU removes slots. */
 int
 trace_removal(const struct options *o, enum slot_removal *removal, struct error *err);

@@ -152,7 +152,7 @@ plan_record(struct planner *p, struct error *err)
 	struct memslot_op *op;
 	struct live slot;
 
-	switch ((enum record_kind)p->record->kind) {
+	switch (p->record->kind) {
 	case RECORD_PAGE_DIRTY:
 		return plan_page_dirty(p, err);
 	case RECORD_BITMAP_DESTROYED:
@@ -168,8 +168,7 @@ plan_record(struct planner *p, struct error *err)
 		op->gfn = (uint64_t)p->record->arg[0];
 		op->set = p->record->arg[1];
 		return 0;
-	case RECORD_CHECKPOINT:
-	case RECORD_KINDS:
+	default:
 		break;
 	}
 	return 0;

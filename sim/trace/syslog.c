@@ -411,7 +411,8 @@ next_line(const char **at, const char *end, bool *cut)
 }
 
 int
-syslog_import(struct recording *r, const char *text, size_t size, struct error *err)
+syslog_import(struct recording *r, const char *text, size_t size, const struct trace_options *o,
+	      struct error *err)
 {
 	struct import in = { .r = r, .err = err, .pending = r->count };
 	const char *at = text, *end = text + size;

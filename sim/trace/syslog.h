@@ -27,7 +27,7 @@
 
 #include <stddef.h>
 
-#include "trace/recording.h"
+#include "trace/importer.h"
 
 /* 100 if a message we know is near the beginning, else how many in 100 lines look like syslog. */
 int
@@ -35,6 +35,7 @@ syslog_recognise(const char *text, size_t size);
 
 /* Append @text to @r; 0, or -1 and @err. */
 int
-syslog_import(struct recording *r, const char *text, size_t size, struct error *err);
+syslog_import(struct recording *r, const char *text, size_t size, const struct trace_options *o,
+	      struct error *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "trace/importer.h"
 #include "trace/recording.h"
 #include "trace/replay_memslot.h"
 
@@ -21,15 +22,6 @@ struct error;
 
 /* A trace is read into memory whole. A host's syslog of a day is a few MiB. */
 #define TRACE_BYTES_MAX (UINT64_C(4) << 30)
-
-struct trace_format {
-	const char *name; /* "syslog" */
-	const char *title;
-	/* How sure it is from the first bytes of a file: 0 not mine … 100. */
-	int (*recognise)(const char *text, size_t size);
-	/* Append to @r, which has its name; 0, or -1 and @err. */
-	int (*import)(struct recording *r, const char *text, size_t size, struct error *err);
-};
 
 extern const struct trace_format trace_formats[];
 extern const size_t trace_formats_count;
@@ -50,10 +42,18 @@ trace_recognise(const char *text, size_t size);
 int
 trace_open(const char *path, const char *format, struct recording *r, struct error *err);
 
+/* The same with all that can be said (importer.h). */
+int
+trace_open_with(const char *path, const struct trace_options *o, struct recording *r,
+		struct error *err);
+
 /* The same from memory; @name is for messages. */
 int
 trace_open_text(const char *name, const char *text, size_t size, const char *format,
 		struct recording *r, struct error *err);
+int
+trace_open_text_with(const char *name, const char *text, size_t size, const struct trace_options *o,
+		     struct recording *r, struct error *err);
 
 /* "colo.syslog: format syslog, 57 lines, …" and a line a kind of record with its count. */
 void
