@@ -54,6 +54,7 @@ oracle_attach(struct world *w)
 	world_observe(w, EV_DIRTY_PAGE_LOST, on_dirty_page_lost, NULL);
 	quiescence_attach(w);
 	shadow_attach(w);
+	migration_attach(w);
 }
 
 void

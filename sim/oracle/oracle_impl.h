@@ -37,6 +37,9 @@ quiescence_attach(struct world *w);
 /* The statements' state and observers. */
 void
 shadow_attach(struct world *w);
+/* migration.c */
+void
+migration_attach(struct world *w);
 /* Statements that are decided when nothing runs any more. */
 void
 shadow_judge(struct world *w);

@@ -19,6 +19,7 @@ const struct api_group api_groups[] = {
 	{ "Local APICs, irqfds, interrupt lines", api_irq },
 	{ "Guest memory", api_memory },
 	{ "KVM's memory slots", api_kvm },
+	{ "Live migration", api_migrate },
 	{ NULL, NULL }
 };
 

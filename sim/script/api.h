@@ -66,6 +66,10 @@ api_check(lua_State *L, int index, const char *kind);
 void *
 api_test(lua_State *L, int index, const char *kind);
 
+/* metric(): a figure of the run; a later one of the same name takes its place. */
+void
+api_metric(lua_State *L, const char *name, int64_t value, const char *unit);
+
 /* --- named arguments ------------------------------------------------------------------------ */
 
 /*
@@ -104,6 +108,6 @@ api_range(lua_State *L, int arg, lua_Integer min, lua_Integer max);
 
 extern const struct api_entry api_engine[], api_sync[], api_memory[];
 extern const struct api_entry api_machine[], api_guest[], api_queue[], api_debug[], api_notify[];
-extern const struct api_entry api_irq[], api_kvm[], api_wakeup[];
+extern const struct api_entry api_irq[], api_kvm[], api_wakeup[], api_migrate[];
 
 #endif

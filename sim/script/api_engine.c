@@ -207,30 +207,35 @@ l_progress(lua_State *L)
 	return 0;
 }
 
-static int
-l_metric(lua_State *L)
+void
+api_metric(lua_State *L, const char *name, int64_t value, const char *unit)
 {
 	struct script *s = script_of(L);
-	const char *name = luaL_checkstring(L, 1);
-	lua_Integer value = luaL_checkinteger(L, 2);
-	const char *unit = luaL_optstring(L, 3, "");
 	unsigned i = 0;
 
 	while (i < s->metrics && strcmp(s->metric[i].name, name))
 		i++;
 	if (i == SCRIPT_METRICS_MAX || strlen(name) >= sizeof(s->metric[i].name) ||
 	    strlen(unit) >= sizeof(s->metric[i].unit))
-		return luaL_error(
-			L,
-			"metric: at most %d of them, with names below %d bytes and units below "
-			"%d",
-			SCRIPT_METRICS_MAX, (int)sizeof(s->metric[0].name),
-			(int)sizeof(s->metric[0].unit));
+		luaL_error(L,
+			   "metric: at most %d of them, with names below %d bytes and units below "
+			   "%d",
+			   SCRIPT_METRICS_MAX, (int)sizeof(s->metric[0].name),
+			   (int)sizeof(s->metric[0].unit));
 	if (i == s->metrics)
 		s->metrics++;
 	snprintf(s->metric[i].name, sizeof(s->metric[i].name), "%s", name);
 	snprintf(s->metric[i].unit, sizeof(s->metric[i].unit), "%s", unit);
 	s->metric[i].value = value;
+}
+
+static int
+l_metric(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	lua_Integer value = luaL_checkinteger(L, 2);
+
+	api_metric(L, name, value, luaL_optstring(L, 3, ""));
 	return 0;
 }
 

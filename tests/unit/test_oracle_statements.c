@@ -1126,6 +1126,52 @@ dirty_page_lost(struct fake *f)
 	emit(f->w, EV_DIRTY_PAGE_LOST, 0xca, 1, 2, 3);
 }
 static void
+uncovered(struct fake *f, const char *by, const char *why)
+{
+	int64_t writer = world_name(f->w, by), word = world_name(f->w, why);
+
+	emit(f->w, EV_MIG_PAGE_UNCOVERED, 0xca, writer, 2, 1, word);
+}
+static void
+migration_clear_after_read(struct fake *f)
+{
+	uncovered(f, "vcpu0", "clear");
+}
+static void
+migration_stale(struct fake *f)
+{
+	uncovered(f, "vcpu0", "stale");
+}
+static void
+migration_not_noted(struct fake *f)
+{
+	uncovered(f, "vcpu0", "last-sync");
+}
+static void
+migration_device_not_noted(struct fake *f)
+{
+	uncovered(f, "vhost-net0", "write");
+}
+static void
+migration_differs(struct fake *f)
+{
+	emit(f->w, EV_MIG_PAGE_DIFFERS, 0xca, 2, 1, 1);
+}
+static void
+migration_slow_stop(struct fake *f)
+{
+	emit(f->w, EV_MIG_STOP, 0, 100000000);
+	emit(f->w, EV_MIG_STOP, 0, 100000001);
+}
+static void
+migration_hasty_throttle(struct fake *f)
+{
+	emit(f->w, EV_MIG_SYNC, 1, 0, 0, 0);
+	emit(f->w, EV_MIG_THROTTLE, 20, 2, 1);
+	emit(f->w, EV_MIG_SYNC, 2, 0, 0, 0);
+	emit(f->w, EV_MIG_THROTTLE, 30, 2, 1);
+}
+static void
 scenario(struct fake *f)
 {
 	oracle_report_as(f->w, VERDICT_STATE_LOST, "x", "gone");
@@ -1279,6 +1325,13 @@ static const struct {
 	CASE(PCI_PBA_X1, pci_pba),
 	CASE(HANG, hang),
 	CASE(DIRTY_PAGE_LOST, dirty_page_lost),
+	CASE(C_O1, migration_clear_after_read),
+	CASE(C_O2, migration_stale),
+	CASE(C_O4, migration_not_noted),
+	CASE(C_O5, migration_differs),
+	CASE(C_O6, migration_device_not_noted),
+	CASE(C_O7, migration_slow_stop),
+	CASE(C_O9, migration_hasty_throttle),
 	CASE(SCENARIO, scenario),
 };
 

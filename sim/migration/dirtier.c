@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/dirtier.h"
+
+#include "base/must.h"
+#include "base/prng.h"
+#include "engine/world.h"
+
+#define SECOND_NS INT64_C(1000000000)
+#define PAGE_BYTES 4096
+#define TOLERANCE (INT64_C(25) << 20) /* DIRTYLIMIT_TOLERANCE_RANGE: 25 MB/s */
+
+/* ORDER DIRTIER_PATTERN */
+const char *const dirtier_pattern_word[DIRTIER_PATTERNS] = { "uniform", "sweep", "hot" };
+
+struct dirtier {
+	struct migration_vm *vm;
+	struct ram_writer *writer;
+	struct dirtier_config config;
+	struct prng prng;
+	uint64_t at; /* of a sweep */
+	uint64_t carry; /* page-nanoseconds that did not make a page */
+	uint64_t writes;
+	int64_t slept_ns;
+	bool stop;
+	/* Dirty limit */
+	int64_t throttle_ns; /* at each full ring */
+	int64_t period_start_ns;
+	uint64_t period_writes, ring;
+};
+
+static uint64_t
+below(struct dirtier *d, uint64_t n)
+{
+	return (uint64_t)(((unsigned __int128)prng_next(&d->prng) * n) >> 64);
+}
+
+static uint64_t
+pick(struct dirtier *d)
+{
+	uint64_t n = d->config.pages, hot = n / 10 ? n / 10 : 1;
+
+	switch (d->config.pattern) {
+	case DIRTIER_SWEEP:
+		d->at = d->at + 1 < n ? d->at + 1 : 0;
+		return d->at;
+	case DIRTIER_HOT:
+		return below(d, 10) ? below(d, hot) : below(d, n);
+	default:
+		return below(d, n);
+	}
+}
+
+static uint64_t
+write_slice(struct dirtier *d, int64_t ns)
+{
+	unsigned __int128 due =
+		(unsigned __int128)d->config.pages_per_second * (uint64_t)ns + d->carry;
+	uint64_t n = (uint64_t)(due / SECOND_NS);
+
+	d->carry = (uint64_t)(due % SECOND_NS);
+	for (uint64_t i = 0; i < n; i++)
+		vm_write_now(d->writer, d->config.first + pick(d));
+	d->writes += n;
+	return n;
+}
+
+/* Once a second: dirtylimit_adjust_throttle(). */
+static void
+adjust(struct dirtier *d, int64_t now)
+{
+	int64_t period = now - d->period_start_ns, limit = d->vm->dirty_limit, full, rate, error;
+
+	if (period < SECOND_NS)
+		return;
+	rate = (int64_t)((__int128)d->period_writes * PAGE_BYTES * SECOND_NS / period);
+	error = rate - limit;
+	/* How long it takes to fill the ring at the present rate. */
+	full = rate ? (int64_t)((__int128)DIRTIER_RING_PAGES * PAGE_BYTES * SECOND_NS / rate) : 0;
+	d->period_start_ns = now;
+	d->period_writes = 0;
+	if ((error < 0 ? -error : error) <= TOLERANCE || !full)
+		return;
+	if (error > 0 && error > rate / 2) {
+		int64_t percent = (int64_t)((__int128)error * 100 / rate);
+
+		percent = percent < 99 ? percent : 99;
+		d->throttle_ns += full * percent / (100 - percent);
+	} else {
+		d->throttle_ns += error > 0 ? full / 10 : -(full / 10);
+	}
+	if (d->throttle_ns > 99 * full)
+		d->throttle_ns = 99 * full;
+	if (d->throttle_ns < 0)
+		d->throttle_ns = 0;
+}
+
+static void
+limit_sleep(struct dirtier *d, uint64_t wrote)
+{
+	uint64_t fulls;
+
+	if (!d->vm->dirty_limit) {
+		d->throttle_ns = 0;
+		d->period_start_ns = world_now(d->vm->w);
+		d->period_writes = 0;
+		return;
+	}
+	d->period_writes += wrote;
+	adjust(d, world_now(d->vm->w));
+	d->ring += wrote;
+	fulls = d->ring / DIRTIER_RING_PAGES;
+	d->ring %= DIRTIER_RING_PAGES;
+	if (fulls && d->throttle_ns && !d->vm->stop_asked)
+		waitq_wait_for(d->vm->w, &d->writer->halt_cond, d->throttle_ns * (int64_t)fulls,
+			       false);
+}
+
+static void
+run(struct actor *self, void *arg)
+{
+	struct dirtier *d = arg;
+	struct world *w = d->vm->w;
+
+	while (!d->stop) {
+		int64_t ran = vm_run(d->writer, DIRTIER_SLICE_NS), before = world_now(w);
+		uint64_t wrote = write_slice(d, ran);
+
+		vm_leave(d->writer);
+		vm_throttle_sleep(d->writer, ran);
+		limit_sleep(d, wrote);
+		d->slept_ns += world_now(w) - before;
+	}
+}
+
+struct dirtier *
+dirtier_create(struct migration_vm *vm, const char *name, const struct dirtier_config *config)
+{
+	struct dirtier *d = world_alloc(vm->w, sizeof(*d));
+
+	must(config->pages > 0 && config->first + config->pages <= ram_pages(vm->ram));
+	must(!vm->steps);
+	d->vm = vm;
+	d->writer = vm_add_writer(vm, WRITER_VCPU, name);
+	d->config = *config;
+	prng_seed(&d->prng, config->seed);
+	actor_set_daemon(actor_create(vm->w, name, run, d, 0), true);
+	return d;
+}
+
+void
+dirtier_stop(struct dirtier *d)
+{
+	d->stop = true;
+}
+
+uint64_t
+dirtier_writes(const struct dirtier *d)
+{
+	return d->writes;
+}
+
+int64_t
+dirtier_slept_ns(const struct dirtier *d)
+{
+	return d->slept_ns;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sets of pages (kvm/page_bitmap.h) 64 pages at a time.
+ *
+ * A migration walks the bitmap of a guest of terabytes again and again: by words it costs an eighth
+ * of a byte a page, and chunks that are all zeros or all ones cost nothing but their entry in the
+ * directory.  Word n stands for pages 64 n … 64 n + 63.
+ */
+#ifndef RINGSIDE_MIGRATION_PAGE_WORDS_H
+#define RINGSIDE_MIGRATION_PAGE_WORDS_H
+
+#include <stdint.h>
+
+#include "kvm/page_bitmap.h"
+
+struct world;
+
+/* The pages of word @word. O(1). */
+uint64_t
+page_words_get(const struct page_bitmap *b, uint64_t word);
+
+/* The same, and clear those of @mask; returns which of them were set. O(1). */
+uint64_t
+page_words_take(struct page_bitmap *b, struct world *w, uint64_t word, uint64_t mask);
+
+/*
+ * OR @from into @to and clear @from, which keeps its chunks for the next time; both have the same
+ * number of pages.  Returns how many bits of @to became one.  Costs the words of chunks that are
+ * mixed: read and write of both, at the speed of memory.
+ */
+uint64_t
+page_words_move(struct page_bitmap *from, struct page_bitmap *to, struct world *w);
+
+/* OR @from into @to, and leave @from as it is. */
+void
+page_words_or(const struct page_bitmap *from, struct page_bitmap *to, struct world *w);
+
+/* Clear pages [first, first + count); returns how many were set. */
+uint64_t
+page_words_clear_range(struct page_bitmap *b, struct world *w, uint64_t first, uint64_t count);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ram_find_and_save_block(): the walk over the bitmap, and what becomes of a page. */
+#include "base/must.h"
+#include "engine/cost.h"
+#include "engine/fault.h"
+#include "migration/page_words.h"
+#include "migration/precopy_impl.h"
+
+/* --- the destination ------------------------------------------------------------------------ */
+
+void
+precopy_load(struct precopy *m, const struct sent_page *p, unsigned channel, const char *how)
+{
+	ram_store(m->dst, p->page, p->content);
+	if (vm_watches(m->vm, p->page)) {
+		int64_t word = world_name(m->w, how);
+
+		emit(m->w, EV_MIG_PAGE_LOAD, (int64_t)p->page, (int64_t)ram_version(p->content),
+		     channel, word);
+		vm_record(m->vm, p->page, p->content, "loaded", m->name);
+	}
+}
+
+static void
+load_main(struct precopy *m, ram_content content, const char *how, enum uncovered why)
+{
+	struct sent_page p = { m->on_wire.page, content };
+
+	precopy_point(m);
+	m->on_wire.page = RAM_NOT_WRITING;
+	precopy_load(m, &p, 0, how);
+	precopy_check_page(m, p.page, why);
+}
+
+/* --- one page ------------------------------------------------------------------------------- */
+
+static void
+clear_chunk(struct precopy *m, uint64_t page)
+{
+	uint64_t chunk = page / m->config.clear_chunk_pages;
+	uint64_t first = chunk * m->config.clear_chunk_pages, count = m->config.clear_chunk_pages;
+
+	if (!(m->clear_pending[chunk / 64] >> chunk % 64 & 1))
+		return;
+	m->clear_pending[chunk / 64] &= ~(UINT64_C(1) << chunk % 64);
+	if (count > ram_pages(m->vm->ram) - first)
+		count = ram_pages(m->vm->ram) - first;
+	vm_log_clear(m->vm, first, count);
+	if (vm_watches(m->vm, page))
+		vm_record(m->vm, page, 0, "cleared", m->name);
+}
+
+static void
+save_zero(struct precopy *m)
+{
+	m->stats.zero_pages++;
+	precopy_put(m, WIRE_HEADER + WIRE_ZERO);
+	load_main(m, RAM_ZERO, "zero", UNCOVERED_SENT);
+}
+
+static void
+save_normal(struct precopy *m)
+{
+	m->stats.normal_pages++;
+	precopy_spend(m, cost_of(m->w, COST_MIG_SEND), false);
+	precopy_put(m, WIRE_HEADER + PAGE_BYTES);
+	load_main(m, m->on_wire.content, "normal", UNCOVERED_SENT);
+}
+
+/*
+ * save_xbzrle_page(): a difference to what was sent last is worth sending only if the destination
+ * has just that, so whatever is sent has to be in the cache, zeros included.
+ */
+static void
+save_xbzrle(struct precopy *m)
+{
+	struct sent_page *c = &m->cache[m->on_wire.page % m->cache_pages];
+	ram_content base = c->content, content = m->on_wire.content;
+	/* Slots are empty at first: content 0 of page 0 is what both sides begin with. */
+	bool hit = c->page == m->on_wire.page;
+
+	if (content == RAM_ZERO) {
+		if (hit && !fault_on(m->w, FAULT_MIG_XBZRLE_ZERO_NOT_CACHED))
+			c->content = RAM_ZERO;
+		save_zero(m);
+		return;
+	}
+	*c = m->on_wire;
+	if (!hit || base == RAM_ZERO) {
+		save_normal(m);
+		return;
+	}
+	if (base == content) {
+		m->stats.skipped_pages++;
+		m->on_wire.page = RAM_NOT_WRITING;
+		return;
+	}
+	m->stats.xbzrle_pages++;
+	precopy_put(m, WIRE_HEADER + WIRE_XBZRLE);
+	if (ram_read(m->dst, m->on_wire.page) != base)
+		load_main(m, RAM_GARBAGE, "xbzrle", UNCOVERED_BASE);
+	else
+		load_main(m, content, "xbzrle", UNCOVERED_SENT);
+}
+
+static void
+save_page(struct precopy *m, uint64_t page)
+{
+	bool late = fault_on(m->w, FAULT_MIG_CLEAR_AFTER_READ);
+
+	if (!late)
+		clear_chunk(m, page);
+	must(page_bitmap_test_and_clear(&m->bitmap, m->w, page));
+	m->reading = page;
+	precopy_point(m);
+	m->reading = RAM_NOT_WRITING;
+	m->on_wire = (struct sent_page){ page, ram_read(m->vm->ram, page) };
+	if (vm_watches(m->vm, page)) {
+		emit(m->w, EV_MIG_PAGE_READ, (int64_t)page,
+		     (int64_t)ram_version(m->on_wire.content));
+		vm_record(m->vm, page, m->on_wire.content, "read", m->name);
+	}
+	if (late) {
+		precopy_point(m);
+		clear_chunk(m, page);
+		precopy_check_page(m, page, UNCOVERED_CLEAR);
+	}
+	precopy_spend(m, cost_of(m->w, COST_MIG_PAGE), false);
+	if (m->xbzrle_started) {
+		save_xbzrle(m);
+	} else if (m->on_wire.content == RAM_ZERO) {
+		save_zero(m);
+	} else if (m->channel) {
+		struct sent_page p = m->on_wire;
+
+		m->stats.normal_pages++;
+		multifd_queue(m, p.page, p.content);
+		m->on_wire.page = RAM_NOT_WRITING;
+		precopy_check_page(m, p.page, UNCOVERED_SENT);
+	} else {
+		save_normal(m);
+	}
+}
+
+/* --- the walk ------------------------------------------------------------------------------- */
+
+/* find_dirty_block(): the next page that is to be sent; at the end of RAM the walk begins anew. */
+static bool
+find_dirty(struct precopy *m, uint64_t *page)
+{
+	uint64_t pages = ram_pages(m->vm->ram);
+
+	if (!m->bitmap.set)
+		return false;
+	*page = page_bitmap_next(&m->bitmap, m->at);
+	if (*page < pages)
+		return true;
+	if (m->channel && !fault_on(m->w, FAULT_MIG_MULTIFD_NO_FLUSH))
+		multifd_flush(m);
+	if (m->cache)
+		m->xbzrle_started = true;
+	m->at = 0;
+	*page = page_bitmap_next(&m->bitmap, 0);
+	return *page < pages;
+}
+
+/* Up to 64 pages at a time, where no page's own way is looked at. */
+static uint64_t
+save_word(struct precopy *m, uint64_t page)
+{
+	uint64_t word = page / 64, room = precopy_room_pages(m);
+	uint64_t mask = page_words_get(&m->bitmap, word) & UINT64_MAX << page % 64;
+	unsigned n = (unsigned)__builtin_popcountll(mask), zeros;
+
+	for (; n > room; n--)
+		mask &= ~(UINT64_C(1) << (63 - __builtin_clzll(mask)));
+	clear_chunk(m, page);
+	page_words_take(&m->bitmap, m->w, word, mask);
+	zeros = ram_copy_word(m->dst, m->vm->ram, word, mask);
+	m->stats.zero_pages += zeros;
+	m->stats.normal_pages += n - zeros;
+	precopy_spend(m,
+		      n * cost_of(m->w, COST_MIG_PAGE) + (n - zeros) * cost_of(m->w, COST_MIG_SEND),
+		      false);
+	precopy_put(m, (uint64_t)zeros * (WIRE_HEADER + WIRE_ZERO) +
+			       (uint64_t)(n - zeros) * (WIRE_HEADER + PAGE_BYTES));
+	m->at = word * 64 + 64 - (unsigned)__builtin_clzll(mask);
+	return n;
+}
+
+static bool
+watched_word(const struct migration_vm *vm, uint64_t page)
+{
+	uint64_t first = page / 64 * 64;
+
+	return vm->watch_count && first + 64 > vm->watch_first &&
+	       first < vm->watch_first + vm->watch_count;
+}
+
+bool
+precopy_send_next(struct precopy *m, uint64_t *pages)
+{
+	uint64_t page;
+
+	if (!find_dirty(m, &page))
+		return false;
+	*pages = 1;
+	if (m->vm->steps || m->channel || m->cache || watched_word(m->vm, page)) {
+		m->at = page + 1;
+		save_page(m, page);
+	} else {
+		*pages = save_word(m, page);
+	}
+	return true;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* migration_bitmap_sync(), and what is evaluated in it: dirty rate, throttle. */
+#include <string.h>
+
+#include "engine/cost.h"
+#include "migration/precopy_impl.h"
+
+#define EVALUATION_NS INT64_C(1000000000)
+
+static void
+throttle_to(struct precopy *m, int64_t percent, uint64_t dirty, uint64_t sent)
+{
+	m->vm->throttle_percent = percent;
+	if (percent > m->stats.throttle_percent)
+		m->stats.throttle_percent = percent;
+	emit(m->w, EV_MIG_THROTTLE, percent, (int64_t)dirty, (int64_t)sent);
+}
+
+/* mig_throttle_guest_down() */
+static void
+throttle_guest_down(struct precopy *m, uint64_t dirty, uint64_t limit, uint64_t sent)
+{
+	int64_t now = m->vm->throttle_percent, inc = m->config.throttle_increment;
+	int64_t max = m->config.throttle_max;
+
+	if (!now) {
+		throttle_to(m, m->config.throttle_initial, dirty, sent);
+		return;
+	}
+	if (m->config.tailslow) {
+		int64_t cpu = 100 - now;
+		int64_t needed = cpu - (int64_t)((__int128)cpu * limit / dirty);
+
+		inc = needed < inc ? needed : inc;
+	}
+	throttle_to(m, now + inc < max ? now + inc : max, dirty, sent);
+}
+
+/*
+ * migration_trigger_throttle(): "two high periods" are any two since it fired last, since nothing
+ * sets the counter back in a good period.
+ */
+static void
+trigger_throttle(struct precopy *m)
+{
+	uint64_t sent = m->stats.bytes - m->period_bytes;
+	uint64_t dirty = m->period_dirty_pages * PAGE_BYTES;
+	uint64_t limit = sent * m->config.throttle_trigger / 100;
+
+	m->stats.throttle_evaluations++;
+	if (dirty <= limit || ++m->dirty_rate_high < 2)
+		return;
+	m->dirty_rate_high = 0;
+	if (m->config.auto_converge)
+		throttle_guest_down(m, dirty, limit, sent);
+	else if (m->config.vcpu_dirty_limit)
+		m->vm->dirty_limit = m->config.vcpu_dirty_limit;
+}
+
+void
+precopy_sync(struct precopy *m, bool last)
+{
+	uint64_t chunks = ram_pages(m->vm->ram) / m->config.clear_chunk_pages + 1, added;
+	int64_t gib = (int64_t)(ram_pages(m->vm->ram) >> 18) + 1, now, period;
+
+	precopy_point(m);
+	precopy_spend(m, cost_of(m->w, COST_MIG_SYNC_GIB) * gib, true);
+	m->stats.rounds++;
+	if (!m->last_evaluation_ns)
+		m->last_evaluation_ns = precopy_now(m);
+	added = vm_log_sync(m->vm, &m->bitmap);
+	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
+	m->period_dirty_pages += added;
+	emit(m->w, EV_MIG_SYNC, (int64_t)m->stats.rounds, (int64_t)m->bitmap.set, (int64_t)added,
+	     last);
+	now = precopy_now(m);
+	period = now - m->last_evaluation_ns;
+	if (period <= EVALUATION_NS)
+		return;
+	trigger_throttle(m);
+	m->stats.dirty_rate = (int64_t)((__int128)m->period_dirty_pages * 1000000000 / period);
+	m->period_dirty_pages = 0;
+	m->last_evaluation_ns = now;
+	m->period_bytes = m->stats.bytes;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/vm.h"
+
+#include "base/must.h"
+#include "engine/cost.h"
+#include "engine/fault.h"
+#include "kvm/memslot.h"
+#include "migration/page_words.h"
+#include "migration/precopy.h"
+#include "vmm/memory_listener.h"
+
+/* ORDER RAM_WRITER */
+const char *const ram_writer_word[WRITERS] = { "vcpu", "kvm", "qemu", "vhost", "vfio" };
+
+static void
+take_costs(struct world *w)
+{
+	if (world_mode_of(w) != WORLD_TIMED)
+		return;
+	for (int c = COST_MIG_PAGE; c <= COST_MIG_DEVICE_STATE; c++)
+		if (!cost_of(w, (enum cost)c))
+			cost_set(w, (enum cost)c, cost_info[c].default_ns);
+}
+
+struct migration_vm *
+vm_create(struct world *w, const struct migration_vm_config *config)
+{
+	struct migration_vm *vm = world_alloc(w, sizeof(*vm));
+	uint64_t bytes;
+
+	vm->w = w;
+	vm->ram = ram_create(w, config->blocks, config->block_count);
+	bytes = ram_pages(vm->ram) << KVM_PAGE_SHIFT;
+	vm->kvm = kvm_create(w, &kvm_rules_today);
+	vm->listener = memory_listener_create(w, vm->kvm, bytes);
+	vm->slot = memory_listener_region_add(
+		vm->listener, &(struct memory_section){ .size = bytes }, MEMORY_LISTENER_ANY_ID);
+	must(vm->slot >= 0);
+	vm->manual_protect = config->manual_protect;
+	page_bitmap_init(&vm->handed_out, w, ram_pages(vm->ram));
+	vm->writers_end = &vm->writers;
+	vm->running = true;
+	vm->steps = world_mode_of(w) != WORLD_TIMED;
+	waitq_init(&vm->stopped, w, "vm_stop");
+	waitq_init(&vm->started, w, "vm_start");
+	waitq_init(&vm->log_message, w, "vhost-user message");
+	if (vm->steps)
+		vm_watch(vm, 0, ram_pages(vm->ram));
+	take_costs(w);
+	return vm;
+}
+
+void
+vm_watch(struct migration_vm *vm, uint64_t first, uint64_t count)
+{
+	if (!vm->record)
+		vm->record = world_alloc(vm->w, PAGE_RECORDS_MAX * sizeof(*vm->record));
+	vm->watch_first = first;
+	vm->watch_count = count;
+}
+
+void
+vm_record(struct migration_vm *vm, uint64_t page, ram_content content, const char *what,
+	  int64_t who)
+{
+	if (vm->records < PAGE_RECORDS_MAX)
+		vm->record[vm->records++] =
+			(struct page_record){ world_now_shown(vm->w), page, content, what, who };
+}
+
+/* --- vhost-user: the message that enables logging ------------------------------------------- */
+
+static void
+vhost_control(struct actor *self, void *arg)
+{
+	struct ram_writer *v = arg;
+	struct migration_vm *vm = v->vm;
+
+	for (;;) {
+		while (v->log_asked == v->logging)
+			waitq_wait(vm->w, &vm->log_message);
+		actor_point(vm->w);
+		v->logging = v->log_asked;
+		waitq_wake_all(vm->w, &vm->log_message);
+	}
+}
+
+struct ram_writer *
+vm_add_writer(struct migration_vm *vm, enum ram_writer_kind kind, const char *name)
+{
+	struct ram_writer *v = world_alloc(vm->w, sizeof(*v));
+
+	v->vm = vm;
+	v->kind = kind;
+	v->number = ++vm->writer_count;
+	v->name = world_name(vm->w, name);
+	v->writing = RAM_NOT_WRITING;
+	waitq_init(&v->halt_cond, vm->w, "halt_cond");
+	*vm->writers_end = v;
+	vm->writers_end = &v->next;
+	if (kind == WRITER_VHOST) {
+		page_bitmap_init(&v->log, vm->w, ram_pages(vm->ram));
+		actor_set_daemon(actor_create(vm->w, "vhost-user", vhost_control, v, 0), true);
+	}
+	return v;
+}
+
+struct ram_writer *
+vm_writer(const struct migration_vm *vm, unsigned number)
+{
+	struct ram_writer *v = vm->writers;
+
+	while (v && v->number != number)
+		v = v->next;
+	return v;
+}
+
+/* --- writes --------------------------------------------------------------------------------- */
+
+static bool
+is_vcpu(const struct ram_writer *v)
+{
+	return v->kind == WRITER_VCPU || v->kind == WRITER_KVM;
+}
+
+/* Note the write where this writer notes it; false if nowhere. */
+static bool
+log_write(struct ram_writer *v, uint64_t page)
+{
+	struct migration_vm *vm = v->vm;
+
+	switch (v->kind) {
+	case WRITER_VCPU:
+	case WRITER_KVM:
+		if (vm->manual_protect && page_bitmap_test(&vm->handed_out, page))
+			return true; /* it is writable, and its bit is set still */
+		return kvm_mark_page_dirty(vm->kvm, 0, page);
+	case WRITER_QEMU:
+		if (vm->log_global)
+			memory_listener_set_dirty(vm->listener, page << KVM_PAGE_SHIFT, 1);
+		return vm->log_global;
+	case WRITER_VHOST:
+		if (v->logging)
+			page_bitmap_test_and_set(&v->log, vm->w, page);
+		return v->logging;
+	default:
+		return false;
+	}
+}
+
+static void
+wrote(struct ram_writer *v, uint64_t page, ram_content content, bool logged)
+{
+	struct migration_vm *vm = v->vm;
+
+	if (vm_watches(vm, page)) {
+		emit(vm->w, EV_MIG_PAGE_WRITE, (int64_t)page, v->name,
+		     (int64_t)ram_version(content), logged);
+		vm_record(vm, page, content, "written", v->name);
+	}
+	if (vm->migration)
+		precopy_check_page(vm->migration, page, UNCOVERED_WRITE);
+}
+
+void
+vm_write_now(struct ram_writer *v, uint64_t page)
+{
+	bool logged = log_write(v, page);
+
+	wrote(v, page, ram_write(v->vm->ram, page, v->number), logged);
+}
+
+/* A vCPU enters the guest, a device starts: false if it may no more. */
+static bool
+enter(struct ram_writer *v)
+{
+	struct migration_vm *vm = v->vm;
+
+	if (vm->steps)
+		actor_point(vm->w);
+	if (is_vcpu(v))
+		while (vm->stop_asked || !vm->running)
+			waitq_wait(vm->w, &vm->started);
+	if (v->stopped)
+		return false;
+	v->inside = true;
+	return true;
+}
+
+void
+vm_leave(struct ram_writer *v)
+{
+	v->inside = false;
+	waitq_wake_all(v->vm->w, &v->vm->stopped);
+}
+
+bool
+vm_write(struct ram_writer *v, uint64_t page, bool zero)
+{
+	struct migration_vm *vm = v->vm;
+	ram_content content = RAM_ZERO;
+	bool logged;
+
+	must(page < ram_pages(vm->ram));
+	if (!enter(v))
+		return false;
+	if (is_vcpu(v)) {
+		/* The fault marks the page before the guest's store is done again: one step, since
+		 * who write-protects flushes the TLB and thereby waits for the store. */
+		logged = log_write(v, page);
+		if (zero)
+			ram_store(vm->ram, page, RAM_ZERO);
+		else
+			content = ram_write(vm->ram, page, v->number);
+	} else {
+		/* Data first, then the note: a note that came first could be fetched and sent with
+		 * old data. */
+		v->writing = v->kind == WRITER_VFIO ? RAM_NOT_WRITING : page;
+		if (zero)
+			ram_store(vm->ram, page, RAM_ZERO);
+		else
+			content = ram_write(vm->ram, page, v->number);
+		if (vm->steps)
+			actor_point(vm->w);
+		logged = log_write(v, page);
+		v->writing = RAM_NOT_WRITING;
+	}
+	wrote(v, page, content, logged);
+	vm_leave(v);
+	return true;
+}
+
+int64_t
+vm_run(struct ram_writer *v, int64_t ns)
+{
+	int64_t began;
+
+	vm_wait_running(v->vm);
+	began = world_now(v->vm->w);
+	v->inside = true;
+	waitq_wait_for(v->vm->w, &v->halt_cond, ns, false);
+	return world_now(v->vm->w) - began;
+}
+
+void
+vm_throttle_sleep(struct ram_writer *v, int64_t ran_ns)
+{
+	struct migration_vm *vm = v->vm;
+	int64_t p = vm->throttle_percent, sleep_ns;
+
+	if (!p || vm->stop_asked)
+		return;
+	sleep_ns = ran_ns * p / (100 - p);
+	v->inside = true;
+	if (fault_on(vm->w, FAULT_MIG_THROTTLE_UNINTERRUPTIBLE)) {
+		actor_sleep(vm->w, sleep_ns);
+	} else {
+		/* vm_stop() wakes it. */
+		waitq_wait_for(vm->w, &v->halt_cond, sleep_ns, false);
+	}
+	vm_leave(v);
+}
+
+/* --- stop and start ------------------------------------------------------------------------- */
+
+static void
+wait_until_out(struct ram_writer *v)
+{
+	while (v->inside)
+		waitq_wait(v->vm->w, &v->vm->stopped);
+}
+
+/* vhost_dev_stop(): the last of its log goes into QEMU's dirty memory, then the log is given back.
+ */
+static void
+vhost_put_log(struct ram_writer *v)
+{
+	struct migration_vm *vm = v->vm;
+	bool first = fault_on(vm->w, FAULT_MIG_VHOST_LOG_PUT_FIRST);
+
+	if (!v->logging)
+		return;
+	for (uint64_t page = 0; !first && (page = page_bitmap_next(&v->log, page)) < v->log.npages;
+	     page++)
+		memory_listener_set_dirty(vm->listener, page << KVM_PAGE_SHIFT, 1);
+	page_words_clear_range(&v->log, vm->w, 0, v->log.npages);
+	v->logging = v->log_asked = false;
+	if (vm->migration)
+		precopy_check_all(vm->migration, UNCOVERED_LOG_DESTROYED);
+}
+
+void
+vm_stop_devices(struct migration_vm *vm)
+{
+	for (struct ram_writer *v = vm->writers; v; v = v->next) {
+		if (is_vcpu(v) || v->stopped)
+			continue;
+		v->stopped = true;
+		wait_until_out(v);
+		if (v->kind == WRITER_VHOST)
+			vhost_put_log(v);
+	}
+}
+
+int64_t
+vm_stop(struct migration_vm *vm)
+{
+	int64_t took;
+
+	must(vm->running && !vm->stop_asked);
+	vm->stop_asked = true;
+	vm->stop_asked_ns = world_now(vm->w);
+	if (vm->steps)
+		actor_point(vm->w);
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (is_vcpu(v))
+			waitq_wake_all(vm->w, &v->halt_cond);
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (is_vcpu(v))
+			wait_until_out(v);
+	took = world_now(vm->w) - vm->stop_asked_ns;
+	emit(vm->w, EV_MIG_STOP, vm->stop_asked_ns, took);
+	if (!fault_on(vm->w, FAULT_MIG_DEVICES_AFTER_SYNC))
+		vm_stop_devices(vm);
+	vm->running = false;
+	return took;
+}
+
+void
+vm_start(struct migration_vm *vm)
+{
+	vm->running = true;
+	vm->stop_asked = false;
+	vm->throttle_percent = 0;
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		v->stopped = false;
+	waitq_wake_all(vm->w, &vm->started);
+}
+
+void
+vm_wait_running(struct migration_vm *vm)
+{
+	while (!vm->running || vm->stop_asked)
+		waitq_wait(vm->w, &vm->started);
+}
+
+/* --- logs ----------------------------------------------------------------------------------- */
+
+static void
+vhost_ask(struct ram_writer *v, bool on, bool wait)
+{
+	struct migration_vm *vm = v->vm;
+
+	if (v->log_asked == on)
+		return;
+	v->log_asked = on;
+	waitq_wake_all(vm->w, &vm->log_message);
+	while (wait && v->logging != on)
+		waitq_wait(vm->w, &vm->log_message);
+}
+
+void
+vm_log_start(struct migration_vm *vm)
+{
+	memory_listener_log_global_start(vm->listener);
+	vm->log_global = true;
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (v->kind == WRITER_VHOST)
+			vhost_ask(v, true, !fault_on(vm->w, FAULT_MIG_VHOST_LOG_ASYNC));
+}
+
+void
+vm_log_stop(struct migration_vm *vm)
+{
+	struct page_bitmap rest;
+
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (v->kind == WRITER_VHOST)
+			vhost_ask(v, false, true);
+	memory_listener_log_global_stop(vm->listener);
+	vm->log_global = false;
+	/* What is left is of no use to anybody: the next migration begins with all pages. */
+	page_bitmap_init(&rest, vm->w, ram_pages(vm->ram));
+	memory_listener_migration_sync(vm->listener, &rest);
+	page_bitmap_free(&rest, vm->w);
+	page_bitmap_clear_all(&vm->handed_out, vm->w);
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (v->kind == WRITER_VHOST)
+			page_bitmap_clear_all(&v->log, vm->w);
+}
+
+uint64_t
+vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap)
+{
+	uint64_t added = 0;
+
+	if (vm->manual_protect) {
+		/* KVM_GET_DIRTY_LOG copies: what it gave and nobody cleared, it gives again. */
+		added += bitmap->set;
+		page_words_or(&vm->handed_out, bitmap, vm->w);
+		added = bitmap->set - added;
+		memory_listener_log_sync(vm->listener);
+		page_words_or(memory_listener_dirty(vm->listener), &vm->handed_out, vm->w);
+	}
+	added += memory_listener_migration_sync(vm->listener, bitmap);
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (v->kind == WRITER_VHOST && v->log.set)
+			added += page_words_move(&v->log, bitmap, vm->w);
+	return added;
+}
+
+void
+vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count)
+{
+	if (!vm->manual_protect || !vm->handed_out.set)
+		return;
+	page_words_clear_range(&vm->handed_out, vm->w, first, count);
+	if (vm->steps)
+		emit(vm->w, EV_MIG_PAGE_CLEAR, (int64_t)first, (int64_t)count);
+}
+
+bool
+vm_log_has(const struct migration_vm *vm, uint64_t page)
+{
+	const struct kvm_memory_slot *slot = kvm_gfn_to_memslot(vm->kvm, 0, page);
+
+	if (slot && kvm_memslot_logs(slot) && page_bitmap_test(&slot->dirty, page - slot->base_gfn))
+		return true;
+	if (page_bitmap_test(memory_listener_dirty(vm->listener), page) ||
+	    page_bitmap_test(&vm->handed_out, page))
+		return true;
+	for (const struct ram_writer *v = vm->writers; v; v = v->next) {
+		if (v->writing == page)
+			return true;
+		if (v->kind == WRITER_VHOST && v->log.set && page_bitmap_test(&v->log, page))
+			return true;
+	}
+	return false;
+}

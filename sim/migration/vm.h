@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The source's machine as far as a migration sees it: RAM, who writes it, which log notes each
+ * write, and stopping.
+ *
+ *	writer            notes its write in                      fetched by
+ *	vCPU, KVM itself  the slot's bitmap (kvm/memslot.h)       the memory listener, at each sync
+ *	QEMU's devices    QEMU's dirty memory, after the write    each sync
+ *	vhost             a log of its own, after the write       each sync, and when it stops
+ *	VFIO              none of its own (its device has no dirty tracking): nothing
+ *
+ * Manual protect (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2): a page whose bit was handed out by
+ * KVM_GET_DIRTY_LOG stays writable, and its bit set, until KVM_CLEAR_DIRTY_LOG: a write in between
+ * is noted by nobody, so who sends the page must clear first and read then.
+ *
+ * Stopping: vCPUs first (pause_all_vcpus), each when it leaves the guest; then devices, each when
+ * what it is writing is written, and vhost hands its log over (vm_state_notify, vhost_dev_stop).
+ * The guest's frame numbers are ram_addr: one slot, no hole below 4 GiB.
+ */
+#ifndef RINGSIDE_MIGRATION_VM_H
+#define RINGSIDE_MIGRATION_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/world.h"
+#include "kvm/page_bitmap.h"
+#include "migration/ram.h"
+
+struct kvm;
+struct memory_listener;
+struct precopy;
+
+/* ORDER RAM_WRITER */
+enum ram_writer_kind { WRITER_VCPU, WRITER_KVM, WRITER_QEMU, WRITER_VHOST, WRITER_VFIO, WRITERS };
+extern const char *const ram_writer_word[WRITERS];
+
+#define RAM_NOT_WRITING UINT64_MAX
+
+struct ram_writer {
+	struct migration_vm *vm;
+	enum ram_writer_kind kind;
+	unsigned number; /* in contents; from 1 */
+	int64_t name;
+	bool logging; /* vhost: its log is used */
+	bool log_asked; /* vhost-user: the message that says so was sent */
+	bool stopped; /* a device that was stopped */
+	bool inside; /* in a write, or asleep for the throttle */
+	uint64_t writing; /* the page that is written and not noted yet */
+	struct page_bitmap log; /* vhost's */
+	struct waitq halt_cond; /* a throttled vCPU sleeps here */
+	struct ram_writer *next;
+};
+
+/* What happened to a page, for who asks afterwards: see vm_watch(). */
+struct page_record {
+	int64_t time_ns;
+	uint64_t page;
+	ram_content content;
+	const char *what; /* "written", "synced", "cleared", "read", "loaded" */
+	int64_t who; /* world_name() */
+};
+#define PAGE_RECORDS_MAX 8192u
+
+struct migration_vm {
+	struct world *w;
+	struct ram *ram;
+	struct kvm *kvm;
+	struct memory_listener *listener;
+	int slot; /* of the RAM, in the listener */
+	bool manual_protect;
+	bool log_global;
+	struct page_bitmap handed_out; /* got and not cleared, with manual protect */
+	struct ram_writer *writers, **writers_end;
+	unsigned writer_count;
+	bool running, stop_asked;
+	int64_t stop_asked_ns;
+	struct waitq stopped; /* who stops the machine waits here */
+	struct waitq started;
+	struct waitq log_message; /* vhost-user's control thread */
+	int64_t throttle_percent;
+	int64_t dirty_limit; /* bytes a second for each dirtier; 0: none */
+	bool steps; /* each access is a step of its own: relaxed mode */
+	struct precopy *migration; /* that looks after covers, or null */
+	struct page_record *record;
+	unsigned records;
+	uint64_t watch_first, watch_count;
+};
+
+struct migration_vm_config {
+	const struct ram_block *blocks;
+	unsigned block_count;
+	bool manual_protect;
+};
+
+/* At set-up. Takes the defaults of costs "mig_…" in timed mode if they are 0. */
+struct migration_vm *
+vm_create(struct world *w, const struct migration_vm_config *config);
+
+struct ram_writer *
+vm_add_writer(struct migration_vm *vm, enum ram_writer_kind kind, const char *name);
+struct ram_writer *
+vm_writer(const struct migration_vm *vm, unsigned number);
+
+/*
+ * @writer writes @page; zeros with @zero.  Waits while the machine is stopped or stopping; false if
+ * the writer is a device that was stopped.  In relaxed mode there are points before it, and between
+ * a device's write and its note.
+ */
+bool
+vm_write(struct ram_writer *writer, uint64_t page, bool zero);
+
+/*
+ * The same without points and without waiting, for many writes of one time slice: the caller sees
+ * that the machine runs.
+ */
+void
+vm_write_now(struct ram_writer *writer, uint64_t page);
+
+/*
+ * A vCPU runs for @ns, or until the machine is to stop; returns for how long.  It is in the guest
+ * until vm_leave(): what it wrote meanwhile, the caller writes in between with vm_write_now().
+ */
+int64_t
+vm_run(struct ram_writer *writer, int64_t ns);
+void
+vm_leave(struct ram_writer *writer);
+
+/* Sleep of a vCPU for auto-converge, after it ran @ran_ns. */
+void
+vm_throttle_sleep(struct ram_writer *writer, int64_t ran_ns);
+
+/* vm_stop(): see above. An actor's call. Returns how long it took, ns. */
+int64_t
+vm_stop(struct migration_vm *vm);
+/* The devices' half of it, which vm_stop() includes unless a fault puts it off. */
+void
+vm_stop_devices(struct migration_vm *vm);
+void
+vm_start(struct migration_vm *vm);
+/* Wait until it runs. */
+void
+vm_wait_running(struct migration_vm *vm);
+
+/* Dirty logging of a migration, for KVM and for devices; waits for vhost-user's answer. */
+void
+vm_log_start(struct migration_vm *vm);
+void
+vm_log_stop(struct migration_vm *vm);
+
+/* Move all logs into @bitmap; returns how many pages became dirty in it. */
+uint64_t
+vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap);
+/* KVM_CLEAR_DIRTY_LOG of a range; nothing without manual protect. */
+void
+vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count);
+
+/* Whether some log has the page, or a writer is about to note it. */
+bool
+vm_log_has(const struct migration_vm *vm, uint64_t page);
+
+/* Keep what happens to these pages, and say it as events. Relaxed mode watches all at first. */
+void
+vm_watch(struct migration_vm *vm, uint64_t first, uint64_t count);
+static inline bool
+vm_watches(const struct migration_vm *vm, uint64_t page)
+{
+	return page - vm->watch_first < vm->watch_count;
+}
+void
+vm_record(struct migration_vm *vm, uint64_t page, ram_content content, const char *what,
+	  int64_t who);
+
+#endif

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* API: a machine's memory with its writers, and live migration of it. */
+#include <string.h>
+
+#include "migration/dirtier.h"
+#include "migration/precopy.h"
+#include "script/machine_api.h"
+
+#define BYTES_MAX (INT64_C(1) << 50)
+#define PAGES_MAX (INT64_C(1) << 32)
+
+static struct migration_vm *
+check_vm(lua_State *L, const char *what)
+{
+	script_world(L);
+	if (what)
+		script_must_not_check(L, what);
+	return api_check(L, 1, "source_vm");
+}
+
+static uint64_t
+check_page(lua_State *L, int arg, const struct migration_vm *vm)
+{
+	return (uint64_t)api_range(L, arg, 0, (lua_Integer)ram_pages(vm->ram) - 1);
+}
+
+/* --- the source ----------------------------------------------------------------------------- */
+
+/* blocks = { { name = "pc.ram", pages = 1024 }, … } */
+static unsigned
+read_blocks(lua_State *L, int index, struct ram_block *blocks)
+{
+	static const char *const allowed[] = { "name", "pages", NULL };
+	lua_Integer n, total = 0;
+
+	if (lua_getfield(L, index, "blocks") != LUA_TTABLE)
+		luaL_error(L, "blocks: must be a list of { name =, pages = }");
+	n = (lua_Integer)lua_rawlen(L, -1);
+	if (n < 1 || n > (lua_Integer)RAM_BLOCKS_MAX)
+		luaL_error(L, "blocks: must be 1 to %d", (int)RAM_BLOCKS_MAX);
+	for (lua_Integer i = 1; i <= n; i++) {
+		lua_rawgeti(L, -1, i);
+		api_options(L, lua_gettop(L), "blocks", allowed);
+		blocks[i - 1] = (struct ram_block){
+			.name = world_strdup(script_world(L),
+					     api_string(L, lua_gettop(L), "name", "pc.ram")),
+			.pages = (uint64_t)api_integer(L, lua_gettop(L), "pages", 1, 1, PAGES_MAX)
+		};
+		total += (lua_Integer)blocks[i - 1].pages;
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	if (total > PAGES_MAX)
+		luaL_error(L, "blocks: at most %I pages in all", PAGES_MAX);
+	return (unsigned)n;
+}
+
+static int
+l_source_vm(lua_State *L)
+{
+	static const char *const allowed[] = { "pages", "blocks", "manual_protect", NULL };
+	struct world *w = script_world(L);
+	struct ram_block blocks[RAM_BLOCKS_MAX] = { { .name = "pc.ram" } };
+	struct migration_vm_config config = { .blocks = blocks, .block_count = 1 };
+
+	script_must_not_check(L, "source_vm");
+	api_options(L, 1, "source_vm", allowed);
+	if (lua_getfield(L, 1, "blocks") != LUA_TNIL)
+		config.block_count = read_blocks(L, 1, blocks);
+	else
+		blocks[0].pages = (uint64_t)api_integer(L, 1, "pages", 1024, 1, PAGES_MAX);
+	lua_pop(L, 1);
+	config.manual_protect = api_boolean(L, 1, "manual_protect", true);
+	api_push(L, "source_vm", vm_create(w, &config));
+	return 1;
+}
+
+static int
+vm_l_writer(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, "writer");
+	const char *word = luaL_checkstring(L, 2);
+	unsigned kind = 0;
+
+	while (kind < WRITERS && strcmp(ram_writer_word[kind], word))
+		kind++;
+	if (kind == WRITERS)
+		return luaL_error(L, "writer: '%s' is none of: vcpu kvm qemu vhost vfio", word);
+	if (vm->writer_count == 0xffff)
+		return luaL_error(L, "writer: at most 65535 of them");
+	api_push(L, "ram_writer",
+		 vm_add_writer(vm, (enum ram_writer_kind)kind, luaL_optstring(L, 3, word)));
+	return 1;
+}
+
+static int
+vm_l_dirtier(lua_State *L)
+{
+	static const char *const allowed[] = { "name",	  "first", "pages", "pages_per_second",
+					       "pattern", "seed",  NULL };
+	struct migration_vm *vm = check_vm(L, "dirtier");
+	lua_Integer pages = (lua_Integer)ram_pages(vm->ram);
+	struct dirtier_config c = { 0 };
+
+	api_options(L, 2, "dirtier", allowed);
+	if (vm->steps)
+		return luaL_error(L, "dirtier: only in mode = \"timed\"");
+	c.first = (uint64_t)api_integer(L, 2, "first", 0, 0, pages - 1);
+	c.pages = (uint64_t)api_integer(L, 2, "pages", pages - (lua_Integer)c.first, 1,
+					pages - (lua_Integer)c.first);
+	c.pages_per_second =
+		(uint64_t)api_integer(L, 2, "pages_per_second", 1000, 1, INT64_C(1) << 32);
+	c.pattern = (enum dirtier_pattern)api_word(L, 2, "pattern", DIRTIER_UNIFORM,
+						   dirtier_pattern_word, DIRTIER_PATTERNS);
+	c.seed = (uint64_t)api_integer(L, 2, "seed", 1, 0, INT64_MAX);
+	api_push(L, "dirtier", dirtier_create(vm, api_string(L, 2, "name", "vcpu0"), &c));
+	return 1;
+}
+
+static int
+vm_l_fill(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, "fill");
+	uint64_t first = check_page(L, 2, vm);
+	uint64_t count = (uint64_t)api_range(L, 3, 1, (lua_Integer)(ram_pages(vm->ram) - first));
+
+	if (vm->migration)
+		return luaL_error(L, "fill: not while the machine is being migrated");
+	ram_fill(vm->ram, first, count, 0xffff);
+	return 0;
+}
+
+static int
+vm_l_destination(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, "destination");
+	const struct ram_block *blocks;
+	unsigned n = ram_blocks(vm->ram, &blocks);
+
+	api_push(L, "destination", ram_create(script_world(L), blocks, n));
+	return 1;
+}
+
+static int
+push_digest(lua_State *L, const struct ram *ram)
+{
+	const struct ram_block *blocks;
+	unsigned n = ram_blocks(ram, &blocks), block;
+	char text[128];
+
+	block = (unsigned)luaL_optinteger(L, 2, 1) - 1;
+	if (block >= n)
+		return luaL_error(L, "digest: there are %d blocks", (int)n);
+	lua_pushstring(L, ram_block_digest_text(ram, block, text, sizeof(text)));
+	return 1;
+}
+
+static int
+vm_l_digest(lua_State *L)
+{
+	return push_digest(L, check_vm(L, NULL)->ram);
+}
+
+static int
+destination_l_digest(lua_State *L)
+{
+	script_world(L);
+	return push_digest(L, api_check(L, 1, "destination"));
+}
+
+static int
+vm_l_watch(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, "watch");
+	uint64_t first = check_page(L, 2, vm);
+
+	vm_watch(vm, first, (uint64_t)luaL_optinteger(L, 3, 1));
+	return 0;
+}
+
+/* "12 ns: written by vcpu0, version 3" */
+static int
+vm_l_history(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, NULL);
+	uint64_t page = check_page(L, 2, vm);
+	lua_Integer n = 0;
+
+	lua_newtable(L);
+	for (unsigned i = 0; i < vm->records; i++) {
+		const struct page_record *r = &vm->record[i];
+
+		if (r->page != page)
+			continue;
+		lua_pushfstring(L, "%I ns: %s by %s, version %I", (lua_Integer)r->time_ns, r->what,
+				world_name_text(vm->w, r->who),
+				(lua_Integer)ram_version(r->content));
+		lua_rawseti(L, -2, ++n);
+	}
+	return 1;
+}
+
+static int
+vm_l_running(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, NULL);
+
+	lua_pushboolean(L, vm->running && !vm->stop_asked);
+	return 1;
+}
+
+/* --- writers -------------------------------------------------------------------------------- */
+
+static int
+writer_l_write(lua_State *L)
+{
+	struct ram_writer *v = api_check(L, 1, "ram_writer");
+
+	script_world(L);
+	script_must_be_actor(L, "write");
+	lua_pushboolean(L, vm_write(v, check_page(L, 2, v->vm), lua_toboolean(L, 3)));
+	return 1;
+}
+
+static int
+dirtier_l_stop(lua_State *L)
+{
+	script_world(L);
+	script_must_not_check(L, "stop");
+	dirtier_stop(api_check(L, 1, "dirtier"));
+	return 0;
+}
+
+static int
+dirtier_l_writes(lua_State *L)
+{
+	script_world(L);
+	lua_pushinteger(L, (lua_Integer)dirtier_writes(api_check(L, 1, "dirtier")));
+	return 1;
+}
+
+/* --- device state --------------------------------------------------------------------------- */
+
+static void
+read_side(lua_State *L, int index, const char *name, struct vmstate_side *side)
+{
+	static const char *const allowed[] = { "version", "minimum_version", "subsections", NULL };
+	int at;
+
+	if (lua_getfield(L, index, name) == LUA_TNIL) {
+		lua_pop(L, 1);
+		return;
+	}
+	at = lua_gettop(L);
+	api_options(L, at, name, allowed);
+	side->there = true;
+	side->version_id = (int)api_integer(L, at, "version", 1, 0, 1000);
+	side->minimum_version_id =
+		(int)api_integer(L, at, "minimum_version", side->version_id, 0, 1000);
+	if (lua_getfield(L, at, "subsections") == LUA_TTABLE) {
+		lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+
+		if (n > (lua_Integer)VMSTATE_SUBSECTIONS_MAX)
+			luaL_error(L, "subsections: at most %d", (int)VMSTATE_SUBSECTIONS_MAX);
+		for (lua_Integer i = 1; i <= n; i++) {
+			lua_rawgeti(L, -1, i);
+			side->subsection[side->subsections] =
+				world_strdup(script_world(L), luaL_checkstring(L, -1));
+			side->needed[side->subsections++] = true;
+			lua_pop(L, 1);
+		}
+	}
+	lua_pop(L, 2);
+}
+
+/* devices = { { name =, bytes =, source = { version = 2, subsections = {…} }, destination = … } }
+ */
+static const struct vmstate *
+read_devices(lua_State *L, int index)
+{
+	static const char *const allowed[] = { "name", "bytes", "source", "destination", NULL };
+	struct vmstate *first = NULL, **end = &first;
+
+	if (lua_getfield(L, index, "devices") == LUA_TTABLE) {
+		lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+
+		for (lua_Integer i = 1; i <= n; i++) {
+			struct vmstate *v = world_alloc(script_world(L), sizeof(*v));
+			int at;
+
+			lua_rawgeti(L, -1, i);
+			at = lua_gettop(L);
+			api_options(L, at, "devices", allowed);
+			v->name =
+				world_strdup(script_world(L), api_string(L, at, "name", "device"));
+			v->bytes = (uint32_t)api_integer(L, at, "bytes", 512, 0, INT32_MAX);
+			read_side(L, at, "source", &v->source);
+			read_side(L, at, "destination", &v->destination);
+			*end = v;
+			end = (struct vmstate **)(uintptr_t)&v->next;
+			lua_pop(L, 1);
+		}
+	}
+	lua_pop(L, 1);
+	return first;
+}
+
+/* --- migrations ----------------------------------------------------------------------------- */
+
+static const char *const migrate_options[] = { "vm",
+					       "destination",
+					       "name",
+					       "max_bandwidth",
+					       "downtime_limit_ns",
+					       "avail_switchover_bandwidth",
+					       "link_bandwidth",
+					       "threshold_bytes",
+					       "auto_converge",
+					       "cpu_throttle_tailslow",
+					       "throttle_trigger_threshold",
+					       "cpu_throttle_initial",
+					       "cpu_throttle_increment",
+					       "max_cpu_throttle",
+					       "vcpu_dirty_limit",
+					       "xbzrle",
+					       "xbzrle_cache_pages",
+					       "multifd_channels",
+					       "packet_pages",
+					       "clear_chunk_pages",
+					       "announce_rounds",
+					       "devices",
+					       NULL };
+
+static unsigned
+percent(lua_State *L, const char *name, unsigned missing)
+{
+	return (unsigned)api_integer(L, 1, name, missing, 1, 99);
+}
+
+static void
+read_config(lua_State *L, struct precopy_config *c)
+{
+	c->max_bandwidth = api_integer(L, 1, "max_bandwidth", c->max_bandwidth, 0, BYTES_MAX);
+	c->downtime_limit_ns = api_integer(L, 1, "downtime_limit_ns", c->downtime_limit_ns, 0,
+					   INT64_C(2000000000000));
+	c->switchover_bandwidth = api_integer(L, 1, "avail_switchover_bandwidth", 0, 0, BYTES_MAX);
+	c->link_bandwidth = api_integer(L, 1, "link_bandwidth", 0, 0, BYTES_MAX);
+	c->threshold_bytes = api_integer(L, 1, "threshold_bytes", -1, -1, BYTES_MAX);
+	c->auto_converge = api_boolean(L, 1, "auto_converge", false);
+	c->tailslow = api_boolean(L, 1, "cpu_throttle_tailslow", false);
+	c->throttle_trigger = percent(L, "throttle_trigger_threshold", c->throttle_trigger);
+	c->throttle_initial = percent(L, "cpu_throttle_initial", c->throttle_initial);
+	c->throttle_increment = percent(L, "cpu_throttle_increment", c->throttle_increment);
+	c->throttle_max = percent(L, "max_cpu_throttle", c->throttle_max);
+	c->vcpu_dirty_limit = api_integer(L, 1, "vcpu_dirty_limit", 0, 0, BYTES_MAX);
+	c->xbzrle = api_boolean(L, 1, "xbzrle", false);
+	c->xbzrle_pages = (uint64_t)api_integer(L, 1, "xbzrle_cache_pages",
+						(lua_Integer)c->xbzrle_pages, 1, INT64_C(1) << 24);
+	c->channels = (unsigned)api_integer(L, 1, "multifd_channels", 0, 0, PRECOPY_CHANNELS_MAX);
+	c->packet_pages = (unsigned)api_integer(L, 1, "packet_pages", c->packet_pages, 1,
+						PRECOPY_PACKET_PAGES_MAX);
+	c->clear_chunk_pages = (uint64_t)api_integer(
+		L, 1, "clear_chunk_pages", (lua_Integer)c->clear_chunk_pages, 64, INT64_C(1) << 30);
+	c->announce_rounds =
+		(unsigned)api_integer(L, 1, "announce_rounds", c->announce_rounds, 0, 1000);
+	if (c->clear_chunk_pages & (c->clear_chunk_pages - 1))
+		luaL_error(L, "clear_chunk_pages: must be a power of two");
+	if (c->xbzrle && c->channels)
+		luaL_error(L, "migrate: xbzrle and multifd_channels exclude each other");
+}
+
+static int
+l_migrate(lua_State *L)
+{
+	struct precopy_config config = precopy_config_default();
+	struct migration_vm *vm;
+	struct ram *dst;
+	const char *name;
+
+	script_world(L);
+	script_must_not_check(L, "migrate");
+	api_options(L, 1, "migrate", migrate_options);
+	vm = api_object(L, 1, "vm", "source_vm");
+	dst = api_object(L, 1, "destination", "destination");
+	if (!vm)
+		return api_missing(L, "migrate", "vm");
+	if (!dst)
+		return api_missing(L, "migrate", "destination");
+	if (vm->migration || !vm->running)
+		return luaL_error(L, "migrate: the machine is being migrated, or was");
+	if (ram_pages(vm->ram) != ram_pages(dst))
+		return luaL_error(L, "migrate: the destination is another machine's");
+	read_config(L, &config);
+	name = world_strdup(vm->w, api_string(L, 1, "name", "migration"));
+	api_push(L, "migration", precopy_start(vm, dst, &config, read_devices(L, 1), name));
+	return 1;
+}
+
+static struct precopy *
+check_migration(lua_State *L, const char *what)
+{
+	script_world(L);
+	if (what)
+		script_must_not_check(L, what);
+	return api_check(L, 1, "migration");
+}
+
+static void
+record_metrics(lua_State *L, const struct precopy_stats *s)
+{
+	api_metric(L, "rounds", (int64_t)s->rounds, "");
+	api_metric(L, "total_time_ns", s->total_ns, "ns");
+	api_metric(L, "setup_time_ns", s->setup_ns, "ns");
+	api_metric(L, "downtime_ns", s->downtime_ns, "ns");
+	api_metric(L, "stop_ns", s->stop_ns, "ns");
+	api_metric(L, "pages_sent", (int64_t)s->normal_pages, "pages");
+	api_metric(L, "zero_pages", (int64_t)s->zero_pages, "pages");
+	api_metric(L, "xbzrle_pages", (int64_t)s->xbzrle_pages, "pages");
+	api_metric(L, "transferred", (int64_t)s->bytes, "bytes");
+	api_metric(L, "dirty_rate", s->dirty_rate, "pages/s");
+	api_metric(L, "throttle", s->throttle_percent, "%");
+}
+
+static int
+migration_l_wait(lua_State *L)
+{
+	struct precopy *m = check_migration(L, "wait");
+	enum precopy_state state;
+
+	script_must_be_actor(L, "wait");
+	state = precopy_wait(m);
+	record_metrics(L, precopy_stats(m));
+	lua_pushstring(L, precopy_state_word[state]);
+	return 1;
+}
+
+static int
+migration_l_cancel(lua_State *L)
+{
+	precopy_cancel(check_migration(L, "cancel"));
+	return 0;
+}
+
+static int
+migration_l_state(lua_State *L)
+{
+	lua_pushstring(L, precopy_state_word[precopy_state(check_migration(L, NULL))]);
+	return 1;
+}
+
+static int
+migration_l_stats(lua_State *L)
+{
+	const struct precopy_stats *s = precopy_stats(check_migration(L, NULL));
+
+	lua_newtable(L);
+	api_set_integer(L, "rounds", (int64_t)s->rounds);
+	api_set_integer(L, "total_time_ns", s->total_ns);
+	api_set_integer(L, "setup_time_ns", s->setup_ns);
+	api_set_integer(L, "downtime_ns", s->downtime_ns);
+	api_set_integer(L, "expected_downtime_ns", s->expected_downtime_ns);
+	api_set_integer(L, "pages_sent", (int64_t)s->normal_pages);
+	api_set_integer(L, "zero_pages", (int64_t)s->zero_pages);
+	api_set_integer(L, "xbzrle_pages", (int64_t)s->xbzrle_pages);
+	api_set_integer(L, "transferred", (int64_t)s->bytes);
+	api_set_integer(L, "bandwidth", s->bandwidth);
+	api_set_integer(L, "threshold", s->threshold);
+	api_set_integer(L, "dirty_rate", s->dirty_rate);
+	api_set_integer(L, "throttle", s->throttle_percent);
+	return 1;
+}
+
+/* Pages that differ now, at most 1000 of them. */
+static int
+vm_l_difference(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, NULL);
+	const struct ram *dst = api_check(L, 2, "destination");
+	uint64_t pages = ram_pages(vm->ram);
+	lua_Integer n = 0;
+
+	if (ram_pages(dst) != pages)
+		return luaL_error(L, "difference: the destination is another machine's");
+	lua_newtable(L);
+	for (uint64_t p = 0; n < 1000 && (p = ram_next_difference(vm->ram, dst, p)) < pages; p++) {
+		lua_pushinteger(L, (lua_Integer)p);
+		lua_rawseti(L, -2, ++n);
+	}
+	return 1;
+}
+
+const struct api_entry api_migrate[] = {
+	{ NULL, "source_vm", "([{pages=, blocks=, manual_protect=}]) -> source_vm",
+	  "a machine's memory by versions, with KVM's and QEMU's dirty logs", l_source_vm },
+	{ "source_vm", "writer", "(kind [, name]) -> ram_writer",
+	  "who writes it: vcpu, kvm, qemu, vhost or vfio decides which log notes it", vm_l_writer },
+	{ "source_vm", "dirtier",
+	  "{name=, first=, pages=, pages_per_second=, pattern=, seed=} -> dirtier",
+	  "mode timed: a vCPU that writes uniform, sweep or hot", vm_l_dirtier },
+	{ "source_vm", "fill", "(first, count)", "pages have content before anything runs",
+	  vm_l_fill },
+	{ "source_vm", "destination", "() -> destination", "memory of the same size, all zeros",
+	  vm_l_destination },
+	{ "source_vm", "digest", "([block]) -> text", "XXH3 of a RAM block", vm_l_digest },
+	{ "source_vm", "difference", "(destination) -> pages", "those that differ, 1000 at most",
+	  vm_l_difference },
+	{ "source_vm", "watch", "(first [, count])",
+	  "mode timed: what happens to these pages is said and kept", vm_l_watch },
+	{ "source_vm", "history", "(page) -> list",
+	  "what happened to a watched page: written, read, cleared, loaded", vm_l_history },
+	{ "source_vm", "running", "() -> boolean", "whether its vCPUs may run", vm_l_running },
+	{ "ram_writer", "write", "(page [, zero]) -> done",
+	  "write a page; waits while the machine stands; false from a stopped device",
+	  writer_l_write },
+	{ "dirtier", "stop", "()", "no more writes", dirtier_l_stop },
+	{ "dirtier", "writes", "() -> count", "so far", dirtier_l_writes },
+	{ "destination", "digest", "([block]) -> text", "XXH3 of a RAM block",
+	  destination_l_digest },
+	{ NULL, "migrate",
+	  "{vm=, destination=, max_bandwidth=, downtime_limit_ns=, …} -> migration",
+	  "precopy as QEMU does it; an unknown option lists all", l_migrate },
+	{ "migration", "wait", "() -> state", "wait for its end and record its metrics",
+	  migration_l_wait },
+	{ "migration", "cancel", "()", "migrate_cancel", migration_l_cancel },
+	{ "migration", "state", "() -> state", "active, completed, cancelled, failed, …",
+	  migration_l_state },
+	{ "migration", "stats", "() -> table", "info migrate", migration_l_stats },
+	{ NULL, NULL, NULL, NULL, NULL }
+};

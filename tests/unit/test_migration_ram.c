@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Guest memory by versions, and sets of pages by words, against plain arrays. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/prng.h"
+#include "engine/world.h"
+#include "migration/page_words.h"
+#include "migration/ram.h"
+
+#define PAGES 2000u /* four chunks, the last one short */
+
+static void
+in_world(void (*body)(struct world *w, void *arg))
+{
+	struct error err;
+	struct world *w = world_create(&(struct world_config){ .mode = WORLD_TIMED }, &err);
+
+	assert_non_null(w);
+	assert_int_equal(world_setup(w, body, NULL, &err), 0);
+	world_destroy(w);
+}
+
+static struct ram *
+make(struct world *w, uint64_t pages)
+{
+	return ram_create(w, &(struct ram_block){ .name = "pc.ram", .pages = pages }, 1);
+}
+
+static void
+against_array_body(struct world *w, void *arg)
+{
+	static ram_content slow[PAGES], slow_dst[PAGES];
+	struct ram *r = make(w, PAGES), *dst = make(w, PAGES);
+	struct prng prng;
+
+	memset(slow, 0, sizeof(slow));
+	memset(slow_dst, 0, sizeof(slow_dst));
+	prng_seed(&prng, 1);
+	for (int i = 0; i < 20000; i++) {
+		uint32_t page = prng_below(&prng, PAGES), n = prng_below(&prng, PAGES - page) + 1;
+		uint64_t word = page / 64, mask = prng_next(&prng);
+
+		switch (prng_below(&prng, 8)) {
+		case 0: {
+			ram_content c = ram_fill(r, page, n, prng_below(&prng, 2));
+
+			for (uint32_t p = page; p < page + n; p++)
+				slow[p] = c;
+			break;
+		}
+		case 1:
+			ram_store(r, page, slow[page] = RAM_ZERO);
+			break;
+		case 2:
+		case 3:
+			if ((word + 1) * 64 > PAGES)
+				break;
+			if (prng_below(&prng, 2))
+				mask = UINT64_MAX;
+
+			unsigned zeros = 0;
+
+			for (unsigned b = 0; b < 64; b++) {
+				if (!(mask >> b & 1))
+					continue;
+				slow_dst[word * 64 + b] = slow[word * 64 + b];
+				zeros += !slow[word * 64 + b];
+			}
+			assert_int_equal(ram_copy_word(dst, r, word, mask), zeros);
+			break;
+		default:
+			slow[page] = ram_write(r, page, 7);
+			assert_int_equal(ram_writer_of(slow[page]), 7);
+		}
+		assert_int_equal(ram_read(r, page), slow[page]);
+		if (i % 100)
+			continue;
+		for (uint32_t p = 0; p < PAGES; p++) {
+			assert_int_equal(ram_read(r, p), slow[p]);
+			assert_int_equal(ram_read(dst, p), slow_dst[p]);
+		}
+		for (n = page; n < PAGES && slow[n] == slow_dst[n];)
+			n++;
+		assert_int_equal(ram_next_difference(r, dst, page), n);
+	}
+}
+
+static void
+test_against_array(void **state)
+{
+	in_world(against_array_body);
+}
+
+/* The same memory has the same digest, however its chunks came to be. */
+static void
+digest_body(struct world *w, void *arg)
+{
+	struct ram *a = make(w, PAGES), *b = make(w, PAGES);
+	char x[64], y[64];
+
+	ram_content c = ram_fill(a, 0, PAGES, 1);
+
+	for (uint64_t p = 0; p < PAGES; p++)
+		ram_store(b, p, c);
+	assert_string_equal(ram_block_digest_text(a, 0, x, sizeof(x)),
+			    ram_block_digest_text(b, 0, y, sizeof(y)));
+	assert_int_equal(strncmp(x, "xxh3 : pc.ram: ", 15), 0);
+	ram_write(b, PAGES - 1, 2);
+	assert_true(ram_block_digest(a, 0) != ram_block_digest(b, 0));
+}
+
+static void
+test_digest(void **state)
+{
+	in_world(digest_body);
+}
+
+/* A guest of 4 TiB, full, in less than what its directory takes and a little. */
+static void
+sparse_body(struct world *w, void *arg)
+{
+	uint64_t pages = UINT64_C(1) << 30;
+	struct ram *a = make(w, pages), *b = make(w, pages);
+
+	ram_fill(a, 0, pages, 1);
+	for (uint64_t word = 0; word < pages / 64; word += pages / 64 / 4096 * 8)
+		for (uint64_t n = 0; n < 8; n++)
+			ram_copy_word(b, a, word + n, UINT64_MAX);
+	assert_int_equal(ram_bytes_used(a), pages / RAM_CHUNK_PAGES * 16);
+	assert_int_equal(ram_bytes_used(b), pages / RAM_CHUNK_PAGES * 16);
+	assert_int_equal(ram_next_difference(a, b, 0), 512);
+}
+
+static void
+test_sparse(void **state)
+{
+	in_world(sparse_body);
+}
+
+/* --- sets by words -------------------------------------------------------------------------- */
+
+#define BITS (3 * PAGE_BITMAP_CHUNK_PAGES + 100)
+
+static uint64_t
+count(const bool *slow)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < BITS; i++)
+		n += slow[i];
+	return n;
+}
+
+static void
+words_body(struct world *w, void *arg)
+{
+	static bool from_slow[BITS], to_slow[BITS];
+	struct page_bitmap from, to;
+	struct prng prng;
+
+	page_bitmap_init(&from, w, BITS);
+	page_bitmap_init(&to, w, BITS);
+	prng_seed(&prng, 2);
+	for (int i = 0; i < 300; i++) {
+		uint64_t first = prng_below(&prng, BITS), n = prng_below(&prng, 5000), added = 0;
+		uint64_t cleared = 0, before = count(to_slow);
+
+		n = n < BITS - first ? n : BITS - first;
+		for (uint64_t p = first; p < first + n; p++) {
+			page_bitmap_test_and_set(&from, w, p);
+			from_slow[p] = true;
+		}
+		if (i % 50 == 49) {
+			page_bitmap_fill(&from, w);
+			memset(from_slow, true, sizeof(from_slow));
+		}
+		for (uint64_t p = 0; p < BITS; p++)
+			to_slow[p] |= from_slow[p];
+		if (i % 3) {
+			added = page_words_move(&from, &to, w);
+			memset(from_slow, false, sizeof(from_slow));
+		} else {
+			page_words_or(&from, &to, w);
+			added = count(to_slow) - before;
+		}
+		assert_int_equal(added, count(to_slow) - before);
+		assert_int_equal(from.set, count(from_slow));
+		first = prng_below(&prng, BITS);
+		n = prng_below(&prng, (uint32_t)(BITS - first));
+		for (uint64_t p = first; p < first + n; p++) {
+			cleared += to_slow[p];
+			to_slow[p] = false;
+		}
+		assert_int_equal(page_words_clear_range(&to, w, first, n), cleared);
+		assert_int_equal(to.set, count(to_slow));
+		for (uint64_t p = 0; p < BITS; p += 61)
+			assert_int_equal(page_words_get(&to, p / 64) >> p % 64 & 1, to_slow[p]);
+	}
+	for (uint64_t p = 0; p < BITS; p++)
+		assert_int_equal(page_bitmap_test(&to, p), to_slow[p]);
+}
+
+static void
+test_words(void **state)
+{
+	in_world(words_body);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_array),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
