@@ -59,6 +59,12 @@ command_merge(const struct options *o, struct error *err);
 int
 command_plot(const struct options *o, struct error *err);
 int
+command_compare(const struct options *o, struct error *err);
+/* A file of analysis/: here, or where `make install` puts it, beside the program's folder. */
+int
+find_analysis(const char *name, char *path, size_t size, struct error *err);
+
+int
 command_faults(const struct options *o, struct error *err);
 int
 command_oracles(const struct options *o, struct error *err);

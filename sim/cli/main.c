@@ -115,6 +115,15 @@ const struct command command_table[] = {
 	{ "import", "TRACE", "read a recording of a real system",
 	  "Recognises the format, prints what was understood and what was skipped, and records it.",
 	  "format events pattern db quiet", 1, 1, command_import },
+	{ "compare", "SCENARIO.lua[:VARIANT]",
+	  "the same workload under each value of a parameter",
+	  "Runs the scenario once for each value of --over, records each run, and prints one "
+	  "table: a line\n"
+	  "for each figure, a column for each value. --beside puts the figures of a recording, or "
+	  "of an\n"
+	  "earlier run, in the last column. With --out FILE.svg or FILE.png it draws them, too.",
+	  "over beside out seed index memory datapath ring set machine db quiet", 1, 1,
+	  command_compare },
 	{ "merge", "OUT.db IN.db…", "join the databases of shards",
 	  "Runs that OUT.db has already are left out.", "quiet", 2, -1, command_merge },
 	{ "plot", "[DB#ID]", "the ring indices of a run, or how it explored",

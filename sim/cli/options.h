@@ -20,7 +20,7 @@ struct command;
 struct options {
 	const char *strategy, *memory, *datapath, *ring;
 	const char *db, *machine, *of, *trace, *out, *format, *junit, *schedule, *sweep, *corpus,
-		*events, *pattern;
+		*events, *pattern, *over, *beside;
 	uint64_t seed, runs, index, until, to_event;
 	int64_t time_ns; /* of the wall clock */
 	unsigned jobs, shard, shards, lines, columns;

@@ -39,27 +39,25 @@ find_picture(const char *name, struct error *err)
 	return NULL;
 }
 
-/* analysis/ here, or where `make install` puts it: beside the program's folder. */
-static int
-find_script(const struct picture *p, char *path, size_t size, struct error *err)
+int
+find_analysis(const char *name, char *path, size_t size, struct error *err)
 {
 	char self[PATH_BYTES];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	snprintf(path, size, "analysis/%s", p->script);
-	if (!access(path, X_OK))
+	snprintf(path, size, "analysis/%s", name);
+	if (!access(path, R_OK))
 		return 0;
 	self[n > 0 ? n : 0] = 0;
 	slash = strrchr(self, '/');
 	if (slash) {
 		snprintf(path, size, "%.*s/../share/ringside/analysis/%s", (int)(slash - self),
-			 self, p->script);
-		if (!access(path, X_OK))
+			 self, name);
+		if (!access(path, R_OK))
 			return 0;
 	}
-	return error_set(err, "plot: there is no analysis/%s, here or where Ringside is installed",
-			 p->script);
+	return error_set(err, "there is no analysis/%s, here or where Ringside is installed", name);
 }
 
 /* Database and run of "DB#ID", or the newest failing run of --db. */
@@ -147,7 +145,7 @@ command_plot(const struct options *o, struct error *err)
 	char script[2 * PATH_BYTES], db[PATH_BYTES];
 	int64_t id;
 
-	if (!picture || find_script(picture, script, sizeof(script), err) ||
+	if (!picture || find_analysis(picture->script, script, sizeof(script), err) ||
 	    find_run(o, db, sizeof(db), &id, err))
 		return EXIT_USAGE;
 	if (system("command -v gnuplot >/dev/null && command -v sqlite3 >/dev/null")) {

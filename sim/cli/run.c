@@ -116,17 +116,18 @@ record_result(struct session *s, const struct options *o, struct record *r, cons
 	return record_run_end(r, &result, err);
 }
 
-static int
-run_and_judge(struct session *s, const struct options *o, struct record *r, struct error *err)
+int
+session_run(struct session *s, const struct options *o, struct record *r, struct finding *f,
+	    struct error *err)
 {
 	struct run_info info = session_info(s, o, "run");
 	struct schedule schedule = { 0 };
-	struct finding f = { 0 };
 	struct event_tap tap;
 	enum stop stop = STOP_NONE;
 	int64_t began = runner_clock(NULL);
 	int status = EXIT_USAGE;
 
+	*f = (struct finding){ 0 };
 	if (record_run_begin(r, &info, err) < 0)
 		return EXIT_USAGE;
 	event_tap_open(&tap, s->w, o, record_keeps(r) ? record_sink : NULL, r);
@@ -137,7 +138,7 @@ run_and_judge(struct session *s, const struct options *o, struct record *r, stru
 	world_flush(s->w);
 	if (status != EXIT_HELD)
 		return status;
-	f.verdict = session_judge(s->w, stop, &f, s);
+	f->verdict = session_judge(s->w, stop, f, s);
 	if (s->error.text[0]) {
 		*err = s->error;
 		return EXIT_USAGE;
@@ -145,9 +146,9 @@ run_and_judge(struct session *s, const struct options *o, struct record *r, stru
 	if (schedule_take(&schedule, s->w, err))
 		return EXIT_USAGE;
 	if (!o->quiet)
-		print_result(s, &f, &schedule);
-	status = runner_exit(f.verdict);
-	if (record_result(s, o, r, &f, &schedule, runner_clock(NULL) - began, err))
+		print_result(s, f, &schedule);
+	status = runner_exit(f->verdict);
+	if (record_result(s, o, r, f, &schedule, runner_clock(NULL) - began, err))
 		status = EXIT_USAGE;
 	schedule_free(&schedule);
 	return status;
@@ -157,6 +158,7 @@ static int
 run_point(const struct options *o, struct error *err)
 {
 	struct session s;
+	struct finding f;
 	struct record *r;
 	int status = EXIT_USAGE;
 
@@ -164,7 +166,7 @@ run_point(const struct options *o, struct error *err)
 		return EXIT_USAGE;
 	r = record_open(o->db, err);
 	if (r)
-		status = run_and_judge(&s, o, r, err);
+		status = session_run(&s, o, r, &f, err);
 	session_close(&s);
 	record_close(r);
 	return status;

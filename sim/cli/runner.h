@@ -100,6 +100,14 @@ session_explain_barrier(const struct options *o, struct failure *f);
 void
 session_build(char *text, size_t size);
 
+/*
+ * What `run` does: one run by the options' choices, recorded, and printed unless they say --quiet.
+ * Returns an exit status; *@f is the verdict.
+ */
+int
+session_run(struct session *s, const struct options *o, struct record *r, struct finding *f,
+	    struct error *err);
+
 /* Exit status of a verdict. */
 int
 runner_exit(enum verdict v);

@@ -23,7 +23,7 @@ enum test_status { TEST_NONE, TEST_PASSED, TEST_FAILED, TEST_SKIPPED, TEST_IMPOS
 
 /* A cell of the conformance matrix: what a variant is run with beside what it says itself. */
 struct test_cell {
-	char datapath[160]; /* "linux,native" */
+	char datapath[208]; /* "linux,native" */
 	char ring[64]; /* "packed,event_idx" */
 	const char *memory;
 	char impossible[240]; /* why the cell cannot be; "" if it can */

@@ -192,6 +192,12 @@ stacks_load(struct world *w, const char *from, const char *end)
 			actor_mark_ran(w, a);
 		from += sizeof(*s) + s->bytes;
 	}
+	/* Who ended in the image has given its stack away, to one of the actors made since: the
+	 * snapshot's has to be put back all the same. */
+	for (uint32_t i = 0; w->actor_count > h->saved_count && i < h->saved_count; i++)
+		if (w->actors[i]->state == ACTOR_DONE && h->saved[i].bytes &&
+		    w->actors[i]->ran_epoch != h->epoch)
+			actor_mark_ran(w, w->actors[i]);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */

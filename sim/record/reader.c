@@ -226,6 +226,22 @@ reader_schedule(struct reader *rd, int64_t id, struct error *err)
 		       id, "schedule", err);
 }
 
+int
+reader_metrics(struct reader *rd, int64_t id, reader_metric_fn fn, void *context,
+	       struct error *err)
+{
+	sqlite3_stmt *st = rows_of(rd,
+				   "SELECT name, value, unit FROM metric WHERE run_id = ?1"
+				   " ORDER BY name",
+				   id, err);
+	int more = -1;
+
+	while (st && (more = row_next(rd, st, err)) > 0)
+		fn(context, (const char *)sqlite3_column_text(st, 0), sqlite3_column_double(st, 1),
+		   (const char *)sqlite3_column_text(st, 2));
+	return more;
+}
+
 /* --- names -------------------------------------------------------------------------------------
  */
 

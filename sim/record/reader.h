@@ -64,6 +64,12 @@ reader_failure_file(struct reader *rd, int64_t id, struct error *err);
 char *
 reader_schedule(struct reader *rd, int64_t id, struct error *err);
 
+/* Each metric of run @id, in the order of their names; -1 and @err if they cannot be read. */
+typedef void (*reader_metric_fn)(void *context, const char *name, double value, const char *unit);
+int
+reader_metrics(struct reader *rd, int64_t id, reader_metric_fn fn, void *context,
+	       struct error *err);
+
 /* Names of a run, for struct event_names: @context is a struct stored_names. */
 struct stored_names {
 	char **text; /* by number; null where unknown */
