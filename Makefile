@@ -148,6 +148,17 @@ $(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/libringside.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDLIBS) -lcmocka
 
+# Linux's tools/virtio/ringtest, each program by itself, instrumented as ring code is.
+RINGTESTS := ring virtio_ring_0_9 virtio_ring_inorder virtio_ring_poll
+RINGTEST_OBJ := $(if $(LINUX_OBJ),$(RINGTESTS:%=$(BUILD)/tests/ringtest/%.o))
+$(BUILD)/unit/test_ringtest: $(RINGTEST_OBJ)
+$(BUILD)/tests/ringtest/%.o: tests/ringtest/program.c tests/ringtest/main.h \
+		tests/ringtest/ringtest.h $(BUILD)/linux-source Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STD) -w -O2 -g -fsanitize=thread -Isim -Itests/ringtest \
+		-isystem $(LINUX_DIR)/include/uapi -DRINGTEST=rt_$* \
+		-DPROGRAM='"$(CURDIR)/$(LINUX_DIR)/tools/virtio/ringtest/$*.c"' -c $< -o $@
+
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libringside.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDLIBS)

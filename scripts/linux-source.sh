@@ -9,7 +9,8 @@
 #	TO/drivers/…  TO/include/…   copies: virtio_ring.c, vringh.c and the virtio headers
 #	TO/stub/…                    for each other header they include, one that includes our shim
 #	TO/stub/linux/version.h      as a kernel's build makes it, and what our code must know
-#	TO/tools/…                   litmus tests of the memory model, and in TO/Documentation/…
+#	TO/tools/…                   litmus tests of the memory model, and in TO/Documentation/…;
+#	                             ring programs of tools/virtio/ringtest without their main.h
 #	TO/version                   6.1.192
 #
 # Does nothing when TO was made from the same SOURCE as it is now, by this script as it is now:
@@ -20,7 +21,8 @@ source=$1
 to=$2
 paths='Makefile drivers/virtio/virtio_ring.c drivers/vhost/vringh.c include/linux/virtio*.h
 include/linux/vringh.h include/uapi/linux/virtio_*.h tools/memory-model/litmus-tests/*.litmus
-Documentation/litmus-tests/*/*.litmus'
+Documentation/litmus-tests/*/*.litmus
+tools/virtio/ringtest/*ring*.c'
 
 # A tree is edited, a tarball is only replaced.
 if [ -d "$source" ]; then
