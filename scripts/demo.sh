@@ -38,7 +38,17 @@ grep '^schedule:' demo/lost.failure
 broken ./ringside replay demo/lost.failure --db "$db" >demo/replay.txt
 grep -E '^(verdict|steps|digest):' demo/replay.txt
 
-say "Both are in $db, which the plain sqlite3 shell reads"
+if ./ringside --version | grep -q Linux; then
+	say "Linux's own virtio_ring.c and vringh.c, as they are, under TSO: all states"
+	./ringside explore scenarios/kick/smallest.lua:holds --datapath linux --memory tso \
+		--strategy states --set buffers=2 --db "$db"
+
+	say "The same code without the full barrier of vringh's notify_enable: a kick is lost"
+	broken ./ringside explore scenarios/ring/enable-notify-sb.lua:flags --datapath linux \
+		--set buffers=1 --seed 1 --db "$db" --out demo/linux.failure
+fi
+
+say "All of it is in $db, which the plain sqlite3 shell reads"
 sqlite3 -header -column "$db" \
 	"SELECT id, scenario, strategy, verdict, schedules, steps, digest FROM run"
 sqlite3 -header -column "$db" "SELECT run_id, oracle, subject, message FROM violation LIMIT 6"
