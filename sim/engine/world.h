@@ -425,6 +425,7 @@ enum room_data {
 	ROOM_ORACLE,
 	ROOM_MACHINE,
 	ROOM_SCRIPT,
+	ROOM_PRECOPY,
 	ROOM_DATA_COUNT
 };
 void *

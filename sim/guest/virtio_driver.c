@@ -309,7 +309,7 @@ vectors_needed(enum guest_vectors how, const struct guest_vq_info *info, unsigne
 	if (how == GUEST_VECTORS_SHARED)
 		return 2;
 	for (unsigned i = 0; i < count; i++)
-		n += info[i].callback != NULL;
+		n += info[i].name && info[i].callback != NULL;
 	return n;
 }
 
@@ -320,8 +320,10 @@ find_vqs_intx(struct guest_virtio *dev, struct guest_cpu *cpu, const struct gues
 				    dev->config.function, cpu, intx_interrupt, dev))
 		return -EBUSY;
 	for (unsigned i = 0; i < dev->vq_count; i++) {
-		int ret = setup_queue(dev, cpu, i, &info[i], VIRTIO_MSI_NO_VECTOR);
+		int ret = 0;
 
+		if (info[i].name)
+			ret = setup_queue(dev, cpu, i, &info[i], VIRTIO_MSI_NO_VECTOR);
 		if (ret)
 			return ret;
 	}
@@ -345,6 +347,8 @@ find_vqs_msix(struct guest_virtio *dev, struct guest_cpu *cpu, const struct gues
 		uint16_t vector = VIRTIO_MSI_NO_VECTOR;
 		int ret;
 
+		if (!info[i].name)
+			continue;
 		if (info[i].callback)
 			vector = dev->vectors == GUEST_VECTORS_SHARED ? 1 : next++;
 		ret = setup_queue(dev, cpu, i, &info[i], vector);
@@ -381,7 +385,8 @@ guest_virtio_find_vqs(struct guest_virtio *dev, struct guest_cpu *cpu,
 	if (ret)
 		return ret;
 	for (unsigned i = 0; i < count; i++)
-		enable_queue(&dev->vqs[i], cpu);
+		if (info[i].name)
+			enable_queue(&dev->vqs[i], cpu);
 	return 0;
 }
 

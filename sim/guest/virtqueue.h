@@ -55,7 +55,7 @@ struct guest_vq_slot {
 
 /* What find_vqs() is asked for. */
 struct guest_vq_info {
-	const char *name; /* "requests", "input.0" */
+	const char *name; /* "requests", "input.0"; null: leave this queue alone */
 	guest_vq_callback callback; /* null: the queue needs no interrupt */
 	void *priv; /* the driver's */
 	struct guest_cpu *affinity; /* where its interrupt goes; null: cpu of the probe */

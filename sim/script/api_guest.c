@@ -99,6 +99,8 @@ device_driver(lua_State *L)
 
 	if (!script_of(L)->setting_up)
 		return luaL_error(L, "driver: only in setup()");
+	if (d->config.type == MACHINE_BALLOON)
+		return luaL_error(L, "driver: a balloon's is made in C");
 	return d->config.type == MACHINE_NET ? make_net(L, d) : make_blk(L, d);
 }
 

@@ -18,7 +18,7 @@
 #define INTX_GSI(slot) (16 + (slot) % 4)
 
 const char *const machine_type_name[MACHINE_TYPES] = { /* ORDER MACHINE_TYPE */
-						       "virtio-blk", "virtio-net"
+						       "virtio-blk", "virtio-net", "virtio-balloon"
 };
 
 const char *const machine_backend_name[MACHINE_BACKENDS] = { /* ORDER MACHINE_BACKEND */
@@ -307,10 +307,33 @@ check_config(struct machine *m, const struct machine_device_config *c)
 	if (mult & (mult - 1) || mult == 1 || mult > VIRTIO_PCI_PART_BYTES)
 		world_fail(m->w, "%s: notify multiplier %u is not a power of two from 2 to %u",
 			   c->name, mult, VIRTIO_PCI_PART_BYTES);
+	if (c->type == MACHINE_BALLOON && c->backend != MACHINE_MAIN_LOOP)
+		world_fail(m->w, "%s: a balloon is served by the main loop", c->name);
+	if (c->type == MACHINE_BALLOON && c->balloon.host_page_bytes &&
+	    (c->balloon.host_page_bytes & (c->balloon.host_page_bytes - 1) ||
+	     c->balloon.host_page_bytes < 4096 || c->balloon.host_page_bytes > 65536))
+		world_fail(m->w, "%s: host_page_bytes %u is not a power of two from 4096 to 65536",
+			   c->name, c->balloon.host_page_bytes);
 	if (c->activate_async && c->no_ioeventfd)
 		world_fail(m->w, "%s: activate_async needs ioeventfds", c->name);
 	if (c->vectors > MSIX_VECTORS_MAX)
 		world_fail(m->w, "%s: a device has at most %u vectors", c->name, MSIX_VECTORS_MAX);
+}
+
+static const uint64_t features_default[MACHINE_TYPES] = { /* ORDER MACHINE_TYPE */
+							  VIRTIO_BLK_FEATURES, VIRTIO_NET_FEATURES,
+							  VIRTIO_BALLOON_FEATURES
+};
+
+static void
+create_balloon(struct machine_device *d, uint64_t features)
+{
+	const struct machine_device_config *c = &d->config;
+
+	d->balloon = virtio_balloon_create(&d->vdev, d->machine->w, c->name, c->datapath, features,
+					   c->queue_size, &c->balloon);
+	if (virtio_has(features, VIRTIO_BALLOON_F_FREE_PAGE_HINT))
+		balloon_hint_create(d->balloon, d->machine->loop, c->hints_as_posted);
 }
 
 static void
@@ -321,11 +344,13 @@ create_type(struct machine_device *d)
 	uint64_t features = c->features;
 
 	if (!features)
-		features = c->type == MACHINE_BLK ? VIRTIO_BLK_FEATURES : VIRTIO_NET_FEATURES;
+		features = features_default[c->type];
 	features = datapath_features_of_queue(w, features);
 	if (c->type == MACHINE_BLK)
 		d->blk = virtio_blk_create(&d->vdev, w, c->name, c->datapath, features, c->queues,
 					   c->queue_size, &c->blk);
+	else if (c->type == MACHINE_BALLOON)
+		create_balloon(d, features);
 	else
 		d->net = virtio_net_create(&d->vdev, w, c->name, c->datapath, features, c->queues,
 					   c->queue_size, &c->net);

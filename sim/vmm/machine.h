@@ -30,10 +30,12 @@
 #include "notify/vcpu.h"
 #include "vhost/vhost_dev.h"
 #include "vhost/vhost_user.h"
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/device.h"
 #include "virtio/net.h"
 #include "virtio/pci_transport.h"
+#include "vmm/balloon_hint.h"
 #include "vmm/dataplane.h"
 #include "vmm/iothread.h"
 #include "vmm/main_loop.h"
@@ -52,7 +54,7 @@ struct machine_config {
 };
 
 /* ORDER MACHINE_TYPE: machine.c names them. */
-enum machine_type { MACHINE_BLK, MACHINE_NET, MACHINE_TYPES };
+enum machine_type { MACHINE_BLK, MACHINE_NET, MACHINE_BALLOON, MACHINE_TYPES };
 extern const char *const machine_type_name[MACHINE_TYPES]; /* "virtio-blk", … */
 
 /* ORDER MACHINE_BACKEND */
@@ -71,7 +73,7 @@ struct machine_device_config {
 	const char *name; /* "blk0"; not null */
 	enum machine_type type;
 	enum machine_backend backend;
-	uint64_t features; /* to offer; 0: VIRTIO_BLK_FEATURES, VIRTIO_NET_FEATURES */
+	uint64_t features; /* to offer; 0: VIRTIO_BLK_FEATURES, … of its type */
 	uint16_t queues; /* blk: request queues; net: pairs; 0: 1 */
 	uint16_t queue_size; /* 0: MACHINE_QUEUE_SIZE */
 	const struct dp_device_ops *datapath; /* null: the world's (datapath/registry.h) */
@@ -92,6 +94,8 @@ struct machine_device_config {
 	struct vhost_user_config vhost_user;
 	struct blk_config blk;
 	struct net_config net;
+	struct balloon_config balloon;
+	bool hints_as_posted; /* free page hinting of 2018; needs the main loop */
 };
 
 struct machine_device {
@@ -103,8 +107,9 @@ struct machine_device {
 	uint64_t bar_address[PCI_BARS]; /* where firmware puts them */
 	struct call_relay relay;
 	void *backend[MACHINE_BACKENDS]; /* made when first used */
-	struct virtio_blk *blk; /* of the type it is; the other is null */
+	struct virtio_blk *blk; /* of the type it is; the others are null */
 	struct virtio_net *net;
+	struct virtio_balloon *balloon;
 };
 
 /* Addresses that firmware gives out, on the root bus or behind a bridge. */

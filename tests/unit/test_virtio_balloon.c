@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * virtio-balloon, both sides: inflate, deflate, statistics, reporting, poison, memory pressure; and
+ * free page hints against the smallest migration, with each fault that loses a page by them.
+ */
+#include "test_guest_rig.h"
+
+#include "guest/balloon_driver.h"
+#include "vmm/raw_precopy.h"
+
+#define RUNS 150
+#define FAULT_RUNS 4000
+#define PAGES 12
+#define PATIENCE 200
+
+struct plan {
+	bool poisoning, posted, manual, cancel_first;
+	enum fault guest_fault; /* of the driver, in all runs of the plan */
+	unsigned pages; /* 0: PAGES */
+	uint32_t poison;
+	unsigned inflate; /* pages that the host asks for at first */
+	void (*host)(struct rig *r); /* the VMM's side of the test */
+	void (*guest)(struct rig *r, struct guest_cpu *cpu); /* a task's */
+};
+
+struct state {
+	struct guest_pages *pages;
+	struct guest_balloon *b;
+	struct raw_precopy *m;
+	bool probed, host_done;
+	struct waitq wait;
+	bool good;
+	uint64_t value;
+};
+
+static const struct plan *
+plan_of(const struct rig *r)
+{
+	return r->config.arg;
+}
+
+static void
+host(struct actor *self, void *arg)
+{
+	struct rig *r = arg;
+	struct state *s = r->state;
+
+	(void)self;
+	while (!s->probed)
+		waitq_wait(r->w, &s->wait);
+	if (plan_of(r)->host)
+		plan_of(r)->host(r);
+	s->host_done = true;
+	waitq_wake_all(r->w, &s->wait);
+}
+
+static void
+guest(struct actor *self, void *arg)
+{
+	struct rig *r = arg;
+	struct state *s = r->state;
+
+	(void)self;
+	s->good = !guest_balloon_probe(s->b, r->cpu[0]);
+	s->probed = true;
+	waitq_wake_all(r->w, &s->wait);
+	if (plan_of(r)->guest)
+		plan_of(r)->guest(r, r->cpu[0]);
+}
+
+static void
+setup(struct rig *r)
+{
+	const struct plan *p = plan_of(r);
+	struct state *s = world_alloc(r->w, sizeof(*s));
+	struct guest_balloon_config c = {
+		.virtio = { .name = "balloon", .function = r->d->pci->function },
+		.cpu = r->cpu[r->config.cpus > 1],
+		.poison_val = p->poison,
+		.request_pages = 2,
+	};
+
+	r->state = s;
+	waitq_init(&s->wait, r->w, "the other side");
+	if (p->guest_fault)
+		fault_set(r->w, p->guest_fault, true);
+	s->pages = guest_pages_create(r->w, p->pages ? p->pages : PAGES, p->poisoning, p->poison);
+	s->m = raw_precopy_create(r->w, s->pages->first, s->pages->count, p->manual);
+	c.pages = s->pages;
+	s->b = guest_balloon_create(r->w, &c);
+	rig_task(r, "task-guest", guest, r);
+	rig_task(r, "task-host", host, r);
+}
+
+static bool
+is_good(struct rig *r)
+{
+	const struct state *s = r->state;
+
+	return s->good && !s->pages->poison_errors;
+}
+
+static struct rig_config
+config(const struct plan *p)
+{
+	return (struct rig_config){
+		.device = { .name = "balloon0",
+			    .type = MACHINE_BALLOON,
+			    .queue_size = 16,
+			    .hints_as_posted = p->posted },
+		.cpus = 2,
+		.mode = WORLD_RELAXED,
+		.setup = setup,
+		.good = is_good,
+		.arg = p,
+	};
+}
+
+static struct rig_result
+explore(const struct plan *p, enum fault fault, unsigned runs)
+{
+	struct rig_config c = config(p);
+
+	c.fault = fault;
+	return rig_explore(&c, runs);
+}
+
+/* @p holds without the fault, and is lost by it. */
+static void
+assert_lost_by(const struct plan *p, enum fault fault)
+{
+	struct rig_result result;
+
+	rig_assert_clean(explore(p, FAULT_NONE, RUNS));
+	result = explore(p, fault, FAULT_RUNS);
+	if (!result.bad && !result.hung)
+		fail_msg("%s: nothing was lost in %u runs", fault_info[fault].name, result.runs);
+}
+
+/* --- inflate and deflate -------------------------------------------------------------------- */
+
+static void
+set_target(struct rig *r, uint32_t pages)
+{
+	bql_lock(r->m->loop);
+	virtio_balloon_target(r->d->balloon, pages);
+	bql_unlock(r->m->loop);
+}
+
+static uint32_t
+actual(struct rig *r)
+{
+	return virtio_balloon_field(r->d->balloon, offsetof(struct virtio_balloon_config, actual));
+}
+
+static void
+host_targets(struct rig *r)
+{
+	struct state *s = r->state;
+	static const uint32_t target[] = { 5, 2, PAGES };
+
+	for (unsigned i = 0; i < sizeof(target) / sizeof(target[0]); i++) {
+		set_target(r, target[i]);
+		while (actual(r) != target[i])
+			actor_yield(r->w);
+		s->good &= s->b->pages == target[i];
+	}
+}
+
+static void
+test_targets(void **state)
+{
+	static const struct plan p = { .host = host_targets };
+
+	(void)state;
+	rig_assert_clean(explore(&p, FAULT_NONE, RUNS));
+}
+
+static void
+host_fill(struct rig *r)
+{
+	set_target(r, PAGES);
+}
+
+/* With the balloon full an allocation deflates it. */
+static void
+guest_oom(struct rig *r, struct guest_cpu *cpu)
+{
+	struct state *s = r->state;
+	uint64_t gfn;
+
+	while (s->b->pages < PAGES)
+		actor_yield(r->w);
+	s->good &= !s->pages->free && s->b->pages == PAGES;
+	gfn = guest_page_alloc(s->pages, cpu);
+	s->good &= gfn != GUEST_NO_PAGE && !guest_page_read(s->pages, gfn);
+	s->good &= r->d->balloon->deflated > 0;
+}
+
+static void
+test_oom(void **state)
+{
+	static const struct plan p = { .host = host_fill, .guest = guest_oom };
+	struct plan off = p;
+	struct rig_config c;
+
+	(void)state;
+	rig_assert_clean(explore(&p, FAULT_NONE, RUNS / 3));
+	/* Without the feature there is nothing to be had. */
+	c = config(&off);
+	c.device.features = VIRTIO_BALLOON_FEATURES & ~VIRTIO_BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
+	assert_int_equal(rig_explore(&c, 3).bad, 0 + 3);
+}
+
+/* Half of a host page goes in and comes out again; then the other half goes in. */
+static void
+guest_subpage(struct rig *r, struct guest_cpu *cpu)
+{
+	struct state *s = r->state;
+	uint64_t a;
+
+	while (s->b->changes_seen != s->b->dev.config_changes || s->b->busy)
+		actor_yield(r->w); /* the worker has seen that the host wants none */
+	/* A and B of one host page: the driver takes them one at a time. */
+	s->good &= guest_balloon_inflate(s->b, cpu, 1) == 1;
+	s->good &= guest_balloon_deflate(s->b, cpu, 1) == 1;
+	a = guest_page_alloc(s->pages, cpu);
+	guest_page_write(s->pages, a, 0x1234);
+	s->good &= guest_balloon_inflate(s->b, cpu, 1) == 1;
+	s->good &= guest_page_read(s->pages, a) == 0x1234;
+}
+
+static void
+test_subpage(void **state)
+{
+	static const struct plan p = { .guest = guest_subpage };
+	struct rig_config c = config(&p);
+
+	(void)state;
+	c.device.balloon.host_page_bytes = 8192;
+	rig_assert_clean(rig_explore(&c, 20));
+	c.fault = FAULT_BALLOON_PBP;
+	assert_int_not_equal(rig_explore(&c, 20).bad, 0);
+}
+
+/* --- statistics and reporting --------------------------------------------------------------- */
+
+static void
+host_stats(struct rig *r)
+{
+	struct virtio_balloon *b = r->d->balloon;
+	struct state *s = r->state;
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t before = b->stats_updates;
+		bool asked = false;
+
+		while (!asked) {
+			bql_lock(r->m->loop);
+			asked = virtio_balloon_request_stats(b);
+			bql_unlock(r->m->loop);
+			actor_yield(r->w);
+		}
+		while (b->stats_updates == before)
+			actor_yield(r->w);
+	}
+	s->good &= b->stats[VIRTIO_BALLOON_S_MEMTOT] == PAGES * UINT64_C(4096);
+	s->good &= b->stats[VIRTIO_BALLOON_S_MEMFREE] == s->pages->free * UINT64_C(4096);
+}
+
+static void
+test_stats(void **state)
+{
+	static const struct plan p = { .host = host_stats };
+
+	(void)state;
+	rig_assert_clean(explore(&p, FAULT_NONE, RUNS / 3));
+}
+
+static void
+guest_report(struct rig *r, struct guest_cpu *cpu)
+{
+	struct state *s = r->state;
+	const struct plan *p = plan_of(r);
+	bool takes = !p->poisoning || !p->poison;
+	uint64_t gfn;
+
+	s->good &= guest_balloon_report(s->b, cpu, 4) == 4;
+	s->good &= r->d->balloon->discarded == (takes || r->config.fault ? 4u : 0u);
+	gfn = guest_page_alloc(s->pages, cpu); /* looks at the poison */
+	s->good &= gfn != GUEST_NO_PAGE;
+}
+
+static void
+test_report(void **state)
+{
+	static const struct plan plain = { .guest = guest_report };
+	static const struct plan zero = { .guest = guest_report, .poisoning = true };
+	static const struct plan poison = { .guest = guest_report,
+					    .poisoning = true,
+					    .poison = 0xaaaaaaaa };
+
+	(void)state;
+	rig_assert_clean(explore(&plain, FAULT_NONE, RUNS / 3));
+	rig_assert_clean(explore(&zero, FAULT_NONE, RUNS / 3));
+	rig_assert_clean(explore(&poison, FAULT_NONE, RUNS / 3));
+	assert_int_equal(explore(&poison, FAULT_BALLOON_REPORT_POISON, 10).bad, 10);
+}
+
+/* --- free page hints ------------------------------------------------------------------------ */
+
+/* Every page that the guest uses is at the destination as it is here. */
+static bool
+arrived(const struct state *s)
+{
+	for (uint32_t i = 0; i < s->pages->count; i++) {
+		uint64_t gfn = s->pages->first + i;
+
+		if (guest_page_state(s->pages, gfn) == GUEST_PAGE_USED &&
+		    !raw_precopy_same(s->m, gfn))
+			return false;
+	}
+	return true;
+}
+
+/* Give the guest time for some, whether or not it uses it. */
+static void
+wait_for_hints(struct rig *r)
+{
+	const struct balloon_hint *h = balloon_hint_of(r->d->balloon);
+	uint64_t before = h->hints;
+
+	for (unsigned i = 0; i < PATIENCE && h->hints == before; i++)
+		actor_yield(r->w);
+}
+
+static void
+host_migrate(struct rig *r)
+{
+	const struct plan *p = plan_of(r);
+	struct state *s = r->state;
+
+	for (unsigned n = p->cancel_first ? 2 : 1; n--;) {
+		raw_precopy_begin(s->m, false);
+		if (p->posted)
+			balloon_hint_poll(balloon_hint_of(r->d->balloon), 1000);
+		for (unsigned round = 0; round < 2; round++) {
+			wait_for_hints(r);
+			for (unsigned i = 0; i < 3; i++)
+				raw_precopy_send(s->m, s->m->first);
+			bql_lock(r->m->loop);
+			raw_precopy_sync(s->m);
+			bql_unlock(r->m->loop);
+		}
+		if (n) {
+			raw_precopy_end(s->m, true);
+			continue;
+		}
+		machine_stop(r->m);
+		bql_lock(r->m->loop);
+		raw_precopy_sync(s->m);
+		while (raw_precopy_send(s->m, s->m->first))
+			;
+		s->good &= arrived(s);
+		s->good &= !s->m->dirty_pages;
+		raw_precopy_end(s->m, false);
+		bql_unlock(r->m->loop);
+		machine_start(r->m);
+	}
+}
+
+/* The guest uses memory meanwhile: some pages come and go, and hold what was written last. */
+static void
+guest_use(struct rig *r, struct guest_cpu *cpu)
+{
+	struct state *s = r->state;
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t gfn[3];
+		unsigned n = 0;
+
+		while (n < 3 && (gfn[n] = guest_page_alloc(s->pages, cpu)) != GUEST_NO_PAGE)
+			guest_page_write(s->pages, gfn[n++], ++s->value);
+		while (n-- > (i == 3 ? 2 : 0))
+			guest_page_free(s->pages, gfn[n]);
+	}
+	while (!s->host_done)
+		guest_wait(cpu, &s->wait);
+}
+
+/* After it all nothing is held back from the guest. */
+static bool
+all_back(struct rig *r)
+{
+	const struct state *s = r->state;
+
+	return is_good(r) && !s->b->hints;
+}
+
+static const struct plan hints = { .host = host_migrate, .guest = guest_use };
+static const struct plan hints_manual = { .host = host_migrate,
+					  .guest = guest_use,
+					  .manual = true };
+static const struct plan hints_again = { .host = host_migrate,
+					 .guest = guest_use,
+					 .cancel_first = true };
+static const struct plan hints_poison = {
+	.host = host_migrate, .guest = guest_use, .poisoning = true, .poison = 0xaaaaaaaa
+};
+static const struct plan hints_posted = { .host = host_migrate,
+					  .guest = guest_use,
+					  .posted = true };
+
+/* A driver that gives hinted pages back at once, as posted until v33. */
+static const struct plan hints_not_held = { .host = host_migrate,
+					    .guest = guest_use,
+					    .guest_fault = FAULT_FPH_DRIVER_RELEASES,
+					    .pages = 5 };
+static const struct plan hints_small = { .host = host_migrate, .guest = guest_use, .pages = 5 };
+
+static void
+test_hints(void **state)
+{
+	const struct plan *const plan[] = { &hints, &hints_manual, &hints_again, &hints_poison };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(plan) / sizeof(plan[0]); i++) {
+		struct rig_config c = config(plan[i]);
+
+		c.good = all_back;
+		rig_assert_clean(rig_explore(&c, RUNS));
+	}
+	rig_assert_clean(explore(&hints_posted, FAULT_NONE, RUNS));
+}
+
+static void
+test_hint_faults(void **state)
+{
+	(void)state;
+	assert_lost_by(&hints, FAULT_FPH_START_IS_LENGTH);
+	assert_lost_by(&hints, FAULT_FPH_COUNT_LENGTH);
+	assert_lost_by(&hints, FAULT_FPH_NO_BITMAP_MUTEX);
+	assert_lost_by(&hints_not_held, FAULT_FPH_NO_STOP);
+	rig_assert_clean(explore(&hints_small, FAULT_FPH_SHRINK_UNUSED, RUNS));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_targets),	    cmocka_unit_test(test_oom),
+		cmocka_unit_test(test_subpage),	    cmocka_unit_test(test_stats),
+		cmocka_unit_test(test_report),	    cmocka_unit_test(test_hints),
+		cmocka_unit_test(test_hint_faults),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
