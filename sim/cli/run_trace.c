@@ -153,19 +153,25 @@ replay_recording(const struct options *o, struct memslot_replay *p, struct recor
 	return result->lost ? EXIT_BROKEN : EXIT_HELD;
 }
 
-int
-run_trace(const struct options *o, struct error *err)
+/* A log of what KVM said of its bitmaps, not of what a machine did. */
+static bool
+is_of_bitmaps(const struct recording *r)
+{
+	return recording_count(r, RECORD_PAGE_DIRTY) || recording_count(r, RECORD_BITMAP_DESTROYED);
+}
+
+static int
+run_memslots(const struct options *o, const struct recording *recording, struct error *err)
 {
 	struct memslot_replay_config config = { .around = o->schedule != NULL };
-	struct recording recording = { 0 };
 	struct memslot_replay *p = NULL;
 	struct run_param param;
 	struct run_info info;
 	struct record *r = NULL;
 	int status = EXIT_USAGE;
 
-	if (!trace_removal(o, &config.removal, err) && !trace_of(o, &recording, err))
-		p = memslot_replay_create(&recording, &config, err);
+	if (!trace_removal(o, &config.removal, err))
+		p = memslot_replay_create(recording, &config, err);
 	if (p)
 		r = record_open(o->db, err);
 	if (r) {
@@ -173,8 +179,22 @@ run_trace(const struct options *o, struct error *err)
 		status = replay_recording(o, p, r, &info, err);
 	}
 	memslot_replay_destroy(p);
-	recording_free(&recording);
 	record_close(r);
+	return status;
+}
+
+int
+run_trace(const struct options *o, struct error *err)
+{
+	struct recording recording = { 0 };
+	int status;
+
+	if (trace_of(o, &recording, err))
+		return EXIT_USAGE;
+	status = is_of_bitmaps(&recording) || !strcmp(recording.format, "syslog")
+			 ? run_memslots(o, &recording, err)
+			 : run_trace_machine(o, &recording, err);
+	recording_free(&recording);
 	return status;
 }
 

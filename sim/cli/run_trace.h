@@ -15,6 +15,11 @@ run_trace(const struct options *o, struct error *err);
 int
 explore_trace(const struct options *o, struct error *err);
 
+/* `run` of a recording of a machine: figures, and where the models disagree (run_trace_machine.c).
+ */
+int
+run_trace_machine(const struct options *o, const struct recording *recording, struct error *err);
+
 /* Whether the argument of a command is one, and no scenario. */
 bool
 is_trace(const char *text);
