@@ -63,16 +63,42 @@ page_words_take(struct page_bitmap *b, struct world *w, uint64_t word, uint64_t 
 	return got;
 }
 
-/* OR @words into chunk @i of @to, clearing them if @clear. How many are new. */
-static uint64_t
-merge_chunk(struct page_bitmap *to, struct world *w, uint64_t i, uint64_t *words, bool clear)
+/*
+ * OR @from into @have; how many bits are new.  Bits are counted in every sync of a guest of
+ * terabytes: without the processor's instruction the count takes three times what memory does.
+ */
+static inline __attribute__((always_inline)) uint64_t
+merge_words(uint64_t *restrict have, const uint64_t *restrict from)
 {
-	uint64_t *restrict have = make_real(to, w, i), *restrict from = words, added = 0;
+	uint64_t added = 0;
 
 	for (unsigned n = 0; n < WORDS; n++) {
 		added += (uint64_t)__builtin_popcountll(from[n] & ~have[n]);
 		have[n] |= from[n];
 	}
+	return added;
+}
+
+#ifdef __x86_64__
+__attribute__((target("popcnt"))) static uint64_t
+merge_words_popcnt(uint64_t *have, const uint64_t *from)
+{
+	return merge_words(have, from);
+}
+#endif
+
+/* OR @words into chunk @i of @to, clearing them if @clear. How many are new. */
+static uint64_t
+merge_chunk(struct page_bitmap *to, struct world *w, uint64_t i, uint64_t *words, bool clear)
+{
+	uint64_t *have = make_real(to, w, i), added;
+
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("popcnt"))
+		added = merge_words_popcnt(have, words);
+	else
+#endif
+		added = merge_words(have, words);
 	if (clear)
 		memset(words, 0, CHUNK_BYTES);
 	return added;

@@ -165,9 +165,13 @@ wrote(struct ram_writer *v, uint64_t page, ram_content content, bool logged)
 void
 vm_write_now(struct ram_writer *v, uint64_t page)
 {
+	struct migration_vm *vm = v->vm;
 	bool logged = log_write(v, page);
+	ram_content content = ram_write(vm->ram, page, v->number);
 
-	wrote(v, page, ram_write(v->vm->ram, page, v->number), logged);
+	/* What was noted while logs are asked still is covered: the common case, by the million. */
+	if (!logged || !vm->running || vm_watches(vm, page))
+		wrote(v, page, content, logged);
 }
 
 /* A vCPU enters the guest, a device starts: false if it may no more. */
