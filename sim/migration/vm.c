@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "engine/cost.h"
 #include "engine/fault.h"
+#include "kvm/dirty_log.h"
 #include "kvm/memslot.h"
 #include "migration/page_words.h"
 #include "migration/precopy.h"
@@ -32,6 +33,12 @@ vm_create(struct world *w, const struct migration_vm_config *config)
 	vm->ram = ram_create(w, config->blocks, config->block_count);
 	bytes = ram_pages(vm->ram) << KVM_PAGE_SHIFT;
 	vm->kvm = kvm_create(w, &kvm_rules_today);
+	if (config->manual_protect) {
+		uint64_t set = config->initially_set ? KVM_DIRTY_LOG_INITIALLY_SET : 0;
+
+		must(!kvm_enable_manual_dirty_log_protect2(
+			vm->kvm, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | set));
+	}
 	vm->listener = memory_listener_create(w, vm->kvm, bytes);
 	vm->slot = memory_listener_region_add(
 		vm->listener, &(struct memory_section){ .size = bytes }, MEMORY_LISTENER_ANY_ID);
@@ -98,6 +105,8 @@ vm_add_writer(struct migration_vm *vm, enum ram_writer_kind kind, const char *na
 	waitq_init(&v->halt_cond, vm->w, "halt_cond");
 	*vm->writers_end = v;
 	vm->writers_end = &v->next;
+	if (kind == WRITER_VCPU || kind == WRITER_KVM)
+		v->vcpu = kvm_create_vcpu(vm->kvm);
 	if (kind == WRITER_VHOST) {
 		page_bitmap_init(&v->log, vm->w, ram_pages(vm->ram));
 		actor_set_daemon(actor_create(vm->w, "vhost-user", vhost_control, v, 0), true);
@@ -123,7 +132,16 @@ is_vcpu(const struct ram_writer *v)
 	return v->kind == WRITER_VCPU || v->kind == WRITER_KVM;
 }
 
-/* Note the write where this writer notes it; false if nowhere. */
+static bool
+slot_has(const struct migration_vm *vm, uint64_t page)
+{
+	const struct kvm_memory_slot *slot = kvm_gfn_to_memslot(vm->kvm, 0, page);
+
+	return slot && kvm_memslot_logs(slot) &&
+	       page_bitmap_test(&slot->dirty, page - slot->base_gfn);
+}
+
+/* Note the write where this writer notes it; false if it is noted nowhere afterwards. */
 static bool
 log_write(struct ram_writer *v, uint64_t page)
 {
@@ -131,10 +149,10 @@ log_write(struct ram_writer *v, uint64_t page)
 
 	switch (v->kind) {
 	case WRITER_VCPU:
+		must(kvm_vcpu_write(v->vcpu, page) == KVM_WRITE_RAM);
+		return slot_has(vm, page);
 	case WRITER_KVM:
-		if (vm->manual_protect && page_bitmap_test(&vm->handed_out, page))
-			return true; /* it is writable, and its bit is set still */
-		return kvm_mark_page_dirty(vm->kvm, 0, page);
+		return kvm_vcpu_mark_page_dirty(v->vcpu, page);
 	case WRITER_QEMU:
 		if (vm->log_global)
 			memory_listener_set_dirty(vm->listener, page << KVM_PAGE_SHIFT, 1);
@@ -319,9 +337,12 @@ vm_stop(struct migration_vm *vm)
 	for (struct ram_writer *v = vm->writers; v; v = v->next)
 		if (is_vcpu(v))
 			waitq_wake_all(vm->w, &v->halt_cond);
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (is_vcpu(v))
-			wait_until_out(v);
+	for (struct ram_writer *v = vm->writers; v; v = v->next) {
+		if (!is_vcpu(v))
+			continue;
+		wait_until_out(v);
+		kvm_vcpu_exit(v->vcpu);
+	}
 	took = world_now(vm->w) - vm->stop_asked_ns;
 	emit(vm->w, EV_MIG_STOP, vm->stop_asked_ns, took);
 	if (!fault_on(vm->w, FAULT_MIG_DEVICES_AFTER_SYNC))
@@ -399,10 +420,8 @@ vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap)
 	uint64_t added = 0;
 
 	if (vm->manual_protect) {
-		/* KVM_GET_DIRTY_LOG copies: what it gave and nobody cleared, it gives again. */
-		added += bitmap->set;
-		page_words_or(&vm->handed_out, bitmap, vm->w);
-		added = bitmap->set - added;
+		/* KVM_GET_DIRTY_LOG copies.  What QEMU dirtied itself is among it here: clearing
+		 * that in KVM, too, is of no harm, since such pages are to be sent. */
 		memory_listener_log_sync(vm->listener);
 		page_words_or(memory_listener_dirty(vm->listener), &vm->handed_out, vm->w);
 	}
@@ -418,20 +437,33 @@ vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count)
 {
 	if (!vm->manual_protect || !vm->handed_out.set)
 		return;
+	must(!kvm_clear_dirty_log(vm->kvm, (uint32_t)vm->slot, first, count, &vm->handed_out,
+				  first));
 	page_words_clear_range(&vm->handed_out, vm->w, first, count);
 	if (vm->steps)
 		emit(vm->w, EV_MIG_PAGE_CLEAR, (int64_t)first, (int64_t)count);
 }
 
+void
+vm_log_clear_page(struct migration_vm *vm, uint64_t page)
+{
+	uint64_t first = page / 64 * 64, left = ram_pages(vm->ram) - first;
+	struct page_bitmap one;
+
+	if (!vm->manual_protect || !page_bitmap_test(&vm->handed_out, page))
+		return;
+	page_bitmap_init(&one, vm->w, 64);
+	page_bitmap_test_and_set(&one, vm->w, page % 64);
+	must(!kvm_clear_dirty_log(vm->kvm, (uint32_t)vm->slot, first, left < 64 ? left : 64, &one,
+				  0));
+	page_bitmap_free(&one, vm->w);
+	page_bitmap_test_and_clear(&vm->handed_out, vm->w, page);
+}
+
 bool
 vm_log_has(const struct migration_vm *vm, uint64_t page)
 {
-	const struct kvm_memory_slot *slot = kvm_gfn_to_memslot(vm->kvm, 0, page);
-
-	if (slot && kvm_memslot_logs(slot) && page_bitmap_test(&slot->dirty, page - slot->base_gfn))
-		return true;
-	if (page_bitmap_test(memory_listener_dirty(vm->listener), page) ||
-	    page_bitmap_test(&vm->handed_out, page))
+	if (slot_has(vm, page) || page_bitmap_test(memory_listener_dirty(vm->listener), page))
 		return true;
 	for (const struct ram_writer *v = vm->writers; v; v = v->next) {
 		if (v->writing == page)

@@ -28,6 +28,7 @@
 #include "migration/ram.h"
 
 struct kvm;
+struct kvm_vcpu;
 struct memory_listener;
 struct precopy;
 
@@ -46,6 +47,7 @@ struct ram_writer {
 	bool log_asked; /* vhost-user: the message that says so was sent */
 	bool stopped; /* a device that was stopped */
 	bool inside; /* in a write, or asleep for the throttle */
+	struct kvm_vcpu *vcpu; /* the processor, or on whose behalf KVM writes */
 	uint64_t writing; /* the page that is written and not noted yet */
 	struct page_bitmap log; /* vhost's */
 	struct waitq halt_cond; /* a throttled vCPU sleeps here */
@@ -70,7 +72,7 @@ struct migration_vm {
 	int slot; /* of the RAM, in the listener */
 	bool manual_protect;
 	bool log_global;
-	struct page_bitmap handed_out; /* got and not cleared, with manual protect */
+	struct page_bitmap handed_out; /* KVMSlot.dirty_bmap: fetched and not cleared */
 	struct ram_writer *writers, **writers_end;
 	unsigned writer_count;
 	bool running, stop_asked;
@@ -91,6 +93,7 @@ struct migration_vm_config {
 	const struct ram_block *blocks;
 	unsigned block_count;
 	bool manual_protect;
+	bool initially_set; /* with it: KVM_DIRTY_LOG_INITIALLY_SET */
 };
 
 /* At set-up. Takes the defaults of costs "mig_…" in timed mode if they are 0. */
@@ -151,9 +154,16 @@ vm_log_stop(struct migration_vm *vm);
 /* Move all logs into @bitmap; returns how many pages became dirty in it. */
 uint64_t
 vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap);
-/* KVM_CLEAR_DIRTY_LOG of a range; nothing without manual protect. */
+/*
+ * KVM_CLEAR_DIRTY_LOG of what was fetched of a range, @first a multiple of 64; nothing without
+ * manual protect.
+ */
 void
 vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count);
+
+/* Of one page alone, whatever its place: a free page hint. */
+void
+vm_log_clear_page(struct migration_vm *vm, uint64_t page);
 
 /* Whether some log has the page, or a writer is about to note it. */
 bool

@@ -58,7 +58,8 @@ read_blocks(lua_State *L, int index, struct ram_block *blocks)
 static int
 l_source_vm(lua_State *L)
 {
-	static const char *const allowed[] = { "pages", "blocks", "manual_protect", NULL };
+	static const char *const allowed[] = { "pages", "blocks", "manual_protect", "initially_set",
+					       NULL };
 	struct world *w = script_world(L);
 	struct ram_block blocks[RAM_BLOCKS_MAX] = { { .name = "pc.ram" } };
 	struct migration_vm_config config = { .blocks = blocks, .block_count = 1 };
@@ -71,6 +72,7 @@ l_source_vm(lua_State *L)
 		blocks[0].pages = (uint64_t)api_integer(L, 1, "pages", 1024, 1, PAGES_MAX);
 	lua_pop(L, 1);
 	config.manual_protect = api_boolean(L, 1, "manual_protect", true);
+	config.initially_set = api_boolean(L, 1, "initially_set", false);
 	api_push(L, "source_vm", vm_create(w, &config));
 	return 1;
 }
@@ -490,7 +492,7 @@ vm_l_difference(lua_State *L)
 }
 
 const struct api_entry api_migrate[] = {
-	{ NULL, "source_vm", "([{pages=, blocks=, manual_protect=}]) -> source_vm",
+	{ NULL, "source_vm", "([{pages=, blocks=, manual_protect=, initially_set=}]) -> source_vm",
 	  "a machine's memory by versions, with KVM's and QEMU's dirty logs", l_source_vm },
 	{ "source_vm", "writer", "(kind [, name]) -> ram_writer",
 	  "who writes it: vcpu, kvm, qemu, vhost or vfio decides which log notes it", vm_l_writer },

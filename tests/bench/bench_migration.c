@@ -137,7 +137,8 @@ make_whole(struct world *w, void *arg)
 {
 	struct whole *b = arg;
 	struct ram_block block = { .name = "pc.ram", .pages = b->pages };
-	struct migration_vm *vm = vm_create(w, &(struct migration_vm_config){ &block, 1, true });
+	struct migration_vm *vm =
+		vm_create(w, &(struct migration_vm_config){ &block, 1, true, false });
 	struct precopy_config config = precopy_config_default();
 
 	ram_fill(vm->ram, 0, b->filled, 1);

@@ -67,7 +67,7 @@ set_up(struct world *w, void *arg)
 	struct ram *dst = ram_create(w, &block, 1);
 
 	oracle_attach(w);
-	r->vm = vm_create(w, &(struct migration_vm_config){ &block, 1, true });
+	r->vm = vm_create(w, &(struct migration_vm_config){ &block, 1, true, false });
 	if (r->filled)
 		ram_fill(r->vm->ram, 0, r->filled, 1);
 	if (r->load.pages)
