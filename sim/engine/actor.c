@@ -258,6 +258,7 @@ actor_leave(struct world *w)
 			world_fail(w, "set-up may not wait or sleep: do that in an actor");
 		switch_to_host(w, self);
 	}
+	self->access = (struct next_access){ 0 };
 	memory_settle(w, self);
 	if (w->step >= w->steps_max)
 		world_stop(w, STOP_STEPS);
@@ -322,6 +323,7 @@ actor_point(struct world *w)
 	if (!w->current || w->in_setup)
 		return;
 	memory_sync(w, false);
+	w->current->access = (struct next_access){ 0 };
 	actor_access_point(w);
 	/* What it finds (a lock that is free, a counter that is not 0) others have left before. */
 	memory_sync(w, true);
@@ -435,6 +437,7 @@ actor_yield(struct world *w)
 
 	if (!self || w->in_setup)
 		return;
+	self->access = (struct next_access){ 0 };
 	memory_settle(w, self);
 	if (w->step + 1 >= w->steps_max) {
 		w->step++;
@@ -606,8 +609,10 @@ actor_work(struct world *w, int64_t ns)
 {
 	if (w->mode != WORLD_RELAXED && ns > 0)
 		sleep_for(w, ns, false);
-	else if (w->current && !w->in_setup)
+	else if (w->current && !w->in_setup) {
+		w->current->access = (struct next_access){ 0 };
 		actor_access_point(w);
+	}
 }
 
 void

@@ -25,6 +25,20 @@ world_take_effect(struct world *w)
 	return effect;
 }
 
+struct next_access
+world_next_access(const struct world *w, struct process p)
+{
+	struct next_access next = { 0 };
+
+	if (p.kind == PROCESS_ACTOR)
+		return ((const struct actor *)p.id)->access;
+	if (p.kind == PROCESS_FLUSH) {
+		next.how = WATCH_STORE;
+		w->memory->oldest(p.id, &next.offset, &next.size);
+	}
+	return next;
+}
+
 struct process
 world_alternative_process(const struct world *w, uint32_t answer)
 {

@@ -84,6 +84,17 @@ world_effect(struct world *w);
 bool
 world_take_effect(struct world *w);
 
+/* What a process does first when it goes on. */
+struct next_access {
+	uint64_t offset;
+	uint32_t size;
+	uint32_t how; /* WATCH_LOAD, WATCH_STORE; 0: not an access alone, or not known */
+};
+
+/* Same conditions. A callback's, and a step of a model's, is not known. O(1). */
+struct next_access
+world_next_access(const struct world *w, struct process p);
+
 /* For choosers, under the conditions of world_alternative(): whose step @answer begins. O(1). */
 struct process
 world_alternative_process(const struct world *w, uint32_t answer);

@@ -77,6 +77,7 @@ struct actor {
 	void *data;
 	bool draining; /* goes on when its buffer is empty */
 	struct access_pending pending;
+	struct next_access access; /* announced: while it waits at a point */
 	struct store_buffer *buffer; /* memory/: tso */
 	struct actor_view *view; /* memory/: weak */
 	struct race_actor *race; /* memory/: races */
@@ -98,8 +99,9 @@ struct memory_ops {
 	/* @a stops running: what it alone can see leaves guest memory; and comes back. */
 	void (*leave)(struct world *w, struct actor *a);
 	void (*arrive)(struct world *w, struct actor *a);
-	/* The oldest buffered store of @a becomes visible. */
+	/* The oldest buffered store of @a becomes visible; and which it is. */
 	void (*flush)(struct world *w, struct actor *a);
+	void (*oldest)(const struct actor *a, uint64_t *offset, uint32_t *size);
 	/*
 	 * The running actor does something that no store passes (takes a lock, writes a doorbell,
 	 * wakes).  @at_once: in this very step.  Null: every access takes effect at once anyway.

@@ -65,7 +65,7 @@ pct_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kind k
 	for (uint32_t i = 0; i < p->changes; i++) {
 		if (p->change[i] != p->question)
 			continue;
-		*priorities_of(&p->priorities, best.id) = i + 1;
+		*priorities_of(&p->priorities, best.key) = i + 1;
 		best = priorities_favourite(&p->priorities, w, n);
 	}
 	p->question++;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * `pos`: partial order sampling (Yuan, Yang, Gu: Partial Order Aware Concurrency Sampling, CAV
- * 2018), in the form that paper calls BasicPOS.
+ * 2018).
  *
  * Each actor's next step has a random priority, drawn when the step before it is over; the step
  * with the highest goes on.  An actor that lost keeps its priority, so that each order of steps
  * that do not depend on each other is about as likely, however many other steps there are between.
  *
- * POS proper draws anew, too, for pending steps that race with the one that was taken.  That needs
- * to know which address a step will access before it is taken, and the engine does not: an actor
- * asks first and says afterwards.  So this is BasicPOS, no more, without the better bound of POS.
- * A step is what lies between two questions; an actor that ran where nobody else was ready, and is
- * not the one that asks next, keeps the priority it had.
+ * Pending steps that race with the one that is taken draw anew, too: both access the same bytes of
+ * shared memory, and one of them stores.  Of steps of models it is not known what they touch: among
+ * those it is what the paper calls BasicPOS.  A step is what lies between two questions; an actor
+ * that ran where nobody else was ready, and is not the one that asks next, keeps the priority it
+ * had.
  *
  * Callbacks count as one actor (strategy_priority.h).  Other answers are drawn uniformly.
  */
@@ -27,6 +27,28 @@ struct pos {
 	uint64_t seed;
 };
 
+static bool
+race(const struct next_access *a, const struct next_access *b)
+{
+	return (a->how | b->how) & WATCH_STORE && a->how && b->how &&
+	       a->offset < b->offset + b->size && b->offset < a->offset + a->size;
+}
+
+/* Those that race with the step that @answer begins. */
+static void
+drop_racing(struct priorities *p, const struct world *w, uint32_t n, uint32_t answer)
+{
+	struct next_access taken = world_next_access(w, world_alternative_process(w, answer));
+
+	for (uint32_t k = 0; taken.how && k < n; k++) {
+		struct process other = world_alternative_process(w, k);
+		struct next_access next = world_next_access(w, other);
+
+		if (k != answer && race(&taken, &next))
+			priorities_drop(p, priority_key(other));
+	}
+}
+
 static uint32_t
 pos_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
 {
@@ -38,10 +60,12 @@ pos_choose(struct chooser *self, struct world *w, uint32_t n, enum choice_kind k
 		return prng_below(&p->priorities.prng, n);
 	/* Who asks has made a step since, and who goes on is about to. */
 	if (asks)
-		priorities_drop(&p->priorities, actor_id(asks));
+		priorities_drop(&p->priorities, priority_key((struct process){
+							.kind = PROCESS_ACTOR, .id = asks }));
 	priorities_be_patient(&p->priorities, w);
 	best = priorities_favourite(&p->priorities, w, n);
-	priorities_drop(&p->priorities, best.id);
+	priorities_drop(&p->priorities, best.key);
+	drop_racing(&p->priorities, w, n, best.answer);
 	return best.answer;
 }
 
@@ -80,7 +104,7 @@ pos_destroy(struct strategy *s)
 
 const struct strategy_ops strategy_pos = {
 	.name = "pos",
-	.what = "a random priority for each step (BasicPOS)",
+	.what = "a random priority for each step, drawn anew where steps race (POS)",
 	.indexed = true,
 	.classes = true,
 	.create = pos_create,

@@ -23,12 +23,20 @@ priorities_begin(struct priorities *p, uint64_t seed)
 		memset(p->of, 0, p->capacity * sizeof(*p->of));
 }
 
+uint32_t
+priority_key(struct process p)
+{
+	if (p.kind == PROCESS_CALLBACK)
+		return 0;
+	return 2 * actor_id(p.id) + (p.kind == PROCESS_FLUSH);
+}
+
 static void
-grow(struct priorities *p, uint32_t id)
+grow(struct priorities *p, uint32_t key)
 {
 	size_t capacity = p->capacity ? p->capacity : 16;
 
-	while (capacity <= id)
+	while (capacity <= key)
 		capacity *= 2;
 	must(p->of = realloc(p->of, capacity * sizeof(*p->of)));
 	memset(p->of + p->capacity, 0, (capacity - p->capacity) * sizeof(*p->of));
@@ -36,23 +44,23 @@ grow(struct priorities *p, uint32_t id)
 }
 
 int64_t *
-priorities_of(struct priorities *p, uint32_t id)
+priorities_of(struct priorities *p, uint32_t key)
 {
-	if (id >= p->capacity)
-		grow(p, id);
-	if (!p->of[id]) {
+	if (key >= p->capacity)
+		grow(p, key);
+	if (!p->of[key]) {
 		/* 62 bits: two that are equal are not met in practice, and would do no harm. */
-		p->of[id] = PRIORITY_DRAWN + (int64_t)(prng_next(&p->prng) >> 2);
+		p->of[key] = PRIORITY_DRAWN + (int64_t)(prng_next(&p->prng) >> 2);
 		p->drawn++;
 	}
-	return &p->of[id];
+	return &p->of[key];
 }
 
 void
-priorities_drop(struct priorities *p, uint32_t id)
+priorities_drop(struct priorities *p, uint32_t key)
 {
-	if (id < p->capacity)
-		p->of[id] = 0;
+	if (key < p->capacity)
+		p->of[key] = 0;
 }
 
 void
@@ -63,7 +71,7 @@ priorities_be_patient(struct priorities *p, const struct world *w)
 	if (!self || world_at_point(w) || actor_state(self) != ACTOR_READY)
 		return;
 	if (++p->returns % RETURNS_MAX == 0)
-		*priorities_of(p, actor_id(self)) = --p->lowest;
+		*priorities_of(p, 2 * actor_id(self)) = --p->lowest;
 }
 
 struct favourite
@@ -74,15 +82,14 @@ priorities_favourite(struct priorities *p, const struct world *w, uint32_t n)
 	uint32_t callbacks = 0; /* met since a callback is the best */
 
 	for (uint32_t k = 0; k < n; k++) {
-		const struct actor *a = world_alternative(w, k);
-		uint32_t id = a ? actor_id(a) : 0;
-		int64_t priority = *priorities_of(p, id);
+		uint32_t key = priority_key(world_alternative_process(w, k));
+		int64_t priority = *priorities_of(p, key);
 
 		if (priority > highest) {
 			highest = priority;
-			best = (struct favourite){ k, id };
-			callbacks = !id;
-		} else if (!id && callbacks && !best.id) {
+			best = (struct favourite){ k, key };
+			callbacks = !key;
+		} else if (!key && callbacks && !best.key) {
 			if (!prng_below(&p->prng, ++callbacks))
 				best.answer = k;
 		}

@@ -7,8 +7,11 @@
  * the next process: all callbacks together count as one more actor, number 0, and which of several
  * is meant is drawn, all equally likely.
  *
- * Owns its table (malloc), one entry for each actor that was ever an alternative.  A question costs
- * O(alternatives).
+ * The end of an actor's store buffer, which makes its oldest store visible, has a priority of its
+ * own.
+ *
+ * Owns its table (malloc), two entries for each actor that was ever an alternative.  A question
+ * costs O(alternatives).
  */
 #ifndef RINGSIDE_EXPLORE_STRATEGY_PRIORITY_H
 #define RINGSIDE_EXPLORE_STRATEGY_PRIORITY_H
@@ -17,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/prng.h"
+#include "engine/watch.h"
 #include "engine/world.h"
 
 /* Priorities that are drawn are above this; below is room for those that are given. */
@@ -25,7 +29,7 @@
 /* Zeroed memory is an empty one; priorities_begin() before use. */
 struct priorities {
 	struct prng prng;
-	int64_t *of; /* by actor id; 0: not drawn */
+	int64_t *of; /* by key; 0: not drawn */
 	size_t capacity;
 	uint32_t returns; /* questions of actors that yield */
 	int64_t lowest; /* priority that was given for that */
@@ -39,13 +43,17 @@ priorities_free(struct priorities *p);
 void
 priorities_begin(struct priorities *p, uint64_t seed);
 
-/* Of actor @id, drawn if it has none. The pointer is good until the next call. */
+/* An actor's key, and that of the end of its store buffer. */
+uint32_t
+priority_key(struct process p);
+
+/* Of this key, drawn if it has none. The pointer is good until the next call. */
 int64_t *
-priorities_of(struct priorities *p, uint32_t id);
+priorities_of(struct priorities *p, uint32_t key);
 
 /* The next time it is drawn anew. */
 void
-priorities_drop(struct priorities *p, uint32_t id);
+priorities_drop(struct priorities *p, uint32_t key);
 
 /*
  * A busy wait would keep an actor of high priority going for ever.  Each RETURNS_MAX-th time that
@@ -60,7 +68,7 @@ priorities_be_patient(struct priorities *p, const struct world *w);
 /* The answer with the highest priority, and whose it is. */
 struct favourite {
 	uint32_t answer;
-	uint32_t id; /* 0: a callback */
+	uint32_t key; /* 0: a callback */
 };
 
 /* While the question is asked; see world_alternative(). */

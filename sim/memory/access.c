@@ -59,11 +59,12 @@ access_emit_pending(struct world *w, struct actor *a)
 				  value_at(gm, p.offset, p.size), access_site(p.site), p.how);
 }
 
+/* ORDER ACCESS */
+static const uint8_t watch_how[] = { WATCH_LOAD, WATCH_STORE, WATCH_LOAD | WATCH_STORE };
+
 void
 access_tell(struct world *w, uint64_t offset, uint32_t size, uint32_t how, unsigned more)
 {
-	/* ORDER ACCESS */
-	static const uint8_t watch_how[] = { WATCH_LOAD, WATCH_STORE, WATCH_LOAD | WATCH_STORE };
 	struct step_watch *watch = w->host->watch;
 
 	if (how & ACCESS_BUFFERED)
@@ -132,6 +133,8 @@ shared_access(struct world *w, const struct gm *gm, uint64_t offset, uint32_t si
 {
 	struct actor *a = w->current;
 	bool load = (how & ACCESS_KIND_MASK) == ACCESS_LOAD;
+
+	a->access = (struct next_access){ offset, size, watch_how[how & ACCESS_KIND_MASK] };
 
 	if (gm->model != MEMORY_SC || gm->races) {
 		if (gm->edit.added && access_site(site) == gm->edit.added)

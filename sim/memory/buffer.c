@@ -204,11 +204,19 @@ tso_snapshot(struct world *w)
 	}
 }
 
+static void
+tso_oldest(const struct actor *a, uint64_t *offset, uint32_t *size)
+{
+	*offset = store_at(a, 0)->offset;
+	*size = store_at(a, 0)->size;
+}
+
 const struct memory_ops tso_ops = {
 	.settle = access_emit_pending,
 	.leave = tso_leave,
 	.arrive = tso_arrive,
 	.flush = tso_flush,
+	.oldest = tso_oldest,
 	.sync = tso_sync,
 	.hold = tso_hold,
 	.snapshot = tso_snapshot,

@@ -14,6 +14,8 @@
 #include "engine/world.h"
 #include "explore/explorer.h"
 #include "explore/strategy.h"
+#include "memory/access.h"
+#include "memory/guest_memory.h"
 
 /* --- worlds --------------------------------------------------------------------------------- */
 
@@ -514,6 +516,58 @@ pos_keeps_the_priority_of_who_lost(void **state)
 	}
 }
 
+static void
+stores_many(struct actor *self, void *arg)
+{
+	for (unsigned i = 0; i < PLACES_OF_ONE - 1; i++) {
+		access_shared(actor_world(self), 0x1000, 4, ACCESS_STORE, stores_many);
+		rig->available++;
+	}
+}
+
+static void
+stores_one(struct actor *self, void *arg)
+{
+	rig->done = !rig->available; /* it waits for its store before any of the others */
+	access_shared(actor_world(self), 0x1000 + (arg ? 2 : 64), 4, ACCESS_STORE, stores_one);
+	rig->stage = rig->available;
+}
+
+static void
+setup_stores(struct world *w, void *arg)
+{
+	gm_create(w, 1 << 16);
+	rig = world_alloc(w, sizeof(*rig));
+	actor_create(w, "many", stores_many, NULL, 0);
+	actor_create(w, "one", stores_one, arg, 0);
+}
+
+/*
+ * The store of the one overlaps each of the many, or none.  Where they race its priority is drawn
+ * at each of them, so that it comes last once in 2^8 schedules; else once in ten or so.
+ */
+static void
+pos_draws_anew_where_steps_race(void **state)
+{
+	unsigned last[2] = { 0 };
+
+	for (unsigned races = 0; races < 2; races++) {
+		struct world *w = make(setup_stores, races ? &races : NULL);
+		struct strategy *s = strategy("pos", (struct strategy_config){ .seed = 8 });
+
+		for (unsigned i = 1; i <= RUNS; i++) {
+			world_restore(w);
+			s->ops->begin(s, w, i);
+			world_run(w);
+			last[races] += rig->done && rig->stage == PLACES_OF_ONE - 1;
+		}
+		strategy_destroy(s);
+		world_destroy(w);
+	}
+	assert_true(last[0] > RUNS / 40);
+	assert_in_range(last[1], 1, RUNS / 200);
+}
+
 /* --- all of them ---------------------------------------------------------------------------- */
 
 #define DIGESTS_MAX 200000
@@ -869,6 +923,7 @@ main(void)
 		cmocka_unit_test(pct_depths),
 		cmocka_unit_test(who_polls_does_not_starve_others),
 		cmocka_unit_test(pos_keeps_the_priority_of_who_lost),
+		cmocka_unit_test(pos_draws_anew_where_steps_race),
 		cmocka_unit_test(same_every_time),
 		cmocka_unit_test(shards_partition),
 		cmocka_unit_test(bounded_visits_each_schedule_once),
