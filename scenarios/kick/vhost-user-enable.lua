@@ -23,6 +23,7 @@ return {
 		"QEMU d7dc0682f5: SET_VRING_ENABLE is sent synchronously",
 		"cloud-hypervisor c2137e33a: events of a queue that is not enabled are kept",
 		"rust-vmm/vhost 8c00b88: the same in vhost-user-backend, five years later",
+		"rust-vmm/vhost issue 247: a kick before SET_VRING_ENABLE",
 	},
 	variants = {
 		lost = { expect = "lost-kick", runs = 4000,

@@ -9,6 +9,7 @@ return {
 	matrix = true,
 	evidence = {
 		"DPDK d21d05c7a9: net/virtio: add barrier before reading the flags",
+		"hermit-os/kernel issue 2669: publication is not ordered against the notification check",
 	},
 	params = {
 		buffers = { default = 2, min = 1, max = 16, doc = "exposed in all" },

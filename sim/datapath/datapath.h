@@ -113,6 +113,10 @@ enum dp_quirk {
 	DP_QUIRK_DEVICE_PACKED_SIGNALLED_WRAP = 1 << 19,
 	/* no read barrier after an avail idx seen by empty() or enable_notify() */
 	DP_QUIRK_DEVICE_EMPTY_SKIP_RMB = 1 << 20,
+	/* used_event read before used idx is published, and believed afterwards */
+	DP_QUIRK_DEVICE_EARLY_USED_EVENT = 1 << 21,
+	/* interrupt only if used_event is the last used index */
+	DP_QUIRK_DEVICE_EQUAL_USED_EVENT = 1 << 22,
 };
 
 /* A ring's state in the words of QEMU's x-query-virtio-queue-status; what a side cannot know is 0.

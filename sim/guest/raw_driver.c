@@ -62,6 +62,8 @@ defaults(struct world *w, const struct raw_config *config)
 	c.size = c.size ? c.size : RING_SIZE;
 	c.buffers = c.buffers ? c.buffers : 1;
 	c.batch = c.batch ? c.batch : 1;
+	c.chain = c.chain ? c.chain : 1;
+	c.defer = c.defer ? c.defer : 1;
 	c.budget = c.budget ? c.budget : 1;
 	c.driver = c.driver ? c.driver : datapath_driver(w);
 	c.device = c.device ? c.device : datapath_device(w);
@@ -110,10 +112,16 @@ add_batch(struct raw_driver *d)
 	unsigned n = 0;
 
 	for (; n < d->config.batch && d->added < d->config.buffers; n++) {
-		struct dp_buf sg = { d->buffer_gpa + d->added % d->vring.size * BUFFER_BYTES,
-				     BUFFER_BYTES };
+		unsigned outstanding = d->added - d->reaped;
+		struct dp_buf sg[RAW_CHAIN_MAX];
 
-		room = d->ops->add(d->ring, &sg, 1, 0, d->added, false, 0) == 0;
+		for (unsigned i = 0; i < d->config.chain; i++)
+			sg[i] = (struct dp_buf){ d->buffer_gpa +
+							 d->added % d->vring.size * BUFFER_BYTES,
+						 BUFFER_BYTES };
+		room = !d->config.outstanding || outstanding < d->config.outstanding;
+		room = room &&
+		       d->ops->add(d->ring, sg, d->config.chain, 0, d->added, false, 0) == 0;
 		if (!room)
 			break;
 		emit(d->w, EV_RAW_ADD, d->host.name, d->added);
@@ -142,6 +150,9 @@ take_used(struct raw_driver *d)
 static void
 reap(struct raw_driver *d)
 {
+	bool (*enable)(struct dp_driver * ring) =
+		d->config.delayed ? d->ops->enable_cb_delayed : d->ops->enable_cb;
+
 	if (d->config.keep_callbacks) {
 		take_used(d);
 		return;
@@ -149,7 +160,7 @@ reap(struct raw_driver *d)
 	do {
 		d->ops->disable_cb(d->ring);
 		take_used(d);
-	} while (!d->ops->enable_cb(d->ring));
+	} while (!enable(d->ring));
 }
 
 void
@@ -247,7 +258,23 @@ most_pops(const struct raw_device *d)
 	return end - d->popped;
 }
 
-/* Pop up to a budget, give all of it back at once, call the driver if it wants to know. */
+/* Publish what is held, call the driver if it wants to know. */
+static void
+publish(struct raw_device *d)
+{
+	const struct raw_config *c = &d->config;
+
+	d->ops->flush(d->ring, d->held);
+	d->held = 0;
+	if (d->lender && d->popped == c->lend_after + c->lend_for)
+		give_back(d);
+	if (d->ops->should_notify(d->ring)) {
+		d->calls++;
+		d->notify(d->w, d->notify_ctx, 0);
+	}
+}
+
+/* Pop up to a budget, and give all of it back at once, or once enough is held. */
 static bool
 serve(struct raw_device *d)
 {
@@ -260,19 +287,15 @@ serve(struct raw_device *d)
 		emit(d->w, EV_RAW_POP, d->host.name, d->elem->head);
 		if (c->think_ns)
 			actor_work(d->w, c->think_ns);
-		d->ops->fill(d->ring, d->elem, 0, n++);
+		d->ops->fill(d->ring, d->elem, 0, d->held++);
+		n++;
 		emit(d->w, EV_RAW_PUSH, d->host.name, d->elem->head);
 	}
 	if (!n)
 		return false;
 	d->popped += n;
-	d->ops->flush(d->ring, n);
-	if (d->lender && d->popped == c->lend_after + c->lend_for)
-		give_back(d);
-	if (d->ops->should_notify(d->ring)) {
-		d->calls++;
-		d->notify(d->w, d->notify_ctx, 0);
-	}
+	if (d->held >= c->defer)
+		publish(d);
 	return true;
 }
 
@@ -285,6 +308,8 @@ raw_device_run(struct raw_device *d)
 		d->ops->disable_notify(d->ring);
 		while (serve(d))
 			;
+		if (d->held && !d->config.defer_forever)
+			publish(d);
 		if (d->ops->enable_notify(d->ring))
 			continue;
 		d->waits++;

@@ -27,6 +27,9 @@
  * lend_for buffers and gives it back before it has notified of the last ones, which the first does
  * then (the last look of virtio_blk_data_plane_stop()).
  *
+ * With defer the device publishes used buffers in batches, as DPDK's vhost library does, and before
+ * it sleeps what it still holds, which DPDK once did not.
+ *
  * Memory: everything is the world's and lives until the world is restored.  Cost: a schedule with
  * one buffer is about thirty shared accesses, a microsecond apart from restoring.
  */
@@ -38,6 +41,8 @@
 
 #include "datapath/datapath.h"
 #include "engine/world.h"
+
+#define RAW_CHAIN_MAX 8u
 
 struct eventfd;
 
@@ -60,6 +65,11 @@ struct raw_config {
 	bool keep_callbacks; /* the driver never disables or enables callbacks */
 	uint16_t start_idx; /* where both indices begin, see struct dp_vring */
 	unsigned lend_after, lend_for; /* buffers before the other owner and with it; 0: none */
+	unsigned chain; /* descriptors a buffer, at most RAW_CHAIN_MAX; 0: 1 */
+	bool delayed; /* the driver asks for the interrupt after most of what is outstanding */
+	unsigned outstanding; /* the driver has no more buffers with the device; 0: as fit */
+	unsigned defer; /* used buffers that the device holds back to publish them at once */
+	bool defer_forever; /* … even when nothing more is available */
 };
 
 /* What ring code gets from a half. */
@@ -100,6 +110,7 @@ struct raw_device {
 	struct eventfd *kick; /* what it waits for */
 	struct dp_elem *elem; /* 16 KiB: too large for a stack */
 	unsigned popped;
+	unsigned held; /* used, and not published */
 	uint64_t calls, waits; /* for people */
 	struct actor *actor;
 };

@@ -398,11 +398,13 @@ core_info(lua_State *L)
 static int
 l_raw(lua_State *L)
 {
-	static const char *const allowed[] = { "name",	    "size",	  "features",
-					       "buffers",   "batch",	  "budget",
-					       "think_ns",  "wait_each",  "keep_callbacks",
-					       "start_idx", "lend_after", "lend_for",
-					       "datapath",  NULL };
+	static const char *const allowed[] = { "name",	      "size",	    "features",
+					       "buffers",     "batch",	    "budget",
+					       "think_ns",    "wait_each",  "keep_callbacks",
+					       "start_idx",   "lend_after", "lend_for",
+					       "datapath",    "chain",	    "delayed",
+					       "outstanding", "defer",	    "defer_forever",
+					       NULL };
 	const char *datapath;
 	struct world *w = script_world(L);
 	struct raw_config config = { 0 };
@@ -426,6 +428,11 @@ l_raw(lua_State *L)
 	config.start_idx = (uint16_t)api_integer(L, 1, "start_idx", 0, 0, UINT16_MAX);
 	config.lend_after = (unsigned)api_integer(L, 1, "lend_after", 0, 0, 1000000);
 	config.lend_for = (unsigned)api_integer(L, 1, "lend_for", 0, 0, 1000000);
+	config.chain = (unsigned)api_integer(L, 1, "chain", 1, 1, RAW_CHAIN_MAX);
+	config.delayed = api_boolean(L, 1, "delayed", false);
+	config.outstanding = (unsigned)api_integer(L, 1, "outstanding", 0, 0, 1024);
+	config.defer = (unsigned)api_integer(L, 1, "defer", 1, 1, config.size);
+	config.defer_forever = api_boolean(L, 1, "defer_forever", false);
 	if (!gm_size(w))
 		gm_create(w, UINT64_C(1) << 20);
 	pair = raw_pair_create(w, &config);

@@ -378,6 +378,10 @@ split_device_flush(struct dp_device *d, unsigned count)
 
 	uint16_t new_idx = (uint16_t)(old + count);
 
+	/* Quirk: cloud-hypervisor (issue 897) left a window between the look at used_event and the
+	 * check: a driver that moves it there and finds nothing used yet sleeps. */
+	if (d->event && device_quirk(d, DP_QUIRK_DEVICE_EARLY_USED_EVENT))
+		d->cached_used_event = DP_READ_ONCE(*d->vr.used_event);
 	if (!device_quirk(d, DP_QUIRK_DEVICE_IDX_BEFORE_ELEM) || d->in_order)
 		write_used_idx(d, new_idx);
 	d->used_idx = new_idx;
@@ -430,7 +434,11 @@ split_device_should_notify(struct dp_device *d)
 	d->signalled_used_valid = true;
 	if (!valid)
 		return true;
-	d->cached_used_event = DP_READ_ONCE(*d->vr.used_event);
+	if (!device_quirk(d, DP_QUIRK_DEVICE_EARLY_USED_EVENT))
+		d->cached_used_event = DP_READ_ONCE(*d->vr.used_event);
+	/* Quirk: LKL (issue 148) compared indices for equality. A batch steps over the event. */
+	if (device_quirk(d, DP_QUIRK_DEVICE_EQUAL_USED_EVENT))
+		return d->cached_used_event == (uint16_t)(new_idx - 1);
 	return vring_need_event(d->cached_used_event, new_idx, old);
 }
 

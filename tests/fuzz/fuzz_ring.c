@@ -586,6 +586,8 @@ static const struct {
 	  VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX), 0 },
 	{ "device: index first", DP_QUIRK_DEVICE_IDX_BEFORE_ELEM, 0, 0 },
 	{ "device: event field of others", DP_QUIRK_DEVICE_EVENT_OOB, 0, 0 },
+	{ "device: used_event for equality", DP_QUIRK_DEVICE_EQUAL_USED_EVENT,
+	  VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX), 0 },
 	{ "device: all that is left is new", DP_QUIRK_DEVICE_EMPTY_IS_NONEMPTY, 0, 0 },
 };
 

@@ -46,8 +46,6 @@ static const struct exception exceptions[] = {
 	NEEDS_WEAK(RING_HARVEST_NO_ACQUIRE),
 	NEEDS_WEAK(RING_HARVEST_NO_RELEASE),
 	NEEDS_WEAK(RING_RESET_NO_ACQUIRE),
-	TESTED(DRIVER_PACKED_DELAYED_SLOT, "test_ring_packed_race.c",
-	       "the raw driver does not enable callbacks with delay"),
 	TESTED(GUEST_RESET_NO_WAIT, "test_guest_driver.c",
 	       "the VMM resets within the exit, so nothing is lost: a breach of a should"),
 };

@@ -367,7 +367,7 @@ fault_is_quirk(void **state)
 		assert_int_equal(quirks & all, 0); /* … which is nobody else's */
 		all |= quirks;
 	}
-	assert_int_equal(all, 2 * (uint64_t)DP_QUIRK_DEVICE_EMPTY_SKIP_RMB - 1);
+	assert_int_equal(all, 2 * (uint64_t)DP_QUIRK_DEVICE_EQUAL_USED_EVENT - 1);
 	world_destroy(w);
 }
 
