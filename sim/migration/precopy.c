@@ -25,6 +25,7 @@ precopy_config_default(void)
 		.max_bandwidth = INT64_C(128) << 20,
 		.downtime_limit_ns = INT64_C(300000000),
 		.threshold_bytes = -1,
+		.thread_percent = 100,
 		.throttle_trigger = 50,
 		.throttle_initial = 20,
 		.throttle_increment = 10,
@@ -57,6 +58,14 @@ precopy_spend(struct precopy *m, int64_t ns, bool flush)
 	ahead = m->ahead_ns;
 	m->ahead_ns = 0;
 	actor_work(m->w, ahead);
+}
+
+void
+precopy_work(struct precopy *m, int64_t ns)
+{
+	if (m->config.thread_percent < 100 && m->vm->running)
+		ns = (int64_t)((__int128)ns * 100 / m->config.thread_percent);
+	precopy_spend(m, ns, false);
 }
 
 void

@@ -59,6 +59,7 @@ struct precopy_config {
 	int64_t downtime_limit_ns;
 	int64_t switchover_bandwidth; /* avail-switchover-bandwidth; 0: what is measured */
 	int64_t link_bandwidth; /* of the wire; 0: it costs nothing */
+	unsigned thread_percent; /* of a processor for the thread while vCPUs run; 100 */
 	int64_t threshold_bytes; /* -1: bandwidth x downtime limit */
 	bool auto_converge, tailslow;
 	unsigned throttle_trigger, throttle_initial, throttle_increment, throttle_max; /* percent */

@@ -76,6 +76,9 @@ precopy_now(const struct precopy *m);
 /* Spend @ns: at once if much has gathered, or @flush. */
 void
 precopy_spend(struct precopy *m, int64_t ns, bool flush);
+/* The same of a processor's work, which takes longer where vCPUs want the processor, too. */
+void
+precopy_work(struct precopy *m, int64_t ns);
 static inline void
 precopy_point(struct precopy *m)
 {

@@ -62,7 +62,7 @@ static void
 save_normal(struct precopy *m)
 {
 	m->stats.normal_pages++;
-	precopy_spend(m, cost_of(m->w, COST_MIG_SEND), false);
+	precopy_work(m, cost_of(m->w, COST_MIG_SEND));
 	precopy_put(m, WIRE_HEADER + PAGE_BYTES);
 	load_main(m, m->on_wire.content, "normal", UNCOVERED_SENT);
 }
@@ -125,7 +125,7 @@ save_page(struct precopy *m, uint64_t page)
 		clear_chunk(m, page);
 		precopy_check_page(m, page, UNCOVERED_CLEAR);
 	}
-	precopy_spend(m, cost_of(m->w, COST_MIG_PAGE), false);
+	precopy_work(m, cost_of(m->w, COST_MIG_PAGE));
 	if (m->xbzrle_started) {
 		save_xbzrle(m);
 	} else if (m->on_wire.content == RAM_ZERO) {
@@ -179,9 +179,8 @@ save_word(struct precopy *m, uint64_t page)
 	zeros = ram_copy_word(m->dst, m->vm->ram, word, mask);
 	m->stats.zero_pages += zeros;
 	m->stats.normal_pages += n - zeros;
-	precopy_spend(m,
-		      n * cost_of(m->w, COST_MIG_PAGE) + (n - zeros) * cost_of(m->w, COST_MIG_SEND),
-		      false);
+	precopy_work(m,
+		     n * cost_of(m->w, COST_MIG_PAGE) + (n - zeros) * cost_of(m->w, COST_MIG_SEND));
 	precopy_put(m, (uint64_t)zeros * (WIRE_HEADER + WIRE_ZERO) +
 			       (uint64_t)(n - zeros) * (WIRE_HEADER + PAGE_BYTES));
 	m->at = word * 64 + 64 - (unsigned)__builtin_clzll(mask);

@@ -316,6 +316,7 @@ static const char *const migrate_options[] = { "vm",
 					       "downtime_limit_ns",
 					       "avail_switchover_bandwidth",
 					       "link_bandwidth",
+					       "thread_percent",
 					       "threshold_bytes",
 					       "auto_converge",
 					       "cpu_throttle_tailslow",
@@ -347,6 +348,7 @@ read_config(lua_State *L, struct precopy_config *c)
 					   INT64_C(2000000000000));
 	c->switchover_bandwidth = api_integer(L, 1, "avail_switchover_bandwidth", 0, 0, BYTES_MAX);
 	c->link_bandwidth = api_integer(L, 1, "link_bandwidth", 0, 0, BYTES_MAX);
+	c->thread_percent = (unsigned)api_integer(L, 1, "thread_percent", 100, 1, 100);
 	c->threshold_bytes = api_integer(L, 1, "threshold_bytes", -1, -1, BYTES_MAX);
 	c->auto_converge = api_boolean(L, 1, "auto_converge", false);
 	c->tailslow = api_boolean(L, 1, "cpu_throttle_tailslow", false);

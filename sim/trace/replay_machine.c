@@ -488,8 +488,8 @@ machine_replay_each(const struct machine_replay *p,
 		int64_t ns;
 	} time[] = {
 		{ "duration", f->duration_ns },
-		{ "migration_time", f->migration_ns },
-		{ "downtime", f->downtime_ns },
+		{ "total_time_ns", f->migration_ns },
+		{ "downtime_ns", f->downtime_ns },
 		{ "request_max", q->request_ns_max },
 		{ "request_mean",
 		  q->completions ? q->request_ns_sum / (int64_t)q->completions : 0 },

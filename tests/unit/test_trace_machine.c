@@ -210,7 +210,7 @@ get_figure(void *context, const char *name, int64_t value, const char *unit)
 					      "lines_read",
 					      "lines_skipped",
 					      "disagreements",
-					      "downtime" };
+					      "downtime_ns" };
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!strcmp(wanted[i], name))

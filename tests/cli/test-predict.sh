@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Predictions beside what was recorded: `compare --beside` must show both under the same names, and they must agree
+# within what is stated here; a model that was fitted wrongly must not.
+. "$(dirname "$0")/lib.sh"
+root=$(cd "$here/../.." && pwd)
+recording=$root/traces/qemu-migrate-tcg-linux.src.log
+
+# agrees NAME PERCENT: the two columns of the last table, and that both are there.
+agrees() {
+	awk -v name="$1" -v percent="$2" '$1 == name {
+		n = NF; p = $(n - 1); r = $n; found = 1
+		if (p !~ /^[0-9]+$/ || r !~ /^[0-9]+$/ || r == 0) exit 1
+		d = 100 * (p - r) / r
+		ok = d <= percent && d >= -percent
+	} END { exit !(found && ok) }' out
+}
+
+# The recording's own limits: rounds to the one, pages within 6 %, times within 10 %.
+beside() {
+	"$RINGSIDE" compare --over bandwidth_mib_s=100 --beside "$recording" --db none "$1:as_recorded" >out 2>err ||
+		fail "compare $1: $(cat err)"
+}
+beside "$root/scenarios/migration/predict-tcg-linux.lua"
+agrees bitmap_syncs 0 || fail "rounds: $(grep bitmap_syncs out)"
+agrees pages_sent 6 || fail "pages: $(grep pages_sent out)"
+agrees total_time_ns 10 || fail "total time: $(grep total_time out)"
+agrees downtime_ns 10 || fail "downtime: $(grep downtime out)"
+
+# The same with half the hot pages, and with a thread that nothing slows down.
+sed 's/{ 39015, 2552, 31300 }/{ 39015, 10, 100 }/' "$root/scenarios/migration/predict-tcg-linux.lua" >cold.lua
+beside cold.lua
+agrees pages_sent 6 && fail "2500 hot pages fewer, and nobody noticed"
+agrees downtime_ns 10 && fail "a downtime that does not depend on what is hot"
+sed 's/thread_percent = 24/thread_percent = 100/' "$root/scenarios/migration/predict-tcg-linux.lua" >fast.lua
+beside fast.lua
+agrees total_time_ns 10 && fail "the thread's share of the processor does not matter"
+
+# What other limits do: the sums that QEMU's loop decides by.  4074 dirty pages are 16.7 MB: 100 MiB/s x 100 ms are less.
+"$RINGSIDE" compare --over downtime_ms=100,300 --db none "$root/scenarios/migration/predict-tcg-linux.lua:as_recorded" >out 2>err
+grep -q '^verdict  *livelock  *ok$' out || fail "limits: $(cat out err)"
+finish
