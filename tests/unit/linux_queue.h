@@ -14,9 +14,11 @@
 #include "base/prng.h"
 #include "datapath/datapath.h"
 #include "engine/world.h"
+#include "guest/ring_memory.h"
 #include "memory/access.h"
 #include "memory/guest_memory.h"
 #include "memory/model.h"
+#include "memory/race.h"
 #include "virtio/ring_packed_layout.h"
 #include "virtio/ring_split_layout.h"
 #include "virtio/spec.h"
@@ -37,6 +39,8 @@ struct plan {
 	bool keep_notify; /* the device never turns notifications off */
 	bool skip_recheck; /* the driver sleeps without enable_cb(): must lose */
 	bool hostile_guest, hostile_device; /* an actor writes over the rings */
+	unsigned stray; /* interrupts on another CPU that no device sent, at any time */
+	bool races; /* look for data races */
 	enum memory_model model;
 	int64_t ignore; /* access_site() of a barrier that is left out; 0: none */
 };
@@ -198,6 +202,20 @@ queue_device(struct actor *self, void *arg)
 	}
 }
 
+/* The line is shared, or a poll came first: the handler runs, also within the driver's operations.
+ */
+static void
+queue_stray(struct actor *self, void *arg)
+{
+	struct queue *q = arg;
+
+	for (unsigned i = 0; i < q->plan->stray; i++) {
+		actor_point(q->w);
+		if (q->drv->interrupt(q->driver))
+			queue_post(q->w, &q->called, &q->call_wait);
+	}
+}
+
 /* Writes small numbers over rings and descriptors, one at a time, and notifies. */
 static void
 queue_hostile(struct actor *self, void *arg)
@@ -226,7 +244,9 @@ queue_rings(struct queue *q)
 {
 	const struct plan *p = q->plan;
 
-	if (p->features & VIRTIO_BIT(VIRTIO_F_RING_PACKED)) {
+	if (p->races) { /* with what the fields are for */
+		ring_memory_alloc(q->w, &q->vring, "vq0", p->size, p->features);
+	} else if (p->features & VIRTIO_BIT(VIRTIO_F_RING_PACKED)) {
 		ring_packed_layout_init(&q->packed, p->size);
 		ring_packed_layout_place(&q->packed, gm_alloc(q->w, q->packed.bytes, 16),
 					 &q->vring);
@@ -253,6 +273,8 @@ queue_setup(struct world *w, void *arg)
 	q->dev = p->device->device;
 	q->host = (struct dp_host){ q, queue_map, queue_take, queue_give, queue_broke };
 	gm_create(w, QUEUE_RAM_BYTES);
+	if (p->races)
+		race_detect(w);
 	memory_set_model(w, p->model);
 	memory_ignore_barrier(w, p->ignore);
 	waitq_init(&q->kick_wait, w, "kick");
@@ -264,6 +286,8 @@ queue_setup(struct world *w, void *arg)
 		actor_create(w, "driver", queue_driver, q, 0);
 	if (!p->hostile_device)
 		actor_set_daemon(actor_create(w, "device", queue_device, q, 0), true);
+	if (p->stray)
+		actor_create(w, "irq", queue_stray, q, 0);
 	if (p->hostile_guest || p->hostile_device)
 		actor_create(w, "hostile", queue_hostile, q, 0);
 }
@@ -292,7 +316,7 @@ queue_world(const struct plan *plan)
 }
 
 struct tally {
-	unsigned lost, livelock, errors, wrong; /* schedules */
+	unsigned lost, livelock, errors, wrong, races; /* schedules */
 };
 
 static struct tally
@@ -308,6 +332,7 @@ queue_explore(const struct plan *plan, long schedules)
 		enum stop why = world_run(w);
 
 		t.wrong += queue->wrong != 0;
+		t.races += plan->races && race_count(w);
 		if (queue->errors)
 			t.errors++;
 		else if (why == STOP_STEPS)

@@ -99,6 +99,38 @@ without_recheck_is_lost(void **state)
 		}
 }
 
+/*
+ * vring_interrupt() sets event_triggered without a lock, on any CPU, while the driver looks at it
+ * and clears it: KCSAN reports that, and it is tagged as benign ("virtio_ring: tag event_triggered
+ * as racy for KCSAN").  It is: whichever value is seen, the driver writes what it need not, or is
+ * called once more.  Nothing is lost, and no race is reported in what the two sides share.
+ */
+static void
+event_triggered_is_benign(void **state)
+{
+	for (enum memory_model model = MEMORY_SC; model < MEMORY_MODELS; model++)
+		for (unsigned i = 0; i < 8; i++) {
+			struct plan plan = { .driver = &datapath_linux,
+					     .device = &datapath_native,
+					     .features = EVENT | (i & 1 ? PACKED : 0),
+					     .size = 4,
+					     .buffers = 4,
+					     .chain = 1,
+					     .delayed = i & 2,
+					     .keep_cb = i & 4,
+					     .stray = 4,
+					     .races = true,
+					     .model = model };
+			struct tally t = queue_explore(&plan, 600);
+
+			if (t.lost || t.livelock || t.errors || t.wrong || t.races)
+				fail_msg("plan %u under %s: %u lost, %u livelocks, %u errors, %u "
+					 "wrong, %u races",
+					 i, memory_model_name[model], t.lost, t.livelock, t.errors,
+					 t.wrong, t.races);
+		}
+}
+
 static void
 hostile_guest(void **state)
 {
@@ -236,10 +268,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(linux_against_linux),	 cmocka_unit_test(linux_driver),
-		cmocka_unit_test(vringh_device),	 cmocka_unit_test(without_recheck_is_lost),
-		cmocka_unit_test(hostile_guest),	 cmocka_unit_test(hostile_device),
-		cmocka_unit_test(accesses_and_barriers), cmocka_unit_test(packed_accesses),
+		cmocka_unit_test(linux_against_linux),
+		cmocka_unit_test(linux_driver),
+		cmocka_unit_test(vringh_device),
+		cmocka_unit_test(without_recheck_is_lost),
+		cmocka_unit_test(event_triggered_is_benign),
+		cmocka_unit_test(hostile_guest),
+		cmocka_unit_test(hostile_device),
+		cmocka_unit_test(accesses_and_barriers),
+		cmocka_unit_test(packed_accesses),
 	};
 
 	if (!&datapath_linux)
