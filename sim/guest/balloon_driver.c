@@ -258,6 +258,7 @@ guest_balloon_create(struct world *w, const struct guest_balloon_config *config)
 	b->w = w;
 	b->config = *config;
 	must(config->request_pages <= GUEST_BALLOON_PFNS);
+	must(config->hint_chain <= GUEST_HINT_CHAIN_MAX);
 	waitq_init(&b->acked, w, "balloon request");
 	waitq_init(&b->lock_wait, w, "balloon_lock");
 	b->page = world_alloc(w, config->pages->count * sizeof(*b->page));

@@ -39,11 +39,15 @@ struct guest_balloon_config {
 	struct guest_pages *pages;
 	uint32_t poison_val; /* told if the allocator poisons */
 	unsigned request_pages; /* of one inflate or deflate request; 0: GUEST_BALLOON_PFNS */
+	unsigned hint_chain; /* pages of one chain of hints; 0: 1, as Linux */
 };
+
+#define GUEST_HINT_CHAIN_MAX 8u
 
 struct guest_hint {
 	uint64_t gfn;
 	bool queued; /* the device has not used it yet */
+	uint16_t chain; /* what else is in its chain: a slot; itself: nothing more */
 };
 
 struct guest_balloon {

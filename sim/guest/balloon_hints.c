@@ -9,29 +9,62 @@
 
 /* --- buffers -------------------------------------------------------------------------------- */
 
-/* Take what the device has used from the queue. */
+/* Take what the device has used from the queue; under its lock: worker and shrinker both do. */
 static void
-reap(struct guest_balloon *b)
+reap_locked(struct guest_balloon *b)
 {
 	uint64_t token;
 	uint32_t len;
 
-	while (guest_vq_get(b->vq[BALLOON_VQ_FREE_PAGE], &token, &len))
-		if (token != TOKEN_ID)
-			b->hint[token].queued = false;
+	while (guest_vq_get(b->vq[BALLOON_VQ_FREE_PAGE], &token, &len)) {
+		if (token == TOKEN_ID)
+			continue;
+		for (uint64_t i = GUEST_BALLOON_HINTS_MAX; i != token;) {
+			i = token;
+			b->hint[i].queued = false;
+			token = b->hint[i].chain;
+		}
+	}
+}
+
+static void
+reap(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	struct guest_vq *vq = b->vq[BALLOON_VQ_FREE_PAGE];
+
+	guest_spin_lock_irq(cpu, &vq->lock);
+	reap_locked(b);
+	guest_spin_unlock_irq(cpu, &vq->lock);
+}
+
+/* Add, and kick when the lock is free again. */
+static int
+add(struct guest_balloon *b, struct guest_cpu *cpu, const struct dp_buf *sg, unsigned out,
+    unsigned in, uint64_t token)
+{
+	struct guest_vq *vq = b->vq[BALLOON_VQ_FREE_PAGE];
+	uint32_t data;
+	bool notify;
+	int ret;
+
+	guest_spin_lock_irq(cpu, &vq->lock);
+	reap_locked(b);
+	ret = guest_vq_add(vq, sg, out, in, token);
+	notify = !ret && guest_vq_kick_prepare(vq, &data);
+	guest_spin_unlock_irq(cpu, &vq->lock);
+	if (notify)
+		guest_vq_notify(vq, cpu, data);
+	return ret;
 }
 
 /* The driver's own places for the two ids it sends: the active one and the stop id. */
 static void
 send_id(struct guest_balloon *b, struct guest_cpu *cpu, unsigned place, uint32_t id)
 {
-	struct guest_vq *vq = b->vq[BALLOON_VQ_FREE_PAGE];
 	struct dp_buf sg = { b->ids_gpa + place * sizeof(id), sizeof(id) };
 
-	reap(b);
 	gm_write(b->w, sg.addr, &id, sizeof(id));
-	if (!guest_vq_add(vq, &sg, 1, 0, TOKEN_ID))
-		guest_vq_kick(vq, cpu);
+	add(b, cpu, &sg, 1, 0, TOKEN_ID);
 }
 
 /* virtio_balloon_cmd_id_received(): read again if the configuration changed. */
@@ -59,11 +92,11 @@ release(struct guest_balloon *b, unsigned i)
 
 /* return_free_pages_to_mm(); @all: also those whose buffers are not used yet. */
 static bool
-release_hints(struct guest_balloon *b, bool all)
+release_hints(struct guest_balloon *b, struct guest_cpu *cpu, bool all)
 {
 	bool some = false;
 
-	reap(b);
+	reap(b, cpu);
 	for (unsigned i = 0; i < GUEST_BALLOON_HINTS_MAX && b->hints; i++) {
 		if (b->hint[i].gfn == GUEST_NO_PAGE || (b->hint[i].queued && !all))
 			continue;
@@ -85,34 +118,56 @@ free_slot(const struct guest_balloon *b)
 	return i;
 }
 
+/* A block for the next buffer of a chain whose last one is slot @last: its slot, or HINTS_MAX. */
+static unsigned
+take_block(struct guest_balloon *b, struct dp_buf *sg, unsigned last)
+{
+	unsigned i = free_slot(b);
+	uint64_t gfn;
+
+	if (i == GUEST_BALLOON_HINTS_MAX)
+		return i;
+	gfn = guest_page_take(b->config.pages, GUEST_PAGE_HINTED);
+	if (gfn == GUEST_NO_PAGE)
+		return GUEST_BALLOON_HINTS_MAX;
+	*sg = (struct dp_buf){ gfn * GUEST_PAGE_BYTES, GUEST_PAGE_BYTES };
+	b->hint[i] = (struct guest_hint){ gfn, true, (uint16_t)i };
+	if (last < GUEST_BALLOON_HINTS_MAX)
+		b->hint[last].chain = (uint16_t)i;
+	b->hints++;
+	b->hinted++;
+	return i;
+}
+
 /* get_free_page_and_send(): false when the report is over. */
 static bool
 send_page(struct guest_balloon *b, struct guest_cpu *cpu)
 {
 	struct guest_vq *vq = b->vq[BALLOON_VQ_FREE_PAGE];
-	unsigned i;
-	uint64_t gfn;
-	struct dp_buf sg;
+	unsigned want = b->config.hint_chain ? b->config.hint_chain : 1, n = 0;
+	unsigned last = GUEST_BALLOON_HINTS_MAX, first = last, slot[GUEST_HINT_CHAIN_MAX];
+	struct dp_buf sg[GUEST_HINT_CHAIN_MAX];
 
-	reap(b);
-	i = free_slot(b);
-	/* One descriptor is left for the stop id. */
-	if (i == GUEST_BALLOON_HINTS_MAX || guest_vq_num_free(vq) <= 1)
+	reap(b, cpu);
+	/* A descriptor is left for the stop id. */
+	if (guest_vq_num_free(vq) <= want)
 		return false;
-	gfn = guest_page_take(b->config.pages, GUEST_PAGE_HINTED);
-	if (gfn == GUEST_NO_PAGE)
+	while (n < want && (last = take_block(b, &sg[n], last)) < GUEST_BALLOON_HINTS_MAX) {
+		first = n ? first : last;
+		slot[n++] = last;
+	}
+	if (!n)
 		return false;
-	sg = (struct dp_buf){ gfn * GUEST_PAGE_BYTES, GUEST_PAGE_BYTES };
-	if (guest_vq_add(vq, &sg, 0, 1, i)) {
-		guest_page_free(b->config.pages, gfn);
+	if (add(b, cpu, sg, 0, n, first)) {
+		while (n--) {
+			b->hint[slot[n]].queued = false;
+			release(b, slot[n]);
+		}
 		return false;
 	}
-	b->hint[i] = (struct guest_hint){ gfn, true };
-	b->hints++;
-	b->hinted++;
 	if (fault_on(b->w, FAULT_FPH_DRIVER_RELEASES))
-		release(b, i);
-	guest_vq_kick(vq, cpu);
+		while (n--)
+			release(b, slot[n]);
 	return true;
 }
 
@@ -140,7 +195,7 @@ balloon_hints_work(struct guest_balloon *b, struct guest_cpu *cpu)
 	uint32_t id = id_received(b, cpu);
 
 	if (id == VIRTIO_BALLOON_CMD_ID_DONE)
-		release_hints(b, true);
+		release_hints(b, cpu, true);
 	else if (id != VIRTIO_BALLOON_CMD_ID_STOP && id != b->id_active)
 		report(b, cpu);
 }
@@ -151,7 +206,8 @@ shrink(struct guest_shrinker *s, struct guest_cpu *cpu)
 {
 	struct guest_balloon *b = s->arg;
 
-	return b->ready && b->hints && release_hints(b, fault_on(b->w, FAULT_FPH_SHRINK_UNUSED));
+	return b->ready && b->hints &&
+	       release_hints(b, cpu, fault_on(b->w, FAULT_FPH_SHRINK_UNUSED));
 }
 
 void

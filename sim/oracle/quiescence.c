@@ -47,7 +47,7 @@ struct queue_end {
 	const struct dp_state *driver; /* as they stand in memory, last_used_idx of the driver */
 	bool told; /* the driver's handler ran while some of it was there: it knows */
 	unsigned inflight; /* popped by the device, not used yet */
-	bool idle_ok;	   /* buffers that wait for input from outside are no work */
+	bool idle_ok; /* buffers that wait for input from outside are no work */
 };
 
 static unsigned
@@ -189,6 +189,8 @@ device_of(const struct world *w, const struct guest_virtio *driver)
 static bool
 idles(const struct machine_device *d, uint16_t index)
 {
+	if (d->balloon && index == BALLOON_VQ_STATS)
+		return true; /* it stays there until statistics are asked for */
 	return d->net && index % 2 == 0 && !d->net->pair[index / 2].backlog_count;
 }
 
@@ -218,8 +220,11 @@ judge_guest_queue(struct world *w, const struct machine_device *d, const struct 
 	snprintf(subject, sizeof(subject), "dev=%s vq=%u", d->vdev.name_text, vq->index);
 	g = shadow_guest_ring(w, vq->name);
 	q = (struct queue_end){
-		.subject = subject, .driver = &driver, .inflight = dvq->inflight,
-		.told = g && g->told && told_of_some(&driver, g->told_idx),
+		.subject = subject,
+		.driver = &driver,
+		.inflight = dvq->inflight,
+		/* Without a callback nobody sleeps for it: it is reaped when something is added. */
+		.told = !vq->info.callback || (g && g->told && told_of_some(&driver, g->told_idx)),
 		.idle_ok = idles(d, vq->index),
 	};
 	return judge_queue(w, &q);

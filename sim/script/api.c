@@ -18,6 +18,7 @@ const struct api_group api_groups[] = {
 	{ "Eventfds, PCI functions", api_notify },
 	{ "Local APICs, irqfds, interrupt lines", api_irq },
 	{ "Guest memory", api_memory },
+	{ "The balloon, and hints of free pages", api_balloon },
 	{ "KVM's memory slots", api_kvm },
 	{ "Live migration", api_migrate },
 	{ NULL, NULL }
@@ -154,7 +155,7 @@ api_print(FILE *to, const char *name)
 static void
 print_options(FILE *to, const char *title, const struct option_spec *table)
 {
-	char allowed[800];
+	char allowed[1200];
 
 	fprintf(to, "\n%s\n\n", title);
 	for (const struct option_spec *o = table; o->name; o++) {

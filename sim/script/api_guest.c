@@ -100,7 +100,7 @@ device_driver(lua_State *L)
 	if (!script_of(L)->setting_up)
 		return luaL_error(L, "driver: only in setup()");
 	if (d->config.type == MACHINE_BALLOON)
-		return luaL_error(L, "driver: a balloon's is made in C");
+		return api_make_balloon(L, d);
 	return d->config.type == MACHINE_NET ? make_net(L, d) : make_blk(L, d);
 }
 
@@ -461,7 +461,7 @@ net_queue(lua_State *L)
 }
 
 const struct api_entry api_guest[] = {
-	{ "device", "driver", "{options} -> blk or net",
+	{ "device", "driver", "{options} -> blk, net or balloon",
 	  "a guest driver with the structure of Linux's; not probed yet", device_driver },
 	{ "blk", "probe", "() -> true or nil, errno", "virtblk_probe()", blk_probe },
 	{ "blk", "submit", "{type=, sector=, sectors=, data=, more=} -> request",

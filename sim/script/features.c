@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/net.h"
 #include "virtio/spec.h"
@@ -43,6 +44,12 @@ static const struct {
 	F(VIRTIO_NET_F_CTRL_VQ),
 	F(VIRTIO_NET_F_MQ),
 	F(VIRTIO_NET_F_RSS),
+	F(VIRTIO_BALLOON_F_MUST_TELL_HOST),
+	F(VIRTIO_BALLOON_F_STATS_VQ),
+	F(VIRTIO_BALLOON_F_DEFLATE_ON_OOM),
+	F(VIRTIO_BALLOON_F_FREE_PAGE_HINT),
+	F(VIRTIO_BALLOON_F_PAGE_POISON),
+	F(VIRTIO_BALLOON_F_PAGE_REPORTING),
 #undef F
 };
 
@@ -70,7 +77,7 @@ static unsigned
 bit_of(lua_State *L, const char *option, const char *name)
 {
 	int bit = features_find(name);
-	char list[800] = "";
+	char list[1200] = "";
 
 	features_list(list, sizeof(list));
 	if (bit < 0)

@@ -28,4 +28,8 @@ api_push_vq(lua_State *L, struct guest_vq *vq);
 struct guest_virtio_config
 api_virtio_config(lua_State *L, int index, struct machine_device *d, const char *function);
 
+/* dev:driver{} of a balloon. */
+int
+api_make_balloon(lua_State *L, struct machine_device *d);
+
 #endif

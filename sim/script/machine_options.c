@@ -76,6 +76,10 @@ const struct option_spec device_option_table[] = {
 	{ "fail_every", OPTION_INTEGER, DEVICE(config.blk.fail_every), NUMBER(0, 1000000),
 	  "blk: each n-th request fails" },
 	{ "readonly", OPTION_BOOLEAN, DEVICE(config.blk.readonly), FLAG, "blk: cannot be written" },
+	{ "host_page_bytes", OPTION_BYTES, DEVICE(config.balloon.host_page_bytes),
+	  NUMBER(4096, 65536), "balloon: the host's page size" },
+	{ "hints_as_posted", OPTION_BOOLEAN, DEVICE(config.hints_as_posted), FLAG,
+	  "balloon: free page hinting as in the series of February 2018" },
 	{ "tx_burst", OPTION_INTEGER, DEVICE(config.net.tx_burst), NUMBER(1, 65536),
 	  "net: packets sent before others may run" },
 	{ "busy_every", OPTION_INTEGER, DEVICE(config.net.busy_every), NUMBER(0, 1000000),
@@ -165,7 +169,7 @@ option_allowed(const struct option_spec *o, char *text, size_t size)
 static int
 refuse(lua_State *L, const char *function, const struct option_spec *o)
 {
-	char allowed[800];
+	char allowed[1200];
 
 	option_allowed(o, allowed, sizeof(allowed));
 	return luaL_error(L, "%s: %s must be %s, not %s", function, o->name, allowed,

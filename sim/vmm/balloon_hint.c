@@ -185,15 +185,12 @@ static void
 free_page_bh(struct virtio_work *work)
 {
 	struct balloon_hint *h = work->arg;
-	bool locked = !fault_on(world_of(h), FAULT_FPH_UNLOCKED);
 	bool more;
 
 	do {
-		if (locked)
-			lock(h);
-		more = take_one(h);
-		if (locked)
-			unlock(h);
+		lock(h);
+		more = !h->block && take_one(h);
+		unlock(h);
 	} while (more);
 }
 
@@ -205,6 +202,18 @@ free_page_kick(struct virtio_balloon *b)
 	if (h->posted)
 		waitq_wake_all(world_of(h), &h->kicked);
 	else
+		aio_bh_schedule(&h->iothread->ctx, &h->bh);
+}
+
+void
+balloon_hint_vm_state(struct balloon_hint *h, bool running)
+{
+	if (h->posted)
+		return;
+	lock(h);
+	h->block = !running;
+	unlock(h);
+	if (running)
 		aio_bh_schedule(&h->iothread->ctx, &h->bh);
 }
 
