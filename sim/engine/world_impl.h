@@ -403,6 +403,9 @@ event_digest_kinds(uint16_t digest_kind[EV_COUNT]);
 /* Leave the running actor for good: the run ends. */
 _Noreturn void
 actor_abandon(struct world *w, struct actor *self);
+/* One of this size, a multiple of a page; ends the run where there is no room. */
+char *
+stack_alloc(struct world *w, size_t bytes);
 /* Free the stack of an actor that is done. */
 void
 stack_release(struct world *w, struct actor *a);
@@ -432,6 +435,15 @@ stack_live_bytes(const struct actor *a)
 
 uint32_t
 world_ask(struct world *w, uint32_t n, enum choice_kind kind);
+/* Into the log and the digest; @ready_hash of what was ready when it was asked. */
+void
+choice_log(struct world *w, uint32_t n, enum choice_kind kind, uint32_t pick, uint64_t ready_hash);
+/* From the host's stack: take the @pick-th ready entry and run it until it leaves. */
+void
+world_run_one(struct world *w, uint32_t pick);
+/* Run @body with this world as the thread's current one; world_fail() in a callback ends it. */
+void
+world_run_in(struct world *w, void (*body)(struct world *w, void *arg), void *arg);
 
 /* A point before a shared access of the running actor: as actor_point(), but nothing is drained. */
 void
