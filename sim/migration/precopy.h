@@ -18,9 +18,9 @@
  *
  * Relaxed mode: a page at a time, a point between all of these, so that each order of writer and
  * thread is met; bandwidth cannot be measured there, and `threshold_bytes` takes the place of what
- * would follow from it.  Timed mode: 64 pages at a time, time is spent in quanta of
- *PRECOPY_QUANTUM_NS, and what costs what is in engine/costs.def; a writer is that much out of step
- *with the thread.
+ * would follow from it.  Timed mode: 64 pages at a time, or 512 of one content, time is spent in
+ *quanta of PRECOPY_QUANTUM_NS, and what costs what is in engine/costs.def; a writer is that much
+ *out of step with the thread.
  *
  * Everything is the world's memory.
  */
@@ -35,7 +35,7 @@
 
 #define PRECOPY_BUFFER_DELAY_NS INT64_C(100000000) /* BUFFER_DELAY: 100 ms */
 #define PRECOPY_MAX_WAIT_NS INT64_C(50000000) /* MAX_WAIT of ram_save_iterate(): 50 ms */
-#define PRECOPY_QUANTUM_NS INT64_C(1000000)
+#define PRECOPY_QUANTUM_NS INT64_C(4000000)
 #define PRECOPY_CHANNELS_MAX 16u
 #define PRECOPY_PACKET_PAGES_MAX 128u /* MULTIFD_PACKET_SIZE: 512 KiB */
 

@@ -52,6 +52,8 @@ precopy_check_all(struct precopy *m, enum uncovered why)
 {
 	uint64_t pages = ram_pages(m->dst);
 
+	if (m->bitmap.set == pages)
+		return; /* every page is still to come */
 	for (uint64_t p = 0; (p = ram_next_difference(m->vm->ram, m->dst, p)) < pages; p++)
 		precopy_check_page(m, p, why);
 }

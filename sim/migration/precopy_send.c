@@ -164,6 +164,39 @@ find_dirty(struct precopy *m, uint64_t *page)
 	return *page < pages;
 }
 
+/* What @n pages, @zeros of them zero, take of time and wire. */
+static void
+count_pages(struct precopy *m, uint64_t n, uint64_t zeros)
+{
+	m->stats.zero_pages += zeros;
+	m->stats.normal_pages += n - zeros;
+	precopy_work(m, (int64_t)n * cost_of(m->w, COST_MIG_PAGE) +
+				(int64_t)(n - zeros) * cost_of(m->w, COST_MIG_SEND));
+	precopy_put(m,
+		    zeros * (WIRE_HEADER + WIRE_ZERO) + (n - zeros) * (WIRE_HEADER + PAGE_BYTES));
+}
+
+/* A chunk of one content, all of which is to be sent: most of what a first pass meets. */
+static bool
+save_chunk(struct precopy *m, uint64_t page)
+{
+	ram_content content;
+
+	if (page % RAM_CHUNK_PAGES || precopy_room_pages(m) < RAM_CHUNK_PAGES)
+		return false;
+	for (unsigned i = 0; i < RAM_CHUNK_PAGES / 64; i++)
+		if (page + 64 * i >= m->bitmap.npages || ~page_words_get(&m->bitmap, page / 64 + i))
+			return false;
+	if (m->config.clear_chunk_pages < RAM_CHUNK_PAGES ||
+	    !ram_copy_uniform(m->dst, m->vm->ram, page, &content))
+		return false;
+	clear_chunk(m, page);
+	page_words_clear_range(&m->bitmap, m->w, page, RAM_CHUNK_PAGES);
+	count_pages(m, RAM_CHUNK_PAGES, content == RAM_ZERO ? RAM_CHUNK_PAGES : 0);
+	m->at = page + RAM_CHUNK_PAGES;
+	return true;
+}
+
 /* Up to 64 pages at a time, where no page's own way is looked at. */
 static uint64_t
 save_word(struct precopy *m, uint64_t page)
@@ -177,12 +210,7 @@ save_word(struct precopy *m, uint64_t page)
 	clear_chunk(m, page);
 	page_words_take(&m->bitmap, m->w, word, mask);
 	zeros = ram_copy_word(m->dst, m->vm->ram, word, mask);
-	m->stats.zero_pages += zeros;
-	m->stats.normal_pages += n - zeros;
-	precopy_work(m,
-		     n * cost_of(m->w, COST_MIG_PAGE) + (n - zeros) * cost_of(m->w, COST_MIG_SEND));
-	precopy_put(m, (uint64_t)zeros * (WIRE_HEADER + WIRE_ZERO) +
-			       (uint64_t)(n - zeros) * (WIRE_HEADER + PAGE_BYTES));
+	count_pages(m, n, zeros);
 	m->at = word * 64 + 64 - (unsigned)__builtin_clzll(mask);
 	return n;
 }
@@ -207,6 +235,8 @@ precopy_send_next(struct precopy *m, uint64_t *pages)
 	if (m->vm->steps || m->channel || m->cache || watched_word(m->vm, page)) {
 		m->at = page + 1;
 		save_page(m, page);
+	} else if (!m->vm->watch_count && save_chunk(m, page)) {
+		*pages = RAM_CHUNK_PAGES;
 	} else {
 		*pages = save_word(m, page);
 	}

@@ -80,6 +80,18 @@ chunk_words(struct ram *r, struct chunk *c)
 	return c->page;
 }
 
+/* All of it is @content. */
+static void
+chunk_set(struct ram *r, struct chunk *c, ram_content content)
+{
+	if (c->page) {
+		world_free(r->w, c->page, CHUNK_BYTES);
+		c->page = NULL;
+		r->real--;
+	}
+	c->uniform = content;
+}
+
 void
 ram_store(struct ram *r, uint64_t page, ram_content content)
 {
@@ -115,15 +127,22 @@ ram_fill(struct ram *r, uint64_t first, uint64_t count, unsigned writer)
 			ram_store(r, first++, content);
 			continue;
 		}
-		if (c->page) {
-			world_free(r->w, c->page, CHUNK_BYTES);
-			c->page = NULL;
-			r->real--;
-		}
-		c->uniform = content;
+		chunk_set(r, c, content);
 		first += RAM_CHUNK_PAGES;
 	}
 	return content;
+}
+
+bool
+ram_copy_uniform(struct ram *to, const struct ram *from, uint64_t page, ram_content *content)
+{
+	const struct chunk *s = &from->chunk[page / RAM_CHUNK_PAGES];
+
+	if (page % RAM_CHUNK_PAGES || s->page || from->pages - page < RAM_CHUNK_PAGES)
+		return false;
+	*content = s->uniform;
+	chunk_set(to, &to->chunk[page / RAM_CHUNK_PAGES], s->uniform);
+	return true;
 }
 
 /* Give a chunk's words back if all hold the same. */

@@ -85,6 +85,10 @@ ram_fill(struct ram *r, uint64_t first, uint64_t count, unsigned writer);
 unsigned
 ram_copy_word(struct ram *to, const struct ram *from, uint64_t word, uint64_t mask);
 
+/* The same for a whole chunk from @page on, if the source holds one content there; false if not. */
+bool
+ram_copy_uniform(struct ram *to, const struct ram *from, uint64_t page, ram_content *content);
+
 /* The first page at or after @start in which they differ, or ram_pages(). Same sizes. */
 uint64_t
 ram_next_difference(const struct ram *a, const struct ram *b, uint64_t start);
