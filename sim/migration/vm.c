@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/vm.h"
 
+#include <errno.h>
+
 #include "base/must.h"
 #include "engine/cost.h"
 #include "engine/fault.h"
@@ -149,7 +151,9 @@ log_write(struct ram_writer *v, uint64_t page)
 
 	switch (v->kind) {
 	case WRITER_VCPU:
-		must(kvm_vcpu_write(v->vcpu, page) == KVM_WRITE_RAM);
+		/* No slot while it is replaced: an exit as MMIO, and here the guest tries again. */
+		while (kvm_vcpu_write(v->vcpu, page) != KVM_WRITE_RAM)
+			actor_yield(vm->w);
 		return slot_has(vm, page);
 	case WRITER_KVM:
 		return kvm_vcpu_mark_page_dirty(v->vcpu, page);
@@ -369,6 +373,24 @@ vm_wait_running(struct migration_vm *vm)
 		waitq_wait(vm->w, &vm->started);
 }
 
+void
+vm_replace_slot(struct migration_vm *vm)
+{
+	uint64_t bytes = ram_pages(vm->ram) << KVM_PAGE_SHIFT;
+	int ret;
+
+	while (vm->stop_asked || !vm->running)
+		waitq_wait(vm->w, &vm->started);
+	ret = memory_listener_region_del(vm->listener, 0, vm->slot);
+	must(!ret);
+	vm->slot = memory_listener_region_add(
+		vm->listener, &(struct memory_section){ .size = bytes }, MEMORY_LISTENER_ANY_ID);
+	must(vm->slot >= 0);
+	page_bitmap_clear_all(&vm->handed_out, vm->w); /* QEMU's went with its KVMSlot */
+	if (vm->migration)
+		precopy_check_all(vm->migration, UNCOVERED_LOG_DESTROYED);
+}
+
 /* --- logs ----------------------------------------------------------------------------------- */
 
 static void
@@ -435,10 +457,14 @@ vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap)
 void
 vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count)
 {
+	int ret;
+
 	if (!vm->manual_protect || !vm->handed_out.set)
 		return;
-	must(!kvm_clear_dirty_log(vm->kvm, (uint32_t)vm->slot, first, count, &vm->handed_out,
-				  first));
+	/* There may be no slot just now: it is being replaced, and its log is gone. */
+	ret = kvm_clear_dirty_log(vm->kvm, (uint32_t)vm->slot, first, count, &vm->handed_out,
+				  first);
+	must(!ret || ret == -ENOENT);
 	page_words_clear_range(&vm->handed_out, vm->w, first, count);
 	if (vm->steps)
 		emit(vm->w, EV_MIG_PAGE_CLEAR, (int64_t)first, (int64_t)count);

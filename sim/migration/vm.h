@@ -145,6 +145,14 @@ vm_start(struct migration_vm *vm);
 void
 vm_wait_running(struct migration_vm *vm);
 
+/*
+ * The guest's firmware changes what its RAM is mapped as: the slot is deleted and made again, with
+ * the dirty bits of QEMU's order of the two (vmm/memory_listener.h).  The caller is a vCPU in its
+ * exit; others run, and find no slot for a while.
+ */
+void
+vm_replace_slot(struct migration_vm *vm);
+
 /* Dirty logging of a migration, for KVM and for devices; waits for vhost-user's answer. */
 void
 vm_log_start(struct migration_vm *vm);

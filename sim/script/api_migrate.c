@@ -203,6 +203,18 @@ vm_l_history(lua_State *L)
 }
 
 static int
+vm_l_replace_slot(lua_State *L)
+{
+	struct migration_vm *vm = check_vm(L, "replace_slot");
+
+	script_must_be_actor(L, "replace_slot");
+	if (!vm->steps)
+		return luaL_error(L, "replace_slot: only in mode = \"relaxed\"");
+	vm_replace_slot(vm);
+	return 0;
+}
+
+static int
 vm_l_running(lua_State *L)
 {
 	struct migration_vm *vm = check_vm(L, NULL);
@@ -512,6 +524,8 @@ const struct api_entry api_migrate[] = {
 	  "mode timed: what happens to these pages is said and kept", vm_l_watch },
 	{ "source_vm", "history", "(page) -> list",
 	  "what happened to a watched page: written, read, cleared, loaded", vm_l_history },
+	{ "source_vm", "replace_slot", "()",
+	  "firmware maps RAM anew: QEMU deletes the slot and makes it again", vm_l_replace_slot },
 	{ "source_vm", "running", "() -> boolean", "whether its vCPUs may run", vm_l_running },
 	{ "ram_writer", "write", "(page [, zero]) -> done",
 	  "write a page; waits while the machine stands; false from a stopped device",
