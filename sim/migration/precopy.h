@@ -139,6 +139,9 @@ precopy_bitmap(const struct precopy *m);
  */
 void
 precopy_drop(struct precopy *m, uint64_t page);
+/* The same of a range that is said to be free now; returns how many pages need not be sent. */
+uint64_t
+precopy_hint(struct precopy *m, uint64_t first, uint64_t count);
 
 /*
  * The watch over covers: a page whose destination differs must have its bit in the migration's

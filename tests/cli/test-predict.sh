@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Predictions beside what was recorded: `compare --beside` must show both under the same names, and they must agree
-# within what is stated here; a model that was fitted wrongly must not.
+# within what is stated here; a model that was fitted wrongly must not.  Which figures were fitted and which predicted is
+# said in the scenarios.
 . "$(dirname "$0")/lib.sh"
 root=$(cd "$here/../.." && pwd)
 recording=$root/traces/qemu-migrate-tcg-linux.src.log
@@ -39,4 +40,28 @@ agrees total_time_ns 10 && fail "the thread's share of the processor does not ma
 # What other limits do: the sums that QEMU's loop decides by.  4074 dirty pages are 16.7 MB: 100 MiB/s x 100 ms are less.
 "$RINGSIDE" compare --over downtime_ms=100,300 --db none "$root/scenarios/migration/predict-tcg-linux.lua:as_recorded" >out 2>err
 grep -q '^verdict  *livelock  *ok$' out || fail "limits: $(cat out err)"
+
+# Free page hints: published times in ms beside those of the scenario, within so many percent.
+hinting() { # FILE WITHOUT WITH PERCENT_WITHOUT PERCENT_WITH settings…
+	file=$1 without=$2 with=$3 pc1=$4 pc2=$5
+	shift 5
+	"$RINGSIDE" compare --over hint=false,true "$@" --db none "$file:idle" >out 2>err || fail "hinting: $(cat err)"
+	awk -v a="$without" -v b="$with" -v pa="$pc1" -v pb="$pc2" '
+		function far(here, published, percent) {
+			d = 100 * (here / 1e6 - published) / published
+			return d > percent || d < -percent
+		}
+		$1 == "total_time_ns" { bad = far($3, a, pa) || far($4, b, pb); found = 1 }
+		END { exit !found || bad }' out
+}
+hints=$root/scenarios/migration/predict-hinting.lua
+hinting "$hints" 2970 620 1 1 || fail "v37 idle, fitted: $(grep total out)"
+hinting "$hints" 4502 2273 1 7 --set load=compile || fail "v37 compile: fitted, predicted: $(grep total out)"
+hinting "$hints" 1757 409 1 10 --set host_percent=59 || fail "v36 idle: fitted, predicted: $(grep total out)"
+hinting "$hints" 2528 1407 5 5 --set host_percent=59 --set load=compile || fail "v36 compile: $(grep total out)"
+
+# Hints that are late, as of a guest that takes 2 ms for a block, save less; and a host is a host.
+sed 's/BLOCK_NS = 1024, 82000/BLOCK_NS = 1024, 2000000/' "$hints" >late.lua
+hinting late.lua 2970 620 1 10 && fail "late hints made no difference"
+hinting "$hints" 1757 409 10 10 && fail "v37 passes for v36"
 finish
