@@ -21,6 +21,12 @@ kvm_enable_manual_dirty_log_protect2(struct kvm *kvm, uint64_t args0)
 	return 0;
 }
 
+uint64_t
+kvm_manual_dirty_log_protect(const struct kvm *kvm)
+{
+	return kvm->manual_dirty_log_protect;
+}
+
 void
 dirty_log_start(struct kvm *kvm, struct kvm_memory_slot *slot)
 {

@@ -55,6 +55,10 @@ struct kvm_vcpu;
 int
 kvm_enable_manual_dirty_log_protect2(struct kvm *kvm, uint64_t args0);
 
+/* What was enabled last: KVM_DIRTY_LOG_… */
+uint64_t
+kvm_manual_dirty_log_protect(const struct kvm *kvm);
+
 /*
  * KVM_CLEAR_DIRTY_LOG: pages [first_page, first_page + num_pages) of the slot whose bit is set in
  * @bits, from its page @offset on, lose their dirty bit and are protected.  In order: ENXIO with a
@@ -113,6 +117,14 @@ kvm_vcpu_emulated_write(struct kvm_vcpu *vcpu, gfn_t gfn);
 /* KVM itself does while this vCPU runs (steal time, kvmclock): noted. False: no slot that logs. */
 bool
 kvm_vcpu_mark_page_dirty(struct kvm_vcpu *vcpu, gfn_t gfn);
+
+/* Userspace had each vCPU run something of its own: all have left the guest. */
+void
+kvm_vcpus_out_of_guest(struct kvm *kvm);
+
+/* A vCPU reads or fetches: false if it finds no slot, or one on its way out, and exits as MMIO. */
+bool
+kvm_vcpu_read(struct kvm_vcpu *vcpu, gfn_t gfn);
 
 /* Pages that are noted in the PML buffer and nowhere else. */
 uint32_t

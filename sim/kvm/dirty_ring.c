@@ -54,6 +54,18 @@ kvm_enable_dirty_log_ring_with_bitmap(struct kvm *kvm)
 	return 0;
 }
 
+bool
+kvm_dirty_ring_enabled(const struct kvm *kvm)
+{
+	return kvm->dirty_ring_entries;
+}
+
+bool
+kvm_dirty_ring_has_bitmap(const struct kvm *kvm)
+{
+	return kvm->dirty_ring_with_bitmap;
+}
+
 void
 dirty_ring_init(struct dirty_ring *ring, struct kvm *kvm)
 {

@@ -61,6 +61,11 @@ kvm_enable_dirty_log_ring(struct kvm *kvm, uint64_t bytes);
 /* KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP: with a ring, before the first slot, on arm64; else EINVAL. */
 int
 kvm_enable_dirty_log_ring_with_bitmap(struct kvm *kvm);
+/* Whether there is one, and whether a bitmap is kept beside it. */
+bool
+kvm_dirty_ring_enabled(const struct kvm *kvm);
+bool
+kvm_dirty_ring_has_bitmap(const struct kvm *kvm);
 /* The smallest size that is accepted, in bytes. */
 uint64_t
 kvm_dirty_ring_bytes_min(const struct kvm *kvm);

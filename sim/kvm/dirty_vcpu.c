@@ -108,35 +108,49 @@ kvm_vcpu_set_smm(struct kvm_vcpu *vcpu, bool smm)
 	vcpu->as_id = smm;
 }
 
-enum kvm_write
-kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn)
+/* One attempt to store. True: @how says what came of it; false: it faulted, and is made again. */
+static bool
+try_store(struct kvm_vcpu *vcpu, gfn_t gfn, enum kvm_write *how)
 {
 	struct kvm *kvm = vcpu->kvm;
 	struct kvm_memory_slot *slot;
 
-	if (vcpu->kicked)
+	*how = guest_page_to_write(kvm, vcpu->as_id, gfn, &slot);
+	if (*how != KVM_WRITE_RAM) {
 		kvm_vcpu_exit(vcpu);
-	vcpu->in_guest = true;
-
-	enum kvm_write how = guest_page_to_write(kvm, vcpu->as_id, gfn, &slot);
-
-	if (how != KVM_WRITE_RAM) {
-		kvm_vcpu_exit(vcpu);
-		return how;
+		return true;
 	}
 	if (!slot->writable.chunk)
 		page_bitmap_init(&slot->writable, kvm->world, slot->npages);
 	if (page_bitmap_test_and_set(&slot->writable, kvm->world, gfn - slot->base_gfn))
-		return how;
+		return true;
 	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
-		return how;
+		return true;
 	if (vcpu->pml) {
 		pml_log(vcpu, gfn);
-		return how;
+		return true;
 	}
 	mark_page_dirty_in_slot(kvm, vcpu, slot, gfn);
-	/* It was a fault: before the guest goes on and stores, entering is checked again. */
-	return vcpu->soft_full && !kvm_vcpu_enter(vcpu) ? KVM_WRITE_RING_FULL : how;
+	/* Before the guest goes on, entering is checked again. */
+	if (!vcpu->soft_full || kvm_vcpu_enter(vcpu))
+		return false;
+	*how = KVM_WRITE_RING_FULL;
+	return true;
+}
+
+enum kvm_write
+kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	enum kvm_write how;
+
+	if (vcpu->kicked)
+		kvm_vcpu_exit(vcpu);
+	vcpu->in_guest = true;
+	/* The page may be protected once more by the time the fault has been handled: the entry was
+	 * published, harvested and reset meanwhile. */
+	while (!try_store(vcpu, gfn, &how))
+		;
+	return how;
 }
 
 enum kvm_write
@@ -155,6 +169,17 @@ bool
 kvm_vcpu_mark_page_dirty(struct kvm_vcpu *vcpu, gfn_t gfn)
 {
 	return mark(vcpu, gfn);
+}
+
+bool
+kvm_vcpu_read(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	const struct kvm_memory_slot *slot = memslots_find(&vcpu->kvm->slots[vcpu->as_id], gfn);
+
+	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID))
+		return true;
+	kvm_vcpu_exit(vcpu);
+	return false;
 }
 
 void

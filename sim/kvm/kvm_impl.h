@@ -58,9 +58,6 @@ dirty_log_start(struct kvm *kvm, struct kvm_memory_slot *slot);
 void
 dirty_log_protect(struct kvm *kvm, struct kvm_memory_slot *slot, uint64_t page);
 
-/* All vCPUs are made to leave the guest, and have left when this returns: no PML entry is left. */
-void
-kvm_vcpus_out_of_guest(struct kvm *kvm);
 /* kvm_arch_sync_dirty_log(): with PML they are told to, and nobody waits for them. */
 void
 kvm_vcpus_kick(struct kvm *kvm);

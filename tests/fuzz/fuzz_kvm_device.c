@@ -167,14 +167,14 @@ enter_long_mode(const struct both *b, struct kvm_sregs *s)
 static void
 set_cpuid(int vcpu)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[256];
-	} c;
+	const uint32_t most = 256;
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + most * sizeof(c->entries[0]));
 
-	c.head.nent = 256;
-	must(!call(host.fd, KVM_GET_SUPPORTED_CPUID, &c));
-	must(!call(vcpu, KVM_SET_CPUID2, &c));
+	must(c);
+	c->nent = most;
+	must(!call(host.fd, KVM_GET_SUPPORTED_CPUID, c));
+	must(!call(vcpu, KVM_SET_CPUID2, c));
+	free(c);
 }
 
 static void
