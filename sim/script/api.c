@@ -20,6 +20,7 @@ const struct api_group api_groups[] = {
 	{ "Guest memory", api_memory },
 	{ "The balloon, and hints of free pages", api_balloon },
 	{ "KVM's memory slots", api_kvm },
+	{ "vCPUs and other writers of guest memory", api_kvm_vcpu },
 	{ "Live migration", api_migrate },
 	{ NULL, NULL }
 };

@@ -1,29 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vmm/memory_listener.h"
-
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/must.h"
-#include "engine/world.h"
-#include "kvm/memslot.h"
+#include "kvm/dirty_ring.h"
+#include "memory/race.h"
+#include "vmm/memory_listener_impl.h"
 
-/* QEMU's KVMSlot. */
-struct slot {
-	struct memory_section section;
-	bool log; /* the section asked for itself */
-	uint16_t id;
-	struct slot *next; /* in the order of ids, within its address space */
+#define SINCE_1_1 .sync_own = true
+#define SINCE_2_3 SINCE_1_1, .sync_global = true
+#define SINCE_4_1 SINCE_2_3, .clear_log = true
+#define SINCE_5_0 SINCE_4_1, .bitmap_for_new = true
+#define SINCE_6_1 SINCE_5_0, .initially_set = true, .ring = true
+#define SINCE_8_0 SINCE_6_1, .transaction = true
+#define SINCE_8_1 SINCE_8_0, .backup = true
+
+/* ORDER LISTENER_VERSION */
+static const struct listener_rules versions[] = {
+	{ .version = "1.0" },
+	{ .version = "1.1", SINCE_1_1 }, /* 3fbffb628c */
+	{ .version = "2.3", SINCE_2_3 }, /* 4cc856faba */
+	{ .version = "4.1", SINCE_4_1 }, /* ff4aa11419, 9f4bf4baa8 */
+	{ .version = "5.0", SINCE_5_0 }, /* 9b3a31c745 */
+	{ .version = "6.1", SINCE_6_1 }, /* b4420f198d; INITIALLY_SET came with 5.1 */
+	{ .version = "8.0", SINCE_8_0 }, /* f39b7d2b96, a27dd2de68 */
+	{ .version = "8.1", SINCE_8_1 }, /* b20cc77692 */
 };
 
-struct memory_listener {
-	struct world *world;
-	struct kvm *kvm;
-	uint64_t ram_pages;
-	bool global_log;
-	struct slot *slots[KVM_ADDRESS_SPACES_MAX];
-	struct page_bitmap dirty;
-};
+const char *const memory_listener_versions[] = { "1.0", "1.1", "2.3", "4.1", "5.0",
+						 "6.1", "8.0", "8.1", NULL };
+
+bool
+memory_listener_set_version(struct memory_listener *l, const char *version)
+{
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+		if (strcmp(versions[i].version, version) != 0)
+			continue;
+		l->rules = versions[i];
+		return true;
+	}
+	return false;
+}
 
 struct memory_listener *
 memory_listener_create(struct world *w, struct kvm *kvm, uint64_t ram_bytes)
@@ -34,7 +52,11 @@ memory_listener_create(struct world *w, struct kvm *kvm, uint64_t ram_bytes)
 	l->world = w;
 	l->kvm = kvm;
 	l->ram_pages = ram_bytes >> KVM_PAGE_SHIFT;
+	must(memory_listener_set_version(l, "6.1"));
 	page_bitmap_init(&l->dirty, w, l->ram_pages);
+	waitq_init(&l->reaping_waiters, w, "kvm_slots_lock");
+	waitq_init(&l->cpu_waiters, w, "accel_ioctl_inhibit");
+	waitq_init(&l->inhibit_waiters, w, "vCPUs outside of KVM_RUN");
 	return l;
 }
 
@@ -51,12 +73,25 @@ slot_link(struct memory_listener *l, uint8_t as_id, int id)
 	return link;
 }
 
-static struct slot *
-slot_find(struct memory_listener *l, uint8_t as_id, int id)
+struct slot *
+listener_slot_find(struct memory_listener *l, uint8_t as_id, int id)
 {
 	struct slot *slot = *slot_link(l, as_id, id);
 
 	return slot && slot->id == id ? slot : NULL;
+}
+
+/* Whether an id will be in use when what is queued has been done. */
+static bool
+id_taken(const struct memory_listener *l, uint8_t as_id, int id)
+{
+	for (const struct slot *slot = l->slots[as_id]; slot; slot = slot->next)
+		if (slot->id == id && !slot->removing)
+			return true;
+	for (const struct slot *slot = l->adding; slot; slot = slot->next)
+		if (slot->section.as_id == as_id && slot->id == id)
+			return true;
+	return false;
 }
 
 static int
@@ -64,48 +99,70 @@ free_id(const struct memory_listener *l, uint8_t as_id)
 {
 	int id = 0;
 
-	for (const struct slot *slot = l->slots[as_id]; slot && slot->id == id; slot = slot->next)
+	while (id_taken(l, as_id, id))
 		id++;
 	return id;
 }
 
-static uint32_t
-slot_flags(const struct memory_listener *l, const struct slot *slot)
+static bool
+slot_logs(const struct memory_listener *l, const struct slot *slot)
 {
-	uint32_t flags = slot->section.readonly ? KVM_MEM_READONLY : 0;
-
-	return flags | (slot->log || l->global_log ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	return slot->log || l->global_log;
 }
 
 /* Tell KVM of the slot as it is now; @size 0 deletes it. */
 static int
-slot_set(struct memory_listener *l, const struct slot *slot, uint64_t size)
+slot_set(struct memory_listener *l, struct slot *slot, uint64_t size)
 {
 	struct kvm_userspace_memory_region mem = {
 		.slot = KVM_SLOT(slot->section.as_id, slot->id),
-		.flags = size ? slot_flags(l, slot) : 0,
 		.guest_phys_addr = slot->section.guest_phys_addr,
-		.memory_size = size,
+		.memory_size = 0,
 		.userspace_addr = MEMORY_LISTENER_HVA + slot->section.ram_addr,
 	};
+	int r;
 
-	return kvm_set_user_memory_region(l->kvm, &mem);
+	/* Its read-only flag cannot be changed; nor has it to be. */
+	if (size && slot->known && slot->section.readonly &&
+	    fault_on(l->world, FAULT_SLOT_FLAGS_DELETE)) {
+		r = kvm_set_user_memory_region(l->kvm, &mem);
+		must(!r);
+		actor_point(l->world);
+	}
+	mem.memory_size = size;
+	if (size)
+		mem.flags = (slot->section.readonly ? KVM_MEM_READONLY : 0) |
+			    (slot_logs(l, slot) ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	r = kvm_set_user_memory_region(l->kvm, &mem);
+	if (!r) {
+		listener_slot_bitmap(l, slot, size && slot_logs(l, slot), !slot->known);
+		slot->known = size;
+	}
+	return r;
 }
 
-/* A slot that does not log has nothing to fetch: KVM says ENOENT, and QEMU goes on. */
-static void
-slot_sync(struct memory_listener *l, const struct slot *slot)
-{
-	int r = kvm_get_dirty_log(l->kvm, KVM_SLOT(slot->section.as_id, slot->id), &l->dirty,
-				  slot->section.ram_addr >> KVM_PAGE_SHIFT);
+/* --- sections come and go ----------------------------------------------------------------------
+ */
 
-	must(!r || r == -ENOENT);
+static int
+add_now(struct memory_listener *l, struct slot *slot)
+{
+	struct slot **link;
+	int r = slot_set(l, slot, slot->section.size);
+
+	if (r)
+		return r;
+	link = slot_link(l, slot->section.as_id, slot->id);
+	slot->next = *link;
+	*link = slot;
+	return slot->id;
 }
 
 int
 memory_listener_region_add(struct memory_listener *l, const struct memory_section *section, int id)
 {
 	uint64_t ram_bytes = l->ram_pages << KVM_PAGE_SHIFT;
+	struct slot **link = &l->adding;
 
 	if (section->as_id >= KVM_ADDRESS_SPACES_MAX || !section->size ||
 	    section->size > ram_bytes || section->ram_addr > ram_bytes - section->size)
@@ -114,43 +171,37 @@ memory_listener_region_add(struct memory_listener *l, const struct memory_sectio
 		id = free_id(l, section->as_id);
 	if (id < 0 || id > UINT16_MAX)
 		return -EINVAL;
-	if (slot_find(l, section->as_id, id))
+	if (id_taken(l, section->as_id, id))
 		return -EEXIST;
 
 	struct slot *slot = world_alloc(l->world, sizeof(*slot));
 
 	*slot = (struct slot){ .section = *section, .id = (uint16_t)id };
+	if (!l->in_transaction) {
+		int r = add_now(l, slot);
 
-	int r = slot_set(l, slot, section->size);
-
-	if (r) {
-		world_free(l->world, slot, sizeof(*slot));
+		if (r < 0)
+			world_free(l->world, slot, sizeof(*slot));
 		return r;
 	}
-
-	struct slot **link = slot_link(l, section->as_id, id);
-
-	slot->next = *link;
+	while (*link)
+		link = &(*link)->next;
 	*link = slot;
 	return id;
 }
 
-int
-memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id)
+static void
+del_now(struct memory_listener *l, struct slot *slot)
 {
 	struct world *w = l->world;
-	struct slot *slot = slot_find(l, as_id, id);
-
-	if (!slot)
-		return -ENOENT;
-
 	bool late = fault_on(w, FAULT_SLOT_REMOVAL_DELETE_FIRST);
-	bool sync = slot->log || (l->global_log && !fault_on(w, FAULT_SLOT_REMOVAL_SLOT_LOG_ONLY));
+	bool own_only = !l->rules.sync_global || fault_on(w, FAULT_SLOT_REMOVAL_SLOT_LOG_ONLY);
+	bool sync = l->rules.sync_own && (slot->log || (l->global_log && !own_only));
 
 	if (fault_on(w, FAULT_SLOT_REMOVAL_NO_SYNC))
 		sync = false;
 	if (sync && !late)
-		slot_sync(l, slot);
+		listener_slot_sync(l, slot);
 	/* What a vCPU writes here is in the bitmap that is about to die. */
 	actor_point(w);
 
@@ -158,16 +209,134 @@ memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id)
 
 	must(!r); /* KVM has each slot that we have */
 	if (sync && late)
-		slot_sync(l, slot);
-	*slot_link(l, as_id, id) = slot->next;
+		listener_slot_sync(l, slot);
+
+	struct slot **link = &l->slots[slot->section.as_id];
+
+	while (*link != slot)
+		link = &(*link)->next;
+	*link = slot->next;
 	world_free(w, slot, sizeof(*slot));
+}
+
+int
+memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id)
+{
+	struct slot *slot = listener_slot_find(l, as_id, id);
+
+	if (!slot || slot->removing)
+		return -ENOENT;
+	if (l->in_transaction)
+		slot->removing = true;
+	else
+		del_now(l, slot);
 	return 0;
 }
+
+/* --- transactions ------------------------------------------------------------------------------
+ */
+
+void
+memory_listener_begin(struct memory_listener *l)
+{
+	must(!l->in_transaction);
+	l->in_transaction = l->rules.transaction;
+}
+
+/* Whether a section that comes covers a part of one that goes. */
+static bool
+queued_overlap(const struct memory_listener *l)
+{
+	for (const struct slot *new = l->adding; new; new = new->next) {
+		const struct memory_section *a = &new->section;
+
+		for (const struct slot *old = l->slots[a->as_id]; old; old = old->next) {
+			const struct memory_section *d = &old->section;
+
+			if (old->removing && a->guest_phys_addr < d->guest_phys_addr + d->size &&
+			    d->guest_phys_addr < a->guest_phys_addr + a->size)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* accel_ioctl_inhibit_begin() */
+static void
+inhibit(struct memory_listener *l)
+{
+	l->inhibited = true;
+	while (l->cpus_inside)
+		waitq_wait(l->world, &l->inhibit_waiters);
+	race_acquire(l->world, &l->inhibit_waiters);
+}
+
+static struct slot *
+next_removing(struct memory_listener *l)
+{
+	for (uint8_t as_id = 0; as_id < KVM_ADDRESS_SPACES_MAX; as_id++)
+		for (struct slot *slot = l->slots[as_id]; slot; slot = slot->next)
+			if (slot->removing)
+				return slot;
+	return NULL;
+}
+
+void
+memory_listener_commit(struct memory_listener *l)
+{
+	bool overlap = queued_overlap(l);
+	struct slot *slot;
+
+	if (!l->in_transaction)
+		return;
+	l->in_transaction = false;
+	if (overlap)
+		inhibit(l);
+	while ((slot = next_removing(l)))
+		del_now(l, slot);
+	while ((slot = l->adding)) {
+		l->adding = slot->next;
+
+		int r = add_now(l, slot);
+
+		must(r >= 0); /* QEMU aborts */
+	}
+	if (overlap) {
+		l->inhibited = false;
+		waitq_wake_all(l->world, &l->cpu_waiters);
+	}
+}
+
+void
+memory_listener_cpu_enter(struct memory_listener *l)
+{
+	while (l->inhibited)
+		waitq_wait(l->world, &l->cpu_waiters);
+	race_acquire(l->world, &l->cpu_waiters);
+	l->cpus_inside++;
+}
+
+void
+memory_listener_cpu_leave(struct memory_listener *l)
+{
+	must(l->cpus_inside);
+	l->cpus_inside--;
+	waitq_wake_one(l->world, &l->inhibit_waiters);
+}
+
+bool
+memory_listener_cpu_kicked(const struct memory_listener *l)
+{
+	return l->inhibited;
+}
+
+/* --- logging -----------------------------------------------------------------------------------
+ */
 
 static int
 slot_set_log(struct memory_listener *l, uint8_t as_id, int id, bool log)
 {
-	struct slot *slot = slot_find(l, as_id, id);
+	struct slot *slot = listener_slot_find(l, as_id, id);
 
 	if (!slot)
 		return -ENOENT;
@@ -210,15 +379,6 @@ void
 memory_listener_log_global_stop(struct memory_listener *l)
 {
 	set_global_log(l, false);
-}
-
-void
-memory_listener_log_sync(struct memory_listener *l)
-{
-	for (uint8_t as_id = 0; as_id < KVM_ADDRESS_SPACES_MAX; as_id++)
-		for (struct slot *slot = l->slots[as_id]; slot; slot = slot->next)
-			if (slot->log || l->global_log)
-				slot_sync(l, slot);
 }
 
 void

@@ -21,7 +21,21 @@
  *	qemu.slot_removal.delete_first   delete, then fetch: there is nothing left to fetch (ENOENT)
  *
  * Between fetching and deleting a vCPU may write again: a point, and a hole that is still open
- * upstream (QEMU's kvm_set_phys_mem() says so in a comment since b4420f198d, 6.1).
+ * upstream (QEMU's kvm_set_phys_mem() says so in a comment since b4420f198d, 6.1).  What else
+ * depends on the version of QEMU is chosen with memory_listener_set_version():
+ *
+ *	before 1.1	no fetch on removal
+ *	1.1	3fbffb628c	fetch if the section itself logs
+ *	2.3	4cc856faba	fetch if a migration logs, too
+ *	4.1	ff4aa11419	KVM_CLEAR_DIRTY_LOG: a slot has a bitmap in QEMU of what was
+ *		9f4bf4baa8	fetched and not cleared; one that appears while logging is on has
+ *none, and clearing it fails (QEMU asserts) 5.0	9b3a31c745	it has
+ *	6.1	b4420f198d	the dirty ring, with a reaper; no INITIALLY_SET with it (a81a592698)
+ *	8.0	f39b7d2b96	updates wait for the end of the transaction: all deletions, then all
+ *		a27dd2de68	additions, and vCPUs are kept out of KVM_RUN meanwhile, if an
+ *addition overlaps a deletion and only then
+ *	8.1	b20cc77692	the bitmap beside the ring is fetched, too, at the end and on
+ *removal
  *
  * RAM is counted in pages of ram_addr, as in QEMU, because one guest address may be backed by
  * other RAM after a section changed.  Slot ids are the lowest free one, as kvm_get_free_slot()
@@ -39,6 +53,23 @@
 struct world;
 struct kvm;
 struct memory_listener;
+
+/*
+ * Be QEMU of this version: "1.0", "1.1", "2.3", "4.1", "5.0", "6.1" (what a new listener is), "8.0"
+ * or "8.1"; false for another one.  Before the first section.
+ */
+bool
+memory_listener_set_version(struct memory_listener *l, const char *version);
+/* The names above, ended by null. */
+extern const char *const memory_listener_versions[];
+
+/*
+ * What QEMU asks of KVM at its start: a dirty ring of @ring_bytes with a bitmap beside it where
+ * there is one, or if that is 0 KVM_CLEAR_DIRTY_LOG, as far as version and kernel have them.
+ * Before the first vCPU and section. 0, or KVM's negative errno for the ring.
+ */
+int
+memory_listener_enable(struct memory_listener *l, uint64_t ring_bytes);
 
 /* A piece of RAM in the guest's address space. Bytes, multiples of a page. */
 struct memory_section {
@@ -72,6 +103,26 @@ memory_listener_region_add(struct memory_listener *l, const struct memory_sectio
 int
 memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id);
 
+/*
+ * A memory transaction, of a version that has them: sections that come and go in between do so at
+ * commit.  An id that region_add() gives is that of then.  Earlier versions: nothing waits.
+ */
+void
+memory_listener_begin(struct memory_listener *l);
+void
+memory_listener_commit(struct memory_listener *l);
+
+/*
+ * A vCPU's thread enters KVM_RUN, waiting as long as that is inhibited, and has left it.  While one
+ * is inside, whoever inhibits waits: memory_listener_cpu_kicked() says that it should leave.
+ */
+void
+memory_listener_cpu_enter(struct memory_listener *l);
+void
+memory_listener_cpu_leave(struct memory_listener *l);
+bool
+memory_listener_cpu_kicked(const struct memory_listener *l);
+
 /* The section asks to be logged for itself (a display's frame buffer), or no longer. */
 int
 memory_listener_log_start(struct memory_listener *l, uint8_t as_id, int id);
@@ -87,6 +138,36 @@ memory_listener_log_global_stop(struct memory_listener *l);
 /* Fetch the dirty log of each slot that logs, in all address spaces, into the dirty memory. */
 void
 memory_listener_log_sync(struct memory_listener *l);
+
+/* The same for the last time, vCPUs stopped: with a ring the bitmap beside it, too. */
+void
+memory_listener_log_sync_last(struct memory_listener *l);
+
+/* The reaper thread's round: harvest all rings, then reset them. How many entries. */
+unsigned
+memory_listener_reap(struct memory_listener *l);
+
+/*
+ * Before the migration reads these pages of RAM: KVM forgets that they are dirty and protects them.
+ * Only what was fetched since is cleared; ranges are widened to 64 pages for KVM, their bits are
+ * not.  Does nothing without manual protection.  -ENXIO where QEMU 4.1 and 4.2 assert.
+ */
+int
+memory_listener_log_clear(struct memory_listener *l, uint64_t ram_page, uint64_t npages);
+
+/*
+ * A writer with a log of its own: a vhost worker, a vDPA or VFIO device with dirty tracking.  The
+ * log is on with the global log, and log_sync fetches it.  @tracks: false for a device that tells
+ * nobody what it writes.
+ */
+struct device_log *
+memory_listener_device_log(struct memory_listener *l, bool tracks);
+/* It writes @bytes at @ram_addr. */
+void
+device_log_write(struct device_log *log, uint64_t ram_addr, uint64_t bytes);
+/* The device has stopped: what its log has is fetched, and it is switched off. */
+void
+device_log_stop(struct device_log *log);
 
 /* QEMU itself (device emulation) wrote @bytes at @ram_addr: marked here, not in KVM. */
 void

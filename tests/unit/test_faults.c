@@ -37,15 +37,7 @@ struct exception {
 	{ \
 		FAULT_##id, "FAULT_" #id, test, reason \
 	}
-#define NEEDS_WEAK(id) \
-	{ \
-		FAULT_##id, "FAULT_" #id, NULL, "needs weak: a load of an older value" \
-	}
-
 static const struct exception exceptions[] = {
-	NEEDS_WEAK(RING_HARVEST_NO_ACQUIRE),
-	NEEDS_WEAK(RING_HARVEST_NO_RELEASE),
-	NEEDS_WEAK(RING_RESET_NO_ACQUIRE),
 	TESTED(GUEST_RESET_NO_WAIT, "test_guest_driver.c",
 	       "the VMM resets within the exit, so nothing is lost: a breach of a should"),
 };

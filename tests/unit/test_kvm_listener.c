@@ -10,6 +10,8 @@
 
 #include "base/prng.h"
 #include "engine/world.h"
+#include "kvm/dirty_log.h"
+#include "kvm/dirty_ring.h"
 #include "kvm/memslot.h"
 #include "vmm/memory_listener.h"
 
@@ -243,6 +245,168 @@ residual_hole(void **state)
 	world_destroy(w);
 }
 
+/* --- versions of QEMU --------------------------------------------------------------------------
+ */
+
+static const char *version;
+
+static void
+be(const char *qemu, uint64_t ring_bytes, const struct kvm_rules *rules, struct world *w)
+{
+	kvm = kvm_create(w, rules);
+	listener = memory_listener_create(w, kvm, RAM_PAGES * PAGE);
+	bitmap = world_alloc(w, sizeof(*bitmap));
+	page_bitmap_init(bitmap, w, RAM_PAGES);
+	assert_true(memory_listener_set_version(listener, qemu));
+	assert_int_equal(memory_listener_enable(listener, ring_bytes), 0);
+}
+
+/* What is written and then removed arrives from 2.3 on, for a migration. */
+static void
+removal_body(struct world *w, void *arg)
+{
+	bool arrives = strcmp(version, "2.3") >= 0;
+	struct kvm_vcpu *vcpu;
+
+	be(version, 0, &kvm_rules_today, w);
+	vcpu = kvm_create_vcpu(kvm);
+	assert_int_equal(add(0, 0, 64, 0, MEMORY_LISTENER_ANY_ID), 0);
+	memory_listener_log_global_start(listener);
+	memory_listener_migration_sync(listener, bitmap);
+	page_bitmap_clear_all(bitmap, w);
+	memory_listener_log_clear(listener, 0, RAM_PAGES);
+	kvm_vcpu_write(vcpu, 5);
+	memory_listener_begin(listener);
+	assert_int_equal(memory_listener_region_del(listener, 0, 0), 0);
+	/* The id is free again from then on, when it is done. */
+	assert_int_equal(add(0, 0, 32, 0, MEMORY_LISTENER_ANY_ID), 0);
+	assert_int_equal(kvm_id_to_memslot(kvm, 0)->npages, strcmp(version, "8.0") >= 0 ? 64 : 32);
+	memory_listener_commit(listener);
+	assert_int_equal(kvm_id_to_memslot(kvm, 0)->npages, 32);
+	memory_listener_migration_sync(listener, bitmap);
+	assert_int_equal(page_bitmap_test(bitmap, 5),
+			 arrives || kvm_manual_dirty_log_protect(kvm) > 1);
+}
+
+static void
+removal_by_version(void **state)
+{
+	for (unsigned i = 0; memory_listener_versions[i]; i++) {
+		version = memory_listener_versions[i];
+		in_world(removal_body);
+	}
+}
+
+/* KVM is told of 64 pages, and of the bits of those that were asked for only. */
+static void
+clear_body(struct world *w, void *arg)
+{
+	struct kvm_vcpu *vcpu;
+	struct page_bitmap log;
+
+	assert_null(listener);
+	be("6.1", 0, &kvm_rules_today, w);
+	vcpu = kvm_create_vcpu(kvm);
+	assert_int_equal(add(0, 0, 100, 20, MEMORY_LISTENER_ANY_ID), 0);
+	memory_listener_log_global_start(listener);
+	memory_listener_migration_sync(listener, bitmap);
+	assert_int_equal(bitmap->set, 100);
+	assert_int_equal(memory_listener_log_clear(listener, 0, RAM_PAGES), 0);
+	page_bitmap_init(&log, w, 100);
+	assert_int_equal(kvm_get_dirty_log(kvm, 0, &log, 0), 0);
+	assert_int_equal(log.set, 0);
+	for (uint64_t gfn = 60; gfn < 70; gfn++)
+		kvm_vcpu_write(vcpu, gfn);
+	memory_listener_log_sync(listener);
+	kvm_vcpu_write(vcpu, 99); /* after the fetch: not to be cleared */
+	assert_int_equal(memory_listener_log_clear(listener, 20 + 62, 5), 0);
+	assert_int_equal(memory_listener_log_clear(listener, 20 + 90, 10), 0);
+	assert_int_equal(kvm_get_dirty_log(kvm, 0, &log, 0), 0);
+	assert_int_equal(log.set, 6);
+	assert_false(page_bitmap_test(&log, 62));
+	assert_true(page_bitmap_test(&log, 61));
+	assert_true(page_bitmap_test(&log, 67));
+	assert_true(page_bitmap_test(&log, 99));
+}
+
+/* A slot that appears while logging is on: QEMU 4.1 has no bitmap for it, and asserts. */
+static void
+new_slot_body(struct world *w, void *arg)
+{
+	be(version, 0, &kvm_rules_today, w);
+	assert_int_equal(add(0, 0, 64, 0, MEMORY_LISTENER_ANY_ID), 0);
+	memory_listener_log_global_start(listener);
+	assert_int_equal(memory_listener_log_clear(listener, 0, 64), 0);
+	assert_int_equal(add(0, 64, 64, 64, MEMORY_LISTENER_ANY_ID), 1);
+	assert_int_equal(memory_listener_log_clear(listener, 64, 64),
+			 strcmp(version, "5.0") < 0 ? -ENXIO : 0);
+}
+
+static void
+clearing(void **state)
+{
+	listener = NULL;
+	in_world(clear_body);
+	version = "4.1";
+	in_world(new_slot_body);
+	version = "5.0";
+	in_world(new_slot_body);
+}
+
+/* Rings are reaped on removal; the bitmap beside them in the end, since 8.1. */
+static void
+ring_body(struct world *w, void *arg)
+{
+	struct kvm_vcpu *vcpu;
+	bool backup = !strcmp(version, "8.1");
+
+	be(version, 4096, &kvm_rules_arm64, w);
+	assert_int_equal(kvm_dirty_ring_has_bitmap(kvm), backup);
+	assert_int_equal(kvm_manual_dirty_log_protect(kvm), 0);
+	vcpu = kvm_create_vcpu(kvm);
+	assert_int_equal(add(0, 0, 64, 0, MEMORY_LISTENER_ANY_ID), 0);
+	assert_int_equal(add(0, 64, 64, 64, MEMORY_LISTENER_ANY_ID), 1);
+	memory_listener_log_global_start(listener);
+	kvm_vcpu_write(vcpu, 5);
+	kvm_vcpu_write(vcpu, 70);
+	kvm_mark_page_dirty(kvm, 0, 80);
+	assert_int_equal(memory_listener_region_del(listener, 0, 0), 0);
+	memory_listener_migration_sync(listener, bitmap);
+	assert_int_equal(bitmap->set, 2);
+	memory_listener_log_sync_last(listener);
+	memory_listener_migration_sync(listener, bitmap);
+	assert_int_equal(page_bitmap_test(bitmap, 80), backup);
+	assert_int_equal(memory_listener_reap(listener), 0);
+}
+
+static void
+rings(void **state)
+{
+	version = "8.0";
+	in_world(ring_body);
+	version = "8.1";
+	in_world(ring_body);
+}
+
+static void
+versions_body(struct world *w, void *arg)
+{
+	make(w);
+	assert_false(memory_listener_set_version(listener, "7.0"));
+	assert_false(memory_listener_set_version(listener, ""));
+	/* A kernel without any of it: QEMU goes on without. */
+	be("8.1", 0, &kvm_rules_3_19, w);
+	assert_int_equal(kvm_manual_dirty_log_protect(kvm), 0);
+	be("8.1", 0, &kvm_rules_today, w);
+	assert_int_equal(memory_listener_enable(listener, 4095), -EINVAL);
+}
+
+static void
+versions(void **state)
+{
+	in_world(versions_body);
+}
+
 int
 main(void)
 {
@@ -251,6 +415,10 @@ main(void)
 		cmocka_unit_test(sync),
 		cmocka_unit_test(removal_orders),
 		cmocka_unit_test(residual_hole),
+		cmocka_unit_test(removal_by_version),
+		cmocka_unit_test(clearing),
+		cmocka_unit_test(rings),
+		cmocka_unit_test(versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

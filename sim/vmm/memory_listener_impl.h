@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the listener is made of; for memory_listener.c and memory_listener_log.c. */
+#ifndef RINGSIDE_VMM_MEMORY_LISTENER_IMPL_H
+#define RINGSIDE_VMM_MEMORY_LISTENER_IMPL_H
+
+#include "engine/world.h"
+#include "kvm/memslot.h"
+#include "vmm/memory_listener.h"
+
+/* QEMU's KVMSlot. */
+struct slot {
+	struct memory_section section;
+	bool log; /* the section asked for itself */
+	bool removing; /* it goes at commit */
+	bool known; /* KVM has it */
+	uint16_t id;
+	/* What was fetched and not cleared yet, from 4.1 on; none: see memory_listener.h. */
+	struct page_bitmap dirty_bmap;
+	struct slot *next; /* in the order of ids, within its address space */
+};
+
+/* Where versions differ. */
+struct listener_rules {
+	const char *version;
+	bool sync_own, sync_global; /* which slots are fetched on removal */
+	bool clear_log, initially_set;
+	bool bitmap_for_new; /* of a slot that appears under logging */
+	bool ring, backup;
+	bool transaction;
+};
+
+struct memory_listener {
+	struct world *world;
+	struct kvm *kvm;
+	struct listener_rules rules;
+	uint64_t ram_pages;
+	bool global_log;
+	bool in_transaction;
+	struct slot *slots[KVM_ADDRESS_SPACES_MAX];
+	struct slot *adding; /* at commit; in order */
+	struct page_bitmap dirty;
+	struct device_log *devices;
+	bool reaping; /* kvm_slots_lock, as far as it orders those who harvest */
+	struct waitq reaping_waiters;
+	bool inhibited;
+	unsigned cpus_inside;
+	struct waitq cpu_waiters, inhibit_waiters;
+};
+
+/* Fetch what there is of the slot: KVM_GET_DIRTY_LOG, or the rings and the bitmap beside them. */
+void
+listener_slot_sync(struct memory_listener *l, struct slot *slot);
+/* QEMU's bitmap of a slot follows its logging. */
+void
+listener_slot_bitmap(struct memory_listener *l, struct slot *slot, bool logs, bool is_new);
+struct slot *
+listener_slot_find(struct memory_listener *l, uint8_t as_id, int id);
+
+#endif
