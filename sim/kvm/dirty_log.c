@@ -53,26 +53,16 @@ slot_id_valid(const struct kvm *kvm, uint32_t slot)
 	return slot >> 16 < kvm->rules.address_spaces && (uint16_t)slot < kvm->rules.user_mem_slots;
 }
 
-/* Copy, clear, protect. */
+/* Copy; and without manual protection clear and protect. */
 static void
 fetch(struct kvm *kvm, struct kvm_memory_slot *slot, struct page_bitmap *log, uint64_t offset)
 {
-	bool manual = kvm->manual_dirty_log_protect;
-	uint64_t page = 0;
-
-	if (!manual && slot->writable.set == slot->writable.npages)
-		dirty_log_start(kvm, slot);
-	if (!manual && !slot->writable.set) {
-		page_bitmap_move(&slot->dirty, log, offset, kvm->world);
+	page_bitmap_or(&slot->dirty, log, offset, kvm->world);
+	if (kvm->manual_dirty_log_protect)
 		return;
-	}
-	for (; (page = page_bitmap_next(&slot->dirty, page)) < slot->npages; page++) {
-		page_bitmap_test_and_set(log, kvm->world, offset + page);
-		if (!manual)
-			dirty_log_protect(kvm, slot, page);
-	}
-	if (!manual)
-		page_bitmap_clear_all(&slot->dirty, kvm->world);
+	if (slot->writable.chunk)
+		page_bitmap_andnot(&slot->writable, &slot->dirty, kvm->world);
+	page_bitmap_clear_all(&slot->dirty, kvm->world);
 }
 
 int

@@ -144,19 +144,113 @@ page_bitmap_next(const struct page_bitmap *b, uint64_t from)
 	return b->npages;
 }
 
+/* Ones of the words of chunk @i. */
+static uint64_t
+chunk_ones(const struct page_bitmap *b, uint64_t i)
+{
+	uint64_t n = 0;
+
+	if (!b->chunk[i])
+		return 0;
+	if (b->chunk[i] == FULL)
+		return chunk_pages(b, i);
+	for (unsigned word = 0; word < PAGE_BITMAP_CHUNK_WORDS; word++)
+		n += (uint64_t)__builtin_popcountll(b->chunk[i][word]);
+	return n;
+}
+
+/* Word @word of chunk @i, of which pages past the end are no part. */
+static uint64_t
+chunk_word(const struct page_bitmap *b, uint64_t i, unsigned word)
+{
+	uint64_t pages = chunk_pages(b, i);
+
+	if (b->chunk[i] != FULL)
+		return b->chunk[i][word];
+	if (pages >= (word + 1) * UINT64_C(64))
+		return UINT64_MAX;
+	return pages > word * UINT64_C(64) ? (UINT64_C(1) << (pages % 64)) - 1 : 0;
+}
+
+/* OR @ones into the word of @page, a multiple of 64. */
+static void
+or_word(struct page_bitmap *to, struct world *w, uint64_t page, uint64_t ones)
+{
+	uint64_t i = page / PAGE_BITMAP_CHUNK_PAGES;
+
+	if (!ones || to->chunk[i] == FULL)
+		return;
+
+	uint64_t *word = &chunk_words(to, w, i)[page % PAGE_BITMAP_CHUNK_PAGES / 64];
+
+	to->set += (uint64_t)__builtin_popcountll(ones & ~*word);
+	*word |= ones;
+}
+
+uint64_t
+page_bitmap_or(const struct page_bitmap *from, struct page_bitmap *to, uint64_t offset,
+	       struct world *w)
+{
+	uint64_t before = to->set;
+	unsigned shift = offset % 64;
+
+	must(offset <= to->npages && from->npages <= to->npages - offset);
+	for (uint64_t i = 0; from->set && i < chunk_count(from); i++) {
+		uint64_t at = offset + i * PAGE_BITMAP_CHUNK_PAGES;
+		uint64_t j = at / PAGE_BITMAP_CHUNK_PAGES;
+
+		if (!from->chunk[i])
+			continue;
+		if (from->chunk[i] == FULL && at % PAGE_BITMAP_CHUNK_PAGES == 0 &&
+		    chunk_pages(from, i) == chunk_pages(to, j)) {
+			to->set += chunk_pages(to, j) - chunk_ones(to, j);
+			chunk_drop(to, w, j);
+			to->chunk[j] = FULL;
+			continue;
+		}
+		for (unsigned word = 0; word < PAGE_BITMAP_CHUNK_WORDS; word++) {
+			uint64_t ones = chunk_word(from, i, word);
+			uint64_t page = (at & ~UINT64_C(63)) + word * UINT64_C(64);
+
+			if (!ones)
+				continue;
+			or_word(to, w, page, ones << shift);
+			if (shift && ones >> (64 - shift))
+				or_word(to, w, page + 64, ones >> (64 - shift));
+		}
+	}
+	return to->set - before;
+}
+
 uint64_t
 page_bitmap_move(struct page_bitmap *from, struct page_bitmap *to, uint64_t offset, struct world *w)
 {
-	uint64_t before = to->set;
+	uint64_t fresh = page_bitmap_or(from, to, offset, w);
 
-	must(offset <= to->npages && from->npages <= to->npages - offset);
-	if (from->set == from->npages && from->npages == to->npages) {
-		page_bitmap_fill(to, w);
-	} else if (from->set) {
-		for (uint64_t page = 0; (page = page_bitmap_next(from, page)) < from->npages;
-		     page++)
-			page_bitmap_test_and_set(to, w, offset + page);
-	}
 	page_bitmap_clear_all(from, w);
-	return to->set - before;
+	return fresh;
+}
+
+void
+page_bitmap_andnot(struct page_bitmap *b, const struct page_bitmap *mask, struct world *w)
+{
+	must(b->npages == mask->npages);
+	for (uint64_t i = 0; b->set && mask->set && i < chunk_count(b); i++) {
+		if (!b->chunk[i] || !mask->chunk[i])
+			continue;
+		if (mask->chunk[i] == FULL) {
+			b->set -= chunk_ones(b, i);
+			chunk_drop(b, w, i);
+			continue;
+		}
+
+		uint64_t *words = chunk_words(b, w, i);
+
+		for (unsigned word = 0; word < PAGE_BITMAP_CHUNK_WORDS; word++) {
+			uint64_t gone = words[word] & mask->chunk[i][word];
+
+			b->set -= (uint64_t)__builtin_popcountll(gone);
+			words[word] &= ~gone;
+		}
+	}
 }

@@ -57,12 +57,21 @@ uint64_t
 page_bitmap_next(const struct page_bitmap *b, uint64_t from);
 
 /*
- * OR @from into @to, page 0 of @from at page @offset of @to, and clear @from.  Pages that do not
- * fit into @to are an error of the caller.  Returns how many bits of @to became one.  O(directory
- * + ones).
+ * OR @from into @to, page 0 of @from at page @offset of @to.  Pages that do not fit into @to are an
+ * error of the caller.  Returns how many bits of @to became one.  Word by word in the chunks of
+ * @from that exist; a FULL one that covers one of @to is a step.
  */
+uint64_t
+page_bitmap_or(const struct page_bitmap *from, struct page_bitmap *to, uint64_t offset,
+	       struct world *w);
+
+/* The same, and clear @from. */
 uint64_t
 page_bitmap_move(struct page_bitmap *from, struct page_bitmap *to, uint64_t offset,
 		 struct world *w);
+
+/* Clear in @b what is set in @mask, which has as many pages. */
+void
+page_bitmap_andnot(struct page_bitmap *b, const struct page_bitmap *mask, struct world *w);
 
 #endif

@@ -59,7 +59,7 @@ listener_slot_bitmap(struct memory_listener *l, struct slot *slot, bool logs, bo
 static void
 fetch_bitmap(struct memory_listener *l, struct slot *slot)
 {
-	uint64_t ram_page = slot->section.ram_addr >> KVM_PAGE_SHIFT, page = 0;
+	uint64_t ram_page = slot->section.ram_addr >> KVM_PAGE_SHIFT;
 	uint32_t id = KVM_SLOT(slot->section.as_id, slot->id);
 	int r;
 
@@ -68,10 +68,11 @@ fetch_bitmap(struct memory_listener *l, struct slot *slot)
 		must(!r || r == -ENOENT);
 		return;
 	}
+	/* The kernel writes all of it: with manual protection what was not cleared is in there. */
+	page_bitmap_clear_all(&slot->dirty_bmap, l->world);
 	r = kvm_get_dirty_log(l->kvm, id, &slot->dirty_bmap, 0);
 	must(!r || r == -ENOENT);
-	for (; (page = page_bitmap_next(&slot->dirty_bmap, page)) < slot->dirty_bmap.npages; page++)
-		page_bitmap_test_and_set(&l->dirty, l->world, ram_page + page);
+	page_bitmap_or(&slot->dirty_bmap, &l->dirty, ram_page, l->world);
 }
 
 void

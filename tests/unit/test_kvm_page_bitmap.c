@@ -186,14 +186,67 @@ cost(void **state)
 	in_world(cost_body);
 }
 
+/* Bits of each density and whole chunks, at offsets that are aligned to all or nothing. */
+static void
+or_body(struct world *w, void *arg)
+{
+	static const uint64_t offsets[] = {
+		0, 1, 63, 64, 77, PAGE_BITMAP_CHUNK_PAGES, PAGE_BITMAP_CHUNK_PAGES + 5
+	};
+	struct prng p;
+
+	prng_seed(&p, 3);
+	for (unsigned round = 0; round < 70; round++) {
+		uint64_t offset = offsets[round % 7];
+		struct page_bitmap from, to, mask;
+		uint64_t fresh = 0;
+
+		page_bitmap_init(&from, w, PAGES - offset);
+		page_bitmap_init(&mask, w, PAGES);
+		page_bitmap_init(&to, w, PAGES);
+		memset(want, 0, sizeof(want));
+		if (round % 3 == 1)
+			page_bitmap_fill(&from, w);
+		if (round % 5 == 1)
+			page_bitmap_fill(&mask, w);
+		for (unsigned i = 0; i < 30u << round % 10; i++) {
+			uint64_t page = prng_below(&p, (uint32_t)(PAGES - offset));
+
+			want[page] |= !page_bitmap_test_and_set(&to, w, page);
+			page = prng_below(&p, (uint32_t)(PAGES - offset));
+			page_bitmap_test_and_set(&from, w, page);
+			page_bitmap_test_and_set(&mask, w, prng_below(&p, PAGES));
+		}
+		for (uint64_t i = 0; i < PAGES - offset; i++) {
+			if (!page_bitmap_test(&from, i))
+				continue;
+			fresh += !want[offset + i];
+			want[offset + i] = true;
+		}
+		assert_int_equal(page_bitmap_or(&from, &to, offset, w), fresh);
+		same_as(&to, want);
+		for (uint64_t i = 0; i < PAGES; i++)
+			want[i] &= !page_bitmap_test(&mask, i);
+		page_bitmap_andnot(&to, &mask, w);
+		same_as(&to, want);
+		page_bitmap_free(&from, w);
+		page_bitmap_free(&mask, w);
+		page_bitmap_free(&to, w);
+	}
+}
+
+static void
+or_and_andnot(void **state)
+{
+	in_world(or_body);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_steps),
-		cmocka_unit_test(edges),
-		cmocka_unit_test(move),
-		cmocka_unit_test(cost),
+		cmocka_unit_test(random_steps),	 cmocka_unit_test(edges), cmocka_unit_test(move),
+		cmocka_unit_test(or_and_andnot), cmocka_unit_test(cost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
