@@ -142,7 +142,8 @@ $(BIN): $(CLI_OBJ) $(BUILD)/libringside.a
 		-Wl,--no-whole-archive $(LDLIBS)
 
 # They load code that takes the run time behind its instrumentation from the program.
-$(BUILD)/unit/test_litmus_tso $(BUILD)/fuzz/fuzz_litmus: LDLIBS += -rdynamic -Wl,-u,__tsan_init
+$(BUILD)/unit/test_litmus_tso $(BUILD)/fuzz/fuzz_litmus $(BUILD)/fuzz/fuzz_ring \
+	$(BUILD)/fuzz/fuzz_ring_hostile: LDLIBS += -rdynamic -Wl,-u,__tsan_init
 
 $(BUILD)/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/libringside.a
 	@mkdir -p $(@D)

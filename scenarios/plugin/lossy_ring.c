@@ -57,6 +57,7 @@ struct dp_driver {
 	uint16_t size, index;
 	uint16_t avail_idx, last_used_idx;
 	uint16_t free_head, num_free;
+	bool broken; /* the device wrote what it may not: nothing is believed any more */
 	uint16_t next[DP_SG_MAX];
 	struct chain chain[DP_SG_MAX];
 };
@@ -150,6 +151,8 @@ lossy_get(struct dp_driver *d, uint64_t *token, uint32_t *len)
 	uint32_t head;
 	uint16_t last;
 
+	if (d->broken)
+		return -EINVAL;
 	if (DP_READ_ONCE(d->used->idx) == d->last_used_idx)
 		return 0;
 	/* The element only after the index that says that it is there. */
@@ -157,6 +160,7 @@ lossy_get(struct dp_driver *d, uint64_t *token, uint32_t *len)
 	head = from->id;
 	*len = from->len;
 	if (head >= d->size || !d->chain[head].ndescs) {
+		d->broken = true;
 		d->host.guest_error(d->host.ctx, "used id is not outstanding", head);
 		return -EINVAL;
 	}
@@ -228,6 +232,7 @@ lossy_state(struct dp_driver *d, struct dp_state *s)
 	s->avail_flags = d->avail->flags;
 	s->used_flags = d->used->flags;
 	s->num_free = d->num_free;
+	s->broken = d->broken;
 	s->inuse = (uint16_t)(d->avail_idx - d->last_used_idx);
 	s->callbacks_enabled = !(d->avail->flags & AVAIL_NO_INTERRUPT);
 }

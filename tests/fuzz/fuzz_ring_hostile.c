@@ -35,7 +35,7 @@ static struct hostile {
 	uint32_t spared; /* bytes at the beginning of the rings that are not written */
 } hostile;
 
-/* What passes in Linux's code, and not in ours. */
+/* What passes in Linux's code or a plugin, and not in ours. */
 static struct {
 	unsigned long empty_buffers, long_chains, round_and_round, in_flight, used_lengths;
 } passes;
@@ -629,10 +629,10 @@ main(int argc, char **argv)
 	int status = rig_main(
 		&(struct rig_main){ argc, argv, "ring_hostile", 20000, defects, fuzz_round, 1 });
 
-	printf("what Linux lets pass and ours does not: %lu empty buffers, %lu chains longer than "
-	       "the queue, %lu that lead through a table again and again, %lu times more chains in "
-	       "flight than descriptors, %lu used lengths beyond the buffers, "
-	       "%lu reads behind guest memory\n",
+	printf("what others let pass and native rings do not: %lu empty buffers, "
+	       "%lu chains longer than the queue, %lu that lead through a table again and again, "
+	       "%lu times more chains in flight than descriptors, %lu used lengths beyond the "
+	       "buffers, %lu reads behind guest memory\n",
 	       passes.empty_buffers, passes.long_chains, passes.round_and_round, passes.in_flight,
 	       passes.used_lengths, rig_storage.past_the_end);
 	return status;

@@ -25,6 +25,7 @@
 #include "base/must.h"
 #include "datapath/linux/linux_datapath.h"
 #include "datapath/native.h"
+#include "datapath/plugin_load.h"
 #include "engine/watch.h"
 #include "engine/world.h"
 #include "fuzz.h"
@@ -320,7 +321,10 @@ rig_create(struct rig *r, const struct plan *plan)
 	rig_place(r);
 	r->complaints = r->mutations = 0;
 	rig_end(r);
-	must(!r->drv->init(&r->driver, &r->vring, &r->host));
+	if (r->drv->init(&r->driver, &r->vring, &r->host)) {
+		r->vring.start_idx = 0; /* it has no other beginning */
+		must(!r->drv->init(&r->driver, &r->vring, &r->host));
+	}
 	must(!r->dev->init(&r->device, &r->vring, &r->host));
 	must(!r->dev->init(&r->other, &r->vring, &r->host));
 }
@@ -336,16 +340,35 @@ rig_destroy(struct rig *r)
 
 /* --- plans ---------------------------------------------------------------------------------- */
 
-/* Any pair of ring code that there is, with features that both have. */
+/* Ring code that there is: ours, Linux's, and a plugin if one was named. */
+static const struct datapath *rig_path[3] = { &datapath_native };
+static unsigned rig_paths = 1;
+static const char *rig_plugin_file = "";
+static const struct datapath *rig_plugin; /* one side at least is its */
+
+static inline const struct datapath *
+rig_pick(struct fuzz *f, bool driver)
+{
+	for (;;) {
+		const struct datapath *p = rig_path[fuzz_below(f, rig_paths)];
+
+		if (driver ? p->driver != NULL : p->device != NULL)
+			return p;
+	}
+}
+
+/* Any pair of them, with features that both have. */
 static inline struct plan
 rig_plan(struct fuzz *f)
 {
-	bool have_linux = &datapath_linux != NULL;
-	uint32_t pair = have_linux ? fuzz_below(f, 4) : 0, bits = fuzz_below(f, 32);
-	struct plan p = {
-		.driver = pair & 1 ? &datapath_linux : &datapath_native,
-		.device = pair & 2 ? &datapath_linux : &datapath_native,
-	};
+	uint32_t bits = fuzz_below(f, 32);
+	struct plan p = { .driver = rig_pick(f, true), .device = rig_pick(f, false) };
+
+	while (rig_plugin && p.driver != rig_plugin && p.device != rig_plugin) {
+		p.driver = rig_pick(f, true);
+		p.device = rig_pick(f, false);
+	}
+
 	uint64_t both = p.driver->driver->features & p.device->device->features;
 	bool packed;
 
@@ -358,7 +381,7 @@ rig_plan(struct fuzz *f)
 	p.features &= both;
 	packed = virtio_has(p.features, VIRTIO_F_RING_PACKED);
 	/* Linux 7.3 is wrong there, see sim/datapath/linux/README.md. */
-	if (packed && pair & 1)
+	if (packed && p.driver == &datapath_linux)
 		p.features &= ~VIRTIO_BIT(VIRTIO_F_IN_ORDER);
 	p.size = (uint16_t)(packed ? 1 + fuzz_below(f, QUEUE_MAX) : 1u << fuzz_below(f, 7));
 	if (!packed && fuzz_below(f, 2))
@@ -452,8 +475,8 @@ list_report(struct rig *r, const struct rig_fuzzer *z, const struct plan *p, str
 	plan_print(p);
 	r->say = true;
 	list_fails(r, z, p, l);
-	fprintf(stderr, "%s\nrepeat with: fuzz_%s 1 %llu\n", r->why, f->name,
-		(unsigned long long)(f->seed + f->round));
+	fprintf(stderr, "%s\nrepeat with: fuzz_%s 1 %llu %s\n", r->why, f->name,
+		(unsigned long long)(f->seed + f->round), rig_plugin_file);
 	exit(1);
 }
 
@@ -487,6 +510,10 @@ rig_must_find(struct rig *r, const struct rig_fuzzer *z,
 
 /* --- a program ------------------------------------------------------------------------------ */
 
+/* fuzz_NOUN [rounds] [seed] [plugin]: with a plugin (datapath/plugin.h), pairs of which it is a
+ * side.
+ */
+
 struct rig_main {
 	int argc;
 	char **argv;
@@ -509,6 +536,18 @@ rig_in_world(struct world *w, void *arg)
 	r->ram = (char *)gm_map(w, 0, RAM_BYTES + 2 * MARGIN) + MARGIN;
 	world_set_watch(w, &r->watch);
 	m->first(r);
+	if (&datapath_linux)
+		rig_path[rig_paths++] = &datapath_linux;
+	if (m->argc > 3) {
+		struct error err;
+
+		rig_plugin_file = m->argv[3];
+		rig_plugin = rig_path[rig_paths++] = plugin_load(m->argv[3], &err);
+		if (!rig_plugin) {
+			fprintf(stderr, "%s\n", err.text);
+			exit(2);
+		}
+	}
 	m->status = fuzz_main(m->argc, m->argv, m->name, m->rounds, m->round);
 	must(!memcmp(r->ram - MARGIN, guard, MARGIN));
 	must(!memcmp(r->ram + RAM_BYTES, guard, MARGIN));
