@@ -54,10 +54,18 @@ memory_listener_create(struct world *w, struct kvm *kvm, uint64_t ram_bytes)
 	l->ram_pages = ram_bytes >> KVM_PAGE_SHIFT;
 	must(memory_listener_set_version(l, "6.1"));
 	page_bitmap_init(&l->dirty, w, l->ram_pages);
-	waitq_init(&l->reaping_waiters, w, "kvm_slots_lock");
-	waitq_init(&l->cpu_waiters, w, "accel_ioctl_inhibit");
-	waitq_init(&l->inhibit_waiters, w, "vCPUs outside of KVM_RUN");
 	return l;
+}
+
+void
+listener_waiters(struct memory_listener *l)
+{
+	if (l->waiters)
+		return;
+	l->waiters = true;
+	waitq_init(&l->reaping_waiters, l->world, "kvm_slots_lock");
+	waitq_init(&l->cpu_waiters, l->world, "accel_ioctl_inhibit");
+	waitq_init(&l->inhibit_waiters, l->world, "vCPUs outside of KVM_RUN");
 }
 
 /* Where a slot with this id hangs, or would. */
@@ -265,6 +273,7 @@ queued_overlap(const struct memory_listener *l)
 static void
 inhibit(struct memory_listener *l)
 {
+	listener_waiters(l);
 	l->inhibited = true;
 	while (l->cpus_inside)
 		waitq_wait(l->world, &l->inhibit_waiters);
@@ -310,6 +319,7 @@ memory_listener_commit(struct memory_listener *l)
 void
 memory_listener_cpu_enter(struct memory_listener *l)
 {
+	listener_waiters(l);
 	while (l->inhibited)
 		waitq_wait(l->world, &l->cpu_waiters);
 	race_acquire(l->world, &l->cpu_waiters);

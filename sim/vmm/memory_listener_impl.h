@@ -40,6 +40,7 @@ struct memory_listener {
 	struct slot *adding; /* at commit; in order */
 	struct page_bitmap dirty;
 	struct device_log *devices;
+	bool waiters; /* the three queues below are there */
 	bool reaping; /* kvm_slots_lock, as far as it orders those who harvest */
 	struct waitq reaping_waiters;
 	bool inhibited;
@@ -47,6 +48,9 @@ struct memory_listener {
 	struct waitq cpu_waiters, inhibit_waiters;
 };
 
+/* Make the queues, by the first who needs one: names that nobody uses would number others anew. */
+void
+listener_waiters(struct memory_listener *l);
 /* Fetch what there is of the slot: KVM_GET_DIRTY_LOG, or the rings and the bitmap beside them. */
 void
 listener_slot_sync(struct memory_listener *l, struct slot *slot);

@@ -109,6 +109,7 @@ memory_listener_reap(struct memory_listener *l)
 	uint64_t offset;
 	uint32_t slot;
 
+	listener_waiters(l);
 	while (l->reaping)
 		waitq_wait(l->world, &l->reaping_waiters);
 	race_acquire(l->world, &l->reaping_waiters);
