@@ -17,8 +17,8 @@
 --	setup, sync         lines 19 to 28, and 24324 to 24325
 --
 -- Predicted: rounds, total time, downtime and pages sent under any limits.  Under the recorded ones, where times of
--- pages were fitted, total time (1140 ms beside 1223 ms recorded) and downtime (29.1 beside 30.8) check the fit; that
--- it takes 4 rounds, and how many pages are sent (27199 beside 28351), was not put in.  What is missing are pages
+-- pages were fitted, total time (1.14 s beside 1.22 s recorded) and downtime (29 ms beside 31) check the fit; that it
+-- takes 4 rounds, and how many pages are sent (about 27200 beside 28351), was not put in.  What is missing are pages
 -- outside of the file that the guest wrote now and then, and that a page took 15 us at the beginning and 39 us in the
 -- middle.  The third round hangs by a thread, there as here: the bandwidth of one window decides (line 21755: 21.3 MB
 -- pending, 20.4 MB allowed).  Without the weights the fit is 26.4 and 1.9 us, and then 3 rounds do.

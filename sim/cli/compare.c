@@ -256,6 +256,34 @@ cell_text(const struct figure *f, unsigned column, char *text)
 		snprintf(text, CELL, "%.4g", v);
 }
 
+/*
+ * Whether a figure says something: it is of the scenario, or not 0.  A picture has room only for
+ * those that are both, and that what stands beside has, too.
+ */
+static bool
+tells(const struct comparison *c, const struct figure *f, bool picture)
+{
+	bool ours = false, theirs = c->runs == c->values, any = false;
+
+	for (unsigned k = 0; k < c->values; k++) {
+		ours = ours || (f->known[k] && k < c->runs);
+		theirs = theirs || (f->known[k] && k >= c->runs);
+		any = any || (f->known[k] && f->value[k] != 0);
+	}
+	return picture ? ours && theirs && any : ours || any;
+}
+
+static void
+leave_out(struct comparison *c, bool picture)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->figures; i++)
+		if (tells(c, &c->figure[i], picture))
+			c->figure[n++] = c->figure[i];
+	c->figures = n;
+}
+
 static void
 print_table(const struct comparison *c)
 {
@@ -314,14 +342,14 @@ write_data(const struct comparison *c, FILE *to)
 {
 	fprintf(to, "$data << END\n");
 	for (unsigned k = 0; k < c->values; k++) {
-		quote(c->value[k], to);
+		quote(k < c->runs ? c->value[k] : "beside", to);
 		for (unsigned i = 0; i < c->figures; i++)
 			fprintf(to, c->figure[i].known[k] ? "\t%.17g" : "\t?",
 				c->figure[i].value[k]);
 		fprintf(to, "\n");
 	}
-	fprintf(to, "END\nfigures = %u\nvalues = %u\narray heading[%u]\n", c->figures, c->values,
-		c->figures);
+	fprintf(to, "END\nfigures = %u\nvalues = %u\nruns = %u\narray heading[%u]\n", c->figures,
+		c->values, c->runs, c->figures);
 	for (unsigned i = 0; i < c->figures; i++) {
 		char name[100];
 
@@ -333,6 +361,8 @@ write_data(const struct comparison *c, FILE *to)
 	}
 	fprintf(to, "param = ");
 	quote(c->param, to);
+	fprintf(to, "\nbeside = ");
+	quote(c->runs < c->values ? c->value[c->runs] : "", to);
 	fprintf(to, "\nout = ");
 	quote(c->o->out, to);
 	fprintf(to, "\n");
@@ -344,6 +374,8 @@ draw(const struct comparison *c, struct error *err)
 	char script[1024];
 	FILE *to;
 
+	if (!c->figures)
+		return error_set(err, "--out: no figure is there to be drawn");
 	if (find_analysis("compare.gp", script, sizeof(script), err))
 		return -1;
 	to = popen("gnuplot -", "w");
@@ -372,8 +404,12 @@ compare(struct comparison *c, struct error *err)
 			return -1;
 	if (c->o->beside && beside(c, err))
 		return -1;
+	leave_out(c, false);
 	print_table(c);
-	return c->o->out ? draw(c, err) : 0;
+	if (!c->o->out)
+		return 0;
+	leave_out(c, true);
+	return draw(c, err);
 }
 
 int

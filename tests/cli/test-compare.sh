@@ -39,6 +39,7 @@ status 0 "$RINGSIDE" compare --over big=10,20 --beside c.db#2 --db none work.lua
 grep -q '^done (items)  *10  *20  *10$' out || fail "beside: $(cat out)"
 status 0 "$RINGSIDE" compare --over how --beside "$root/traces/colo-memslot-2015.syslog" --db none work.lua:holds
 grep -q '^pages_lost (pages)  *-  *-  *3$' out || fail "a recording beside: $(cat out)"
+grep -q '^[a-z_]*  *-  *-  *0$' out && fail "figures that say nothing: $(cat out)"
 
 status 2 "$RINGSIDE" compare --over big --db none work.lua:holds
 complains "it can be 1 to 1000: name the values"
@@ -52,5 +53,8 @@ complains "cannot be opened"
 if command -v gnuplot >/dev/null; then
 	(cd "$root" && "$RINGSIDE" compare --over load=1,2 --out "$work/c.svg" --db none "$work/work.lua:holds" >/dev/null 2>&1)
 	grep -q '<svg' c.svg || fail "no picture"
+	(cd "$root" && "$RINGSIDE" compare --over load=1,2 --beside "$work/c.db#1" --out "$work/b.svg" \
+		--db none "$work/work.lua:holds" >/dev/null 2>&1)
+	grep -q 'orange: c.db#1' b.svg || fail "what stands beside is not named in the picture"
 fi
 finish
