@@ -58,6 +58,8 @@ const struct option_spec device_option_table[] = {
 	  "the main loop raises interrupts" },
 	{ "activate_async", OPTION_BOOLEAN, DEVICE(config.activate_async), FLAG,
 	  "the serving thread takes the rings after DRIVER_OK has returned" },
+	{ "no_vring_base", OPTION_BOOLEAN, DEVICE(config.vhost_user.no_base),
+	  FLAG, "vhost-user: SET_VRING_BASE is left out where it would say 0" },
 	{ "no_protocol_features", OPTION_BOOLEAN, DEVICE(config.vhost_user.no_protocol_features),
 	  FLAG, "vhost-user: a ring runs from its kick fd on, there is no SET_VRING_ENABLE" },
 	{ "unplugged", OPTION_BOOLEAN, DEVICE(config.unplugged), FLAG,

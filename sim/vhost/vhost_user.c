@@ -172,8 +172,12 @@ handle(struct vhost_user *u, struct vhost_user_msg *m)
 	switch (m->request) {
 	case VHOST_USER_SET_VRING_BASE:
 		ring->base = (uint32_t)m->value;
+		ring->based = true;
 		break;
 	case VHOST_USER_SET_VRING_ADDR:
+		if (fault_on(u->set.vdev->w, FAULT_VHOST_USER_EVENT_IDX_BY_BASE))
+			ring->v->ring.unaware =
+				ring->based ? 0 : VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX);
 		vhost_vq_setup(ring->v, VIRTIO_OWNER_VHOST_USER, ring->base);
 		break;
 	case VHOST_USER_SET_VRING_KICK:
@@ -284,7 +288,8 @@ ring_start(struct vhost_user *u, struct virtio_queue *vq)
 
 	vhost_queue_lend(vq, VIRTIO_OWNER_VHOST_USER);
 	send_async(u, VHOST_USER_SET_VRING_NUM, i, vq->size, NULL);
-	send_async(u, VHOST_USER_SET_VRING_BASE, i, vq->position, NULL);
+	if (!u->config.no_base || vq->position)
+		send_async(u, VHOST_USER_SET_VRING_BASE, i, vq->position, NULL);
 	send_async(u, VHOST_USER_SET_VRING_ADDR, i, 0, NULL);
 	send_async(u, VHOST_USER_SET_VRING_KICK, i, 0, vq->host_notifier);
 	if (ring->notifier)

@@ -58,6 +58,7 @@ enum vhost_user_request {
 
 struct vhost_user_config {
 	bool no_reply_ack; /* VHOST_USER_PROTOCOL_F_REPLY_ACK is not negotiated */
+	bool no_base; /* the VMM leaves SET_VRING_BASE out: rings begin at 0 anyway */
 	bool no_protocol_features; /* nor VHOST_USER_F_PROTOCOL_FEATURES: no SET_VRING_ENABLE */
 };
 
@@ -76,6 +77,7 @@ struct vhost_user_msg {
 struct vhost_user_ring {
 	struct vhost_vq *v;
 	uint32_t base;
+	bool based; /* SET_VRING_BASE came */
 	struct eventfd *kick; /* null: the ring is stopped */
 	bool enabled;
 	struct virtio_work kick_work; /* of the data thread: the kick fd is readable */

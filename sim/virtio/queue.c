@@ -80,7 +80,7 @@ virtio_ring_init(struct virtio_ring *r, struct virtio_queue *vq, enum virtio_own
 		.desc = vq->desc_gpa,
 		.driver = vq->driver_gpa,
 		.device = vq->device_gpa,
-		.features = vdev->driver_features,
+		.features = vdev->driver_features & ~r->unaware,
 		.quirks = vdev->quirks,
 		.start_idx = vdev->start_idx,
 	};

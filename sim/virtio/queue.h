@@ -51,6 +51,7 @@ struct virtio_ring {
 	struct dp_device *device; /* null: not set up */
 	unsigned users; /* operations that are inside the ring code now */
 	bool notification; /* what the holder last asked for */
+	uint64_t unaware; /* features that were negotiated and the holder was not told of */
 	struct dp_elem *elem; /* to pop into; the holder's, made at the first set-up */
 	struct dp_host host;
 };
