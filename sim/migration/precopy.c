@@ -233,6 +233,7 @@ clean_up(struct precopy *m)
 	vm->migration = NULL;
 	vm->throttle_percent = 0;
 	vm->dirty_limit = 0;
+	vm->dropping = false;
 	vm_log_stop(vm);
 	if (m->state != PRECOPY_COMPLETED && !vm->running)
 		vm_start(vm);
@@ -271,6 +272,7 @@ precopy_start(struct migration_vm *vm, struct ram *dst, const struct precopy_con
 	m->vm = vm;
 	m->w = vm->w;
 	m->dst = dst;
+	ram_share_bytes(dst, vm->ram);
 	m->config = *config;
 	m->devices = devices;
 	m->name = world_name(vm->w, name);

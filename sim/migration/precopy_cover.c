@@ -10,6 +10,7 @@ precopy_drop(struct precopy *m, uint64_t page)
 	vm_log_clear_page(m->vm, page);
 	page_bitmap_test_and_clear(&m->bitmap, m->w, page);
 	page_bitmap_test_and_set(&m->dropped, m->w, page);
+	m->vm->dropping = true;
 }
 
 uint64_t

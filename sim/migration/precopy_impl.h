@@ -9,7 +9,8 @@
  * migration/ram.c: 8 bytes of address and flags, 1 + 2 of XBZRLE. */
 #define WIRE_HEADER 8u
 #define WIRE_ZERO 1u
-#define WIRE_XBZRLE (3u + 256u)
+#define WIRE_XBZRLE_HEADER 3u
+#define WIRE_XBZRLE (WIRE_XBZRLE_HEADER + 256u)
 #define WIRE_EOS 8u
 #define PAGE_BYTES 4096u
 

@@ -5,6 +5,7 @@
 #include "engine/fault.h"
 #include "migration/page_words.h"
 #include "migration/precopy_impl.h"
+#include "migration/xbzrle.h"
 
 /* --- the destination ------------------------------------------------------------------------ */
 
@@ -67,6 +68,22 @@ save_normal(struct precopy *m)
 	load_main(m, m->on_wire.content, "normal", UNCOVERED_SENT);
 }
 
+/* Bytes of a difference on the wire; of contents without bytes an average. -1: no gain. */
+static int
+difference_bytes(const struct precopy *m, ram_content base, ram_content content)
+{
+	uint8_t old[RAM_PAGE_BYTES], new[RAM_PAGE_BYTES];
+
+	if (!ram_has_bytes(m->vm->ram, base) || !ram_has_bytes(m->vm->ram, content))
+		return WIRE_XBZRLE;
+	ram_bytes_of(m->vm->ram, base, old);
+	ram_bytes_of(m->vm->ram, content, new);
+
+	int bytes = xbzrle_encoded_bytes(old, new, RAM_PAGE_BYTES);
+
+	return bytes < 0 ? bytes : bytes + (int)WIRE_XBZRLE_HEADER;
+}
+
 /*
  * save_xbzrle_page(): a difference to what was sent last is worth sending only if the destination
  * has just that, so whatever is sent has to be in the cache, zeros included.
@@ -78,6 +95,7 @@ save_xbzrle(struct precopy *m)
 	ram_content base = c->content, content = m->on_wire.content;
 	/* Slots are empty at first: content 0 of page 0 is what both sides begin with. */
 	bool hit = c->page == m->on_wire.page;
+	int bytes;
 
 	if (content == RAM_ZERO) {
 		if (hit && !fault_on(m->w, FAULT_MIG_XBZRLE_ZERO_NOT_CACHED))
@@ -95,8 +113,13 @@ save_xbzrle(struct precopy *m)
 		m->on_wire.page = RAM_NOT_WRITING;
 		return;
 	}
+	bytes = difference_bytes(m, base, content);
+	if (bytes < 0) { /* overflow */
+		save_normal(m);
+		return;
+	}
 	m->stats.xbzrle_pages++;
-	precopy_put(m, WIRE_HEADER + WIRE_XBZRLE);
+	precopy_put(m, WIRE_HEADER + (uint64_t)bytes);
 	if (ram_read(m->dst, m->on_wire.page) != base)
 		load_main(m, RAM_GARBAGE, "xbzrle", UNCOVERED_BASE);
 	else

@@ -7,21 +7,7 @@
 #include "base/hash.h"
 #include "base/must.h"
 #include "engine/world.h"
-
-struct chunk {
-	ram_content *page; /* null: all of it is: */
-	ram_content uniform;
-};
-
-struct ram {
-	struct world *w;
-	uint64_t pages;
-	uint64_t versions; /* handed out */
-	uint64_t chunks, real;
-	struct chunk *chunk;
-	struct ram_block block[RAM_BLOCKS_MAX];
-	unsigned blocks;
-};
+#include "migration/ram_impl.h"
 
 #define CHUNK_BYTES (RAM_CHUNK_PAGES * sizeof(ram_content))
 
@@ -42,6 +28,7 @@ ram_create(struct world *w, const struct ram_block *blocks, unsigned count)
 	r->blocks = count;
 	r->chunks = (r->pages + RAM_CHUNK_PAGES - 1) / RAM_CHUNK_PAGES;
 	r->chunk = world_alloc(w, r->chunks * sizeof(*r->chunk));
+	r->bytes = ram_bytes_create(w);
 	return r;
 }
 
@@ -61,7 +48,7 @@ ram_blocks(const struct ram *r, const struct ram_block **blocks)
 ram_content
 ram_read(const struct ram *r, uint64_t page)
 {
-	const struct chunk *c = &r->chunk[page / RAM_CHUNK_PAGES];
+	const struct ram_chunk *c = &r->chunk[page / RAM_CHUNK_PAGES];
 
 	must(page < r->pages);
 	return c->page ? c->page[page % RAM_CHUNK_PAGES] : c->uniform;
@@ -69,7 +56,7 @@ ram_read(const struct ram *r, uint64_t page)
 
 /* The chunk's words, made real. */
 static ram_content *
-chunk_words(struct ram *r, struct chunk *c)
+chunk_words(struct ram *r, struct ram_chunk *c)
 {
 	if (!c->page) {
 		c->page = world_alloc(r->w, CHUNK_BYTES);
@@ -82,7 +69,7 @@ chunk_words(struct ram *r, struct chunk *c)
 
 /* All of it is @content. */
 static void
-chunk_set(struct ram *r, struct chunk *c, ram_content content)
+chunk_set(struct ram *r, struct ram_chunk *c, ram_content content)
 {
 	if (c->page) {
 		world_free(r->w, c->page, CHUNK_BYTES);
@@ -95,7 +82,7 @@ chunk_set(struct ram *r, struct chunk *c, ram_content content)
 void
 ram_store(struct ram *r, uint64_t page, ram_content content)
 {
-	struct chunk *c = &r->chunk[page / RAM_CHUNK_PAGES];
+	struct ram_chunk *c = &r->chunk[page / RAM_CHUNK_PAGES];
 
 	must(page < r->pages);
 	if (c->page || c->uniform != content)
@@ -119,7 +106,7 @@ ram_fill(struct ram *r, uint64_t first, uint64_t count, unsigned writer)
 
 	must(first <= r->pages && count <= r->pages - first);
 	while (first < end) {
-		struct chunk *c = &r->chunk[first / RAM_CHUNK_PAGES];
+		struct ram_chunk *c = &r->chunk[first / RAM_CHUNK_PAGES];
 		bool whole = first % RAM_CHUNK_PAGES == 0 &&
 			     (end - first >= RAM_CHUNK_PAGES || end == r->pages);
 
@@ -136,7 +123,7 @@ ram_fill(struct ram *r, uint64_t first, uint64_t count, unsigned writer)
 bool
 ram_copy_uniform(struct ram *to, const struct ram *from, uint64_t page, ram_content *content)
 {
-	const struct chunk *s = &from->chunk[page / RAM_CHUNK_PAGES];
+	const struct ram_chunk *s = &from->chunk[page / RAM_CHUNK_PAGES];
 
 	if (page % RAM_CHUNK_PAGES || s->page || from->pages - page < RAM_CHUNK_PAGES)
 		return false;
@@ -147,7 +134,7 @@ ram_copy_uniform(struct ram *to, const struct ram *from, uint64_t page, ram_cont
 
 /* Give a chunk's words back if all hold the same. */
 static void
-chunk_collapse(struct ram *r, struct chunk *c)
+chunk_collapse(struct ram *r, struct ram_chunk *c)
 {
 	for (unsigned i = 1; i < RAM_CHUNK_PAGES; i++)
 		if (c->page[i] != c->page[0])
@@ -161,8 +148,8 @@ chunk_collapse(struct ram *r, struct chunk *c)
 unsigned
 ram_copy_word(struct ram *to, const struct ram *from, uint64_t word, uint64_t mask)
 {
-	const struct chunk *s = &from->chunk[word * 64 / RAM_CHUNK_PAGES];
-	struct chunk *d = &to->chunk[word * 64 / RAM_CHUNK_PAGES];
+	const struct ram_chunk *s = &from->chunk[word * 64 / RAM_CHUNK_PAGES];
+	struct ram_chunk *d = &to->chunk[word * 64 / RAM_CHUNK_PAGES];
 	unsigned at = (unsigned)(word * 64 % RAM_CHUNK_PAGES), zeros = 0;
 	ram_content *have;
 
@@ -187,8 +174,8 @@ ram_next_difference(const struct ram *a, const struct ram *b, uint64_t start)
 {
 	must(a->pages == b->pages);
 	while (start < a->pages) {
-		const struct chunk *x = &a->chunk[start / RAM_CHUNK_PAGES];
-		const struct chunk *y = &b->chunk[start / RAM_CHUNK_PAGES];
+		const struct ram_chunk *x = &a->chunk[start / RAM_CHUNK_PAGES];
+		const struct ram_chunk *y = &b->chunk[start / RAM_CHUNK_PAGES];
 		uint64_t end = (start / RAM_CHUNK_PAGES + 1) * RAM_CHUNK_PAGES;
 
 		if (!x->page && !y->page) {

@@ -26,6 +26,7 @@
 struct world;
 
 #define RAM_CHUNK_PAGES 512u
+#define RAM_PAGE_BYTES 4096u
 #define RAM_BLOCKS_MAX 8u
 /* Four times 4 TiB: directories of 512 MiB. */
 #define RAM_PAGES_MAX (UINT64_C(1) << 32)
@@ -102,6 +103,32 @@ ram_block_digest(const struct ram *r, unsigned block);
 /* "xxh3 : pc.ram: 0123456789abcdef" into @text, which is returned. */
 const char *
 ram_block_digest_text(const struct ram *r, unsigned block, char *text, unsigned size);
+
+/*
+ * Real bytes, for who wants them.  Every content stands for 4096 of them: those that were stored,
+ * or, for a write that did not say what, some that follow from the content word.  Stored bytes are
+ * kept once, whoever has them, and never change; storing what is known gives the same word again,
+ * so that equal bytes are equal contents, and zeros are RAM_ZERO.  Costs 4 KiB a different page.
+ *
+ * Store @size bytes at @offset of the page; the rest stays as it is.  The new content.
+ */
+ram_content
+ram_store_bytes(struct ram *r, uint64_t page, unsigned offset, const void *bytes, unsigned size,
+		unsigned writer);
+/* What a page holds that has @content. */
+void
+ram_bytes_of(const struct ram *r, ram_content content, uint8_t bytes[RAM_PAGE_BYTES]);
+/* Whether bytes were stored for it. */
+bool
+ram_has_bytes(const struct ram *r, ram_content content);
+/* @to learns of all bytes that @from has, now and later: a destination. Before anything is stored
+ * in @to. */
+void
+ram_share_bytes(struct ram *to, const struct ram *from);
+
+/* MD5 of a block's bytes: "md5 : pc.ram: …" into @text. 4 KiB a page: for small guests. */
+const char *
+ram_block_md5_text(const struct ram *r, unsigned block, char *text, unsigned size);
 
 /* Bytes of chunks and directory. */
 uint64_t

@@ -192,7 +192,7 @@ vm_write_now(struct ram_writer *v, uint64_t page)
 	ram_content content = ram_write(vm->ram, page, v->number);
 
 	/* What was noted while logs are asked still is covered: the common case, by the million. */
-	if (!logged || !vm->running || vm_watches(vm, page))
+	if (!logged || !vm->running || vm->dropping || vm_watches(vm, page))
 		wrote(v, page, content, logged);
 }
 
@@ -220,11 +220,29 @@ vm_leave(struct ram_writer *v)
 	waitq_wake_all(v->vm->w, &v->vm->stopped);
 }
 
-bool
-vm_write(struct ram_writer *v, uint64_t page, bool zero)
+/* What is written: bytes, or zeros, or what no one asks for. */
+struct store {
+	bool zero;
+	unsigned offset, size;
+	const void *bytes;
+};
+
+static ram_content
+put(struct ram_writer *v, uint64_t page, const struct store *s)
+{
+	if (s->bytes)
+		return ram_store_bytes(v->vm->ram, page, s->offset, s->bytes, s->size, v->number);
+	if (!s->zero)
+		return ram_write(v->vm->ram, page, v->number);
+	ram_store(v->vm->ram, page, RAM_ZERO);
+	return RAM_ZERO;
+}
+
+static bool
+write_page(struct ram_writer *v, uint64_t page, const struct store *s)
 {
 	struct migration_vm *vm = v->vm;
-	ram_content content = RAM_ZERO;
+	ram_content content;
 	bool logged;
 
 	must(page < ram_pages(vm->ram));
@@ -234,18 +252,12 @@ vm_write(struct ram_writer *v, uint64_t page, bool zero)
 		/* The fault marks the page before the guest's store is done again: one step, since
 		 * who write-protects flushes the TLB and thereby waits for the store. */
 		logged = log_write(v, page);
-		if (zero)
-			ram_store(vm->ram, page, RAM_ZERO);
-		else
-			content = ram_write(vm->ram, page, v->number);
+		content = put(v, page, s);
 	} else {
 		/* Data first, then the note: a note that came first could be fetched and sent with
 		 * old data. */
 		v->writing = v->kind == WRITER_VFIO ? RAM_NOT_WRITING : page;
-		if (zero)
-			ram_store(vm->ram, page, RAM_ZERO);
-		else
-			content = ram_write(vm->ram, page, v->number);
+		content = put(v, page, s);
 		if (vm->steps)
 			actor_point(vm->w);
 		logged = log_write(v, page);
@@ -254,6 +266,19 @@ vm_write(struct ram_writer *v, uint64_t page, bool zero)
 	wrote(v, page, content, logged);
 	vm_leave(v);
 	return true;
+}
+
+bool
+vm_write(struct ram_writer *v, uint64_t page, bool zero)
+{
+	return write_page(v, page, &(struct store){ .zero = zero });
+}
+
+bool
+vm_store(struct ram_writer *v, uint64_t page, unsigned offset, const void *bytes, unsigned size)
+{
+	return write_page(v, page,
+			  &(struct store){ .offset = offset, .size = size, .bytes = bytes });
 }
 
 int64_t

@@ -83,6 +83,7 @@ struct migration_vm {
 	int64_t throttle_percent;
 	int64_t dirty_limit; /* bytes a second for each dirtier; 0: none */
 	bool steps; /* each access is a step of its own: relaxed mode */
+	bool dropping; /* pages were given up: each write is looked at */
 	struct precopy *migration; /* that looks after covers, or null */
 	struct page_record *record;
 	unsigned records;
@@ -112,6 +113,11 @@ vm_writer(const struct migration_vm *vm, unsigned number);
  */
 bool
 vm_write(struct ram_writer *writer, uint64_t page, bool zero);
+
+/* The same, with real bytes (ram.h): @size of them at @offset of the page, which they fit. */
+bool
+vm_store(struct ram_writer *writer, uint64_t page, unsigned offset, const void *bytes,
+	 unsigned size);
 
 /*
  * The same without points and without waiting, for many writes of one time slice: the caller sees

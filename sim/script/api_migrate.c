@@ -158,6 +158,19 @@ push_digest(lua_State *L, const struct ram *ram)
 }
 
 static int
+push_md5(lua_State *L, const struct ram *ram)
+{
+	const struct ram_block *blocks;
+	unsigned n = ram_blocks(ram, &blocks), block = (unsigned)luaL_optinteger(L, 2, 1) - 1;
+	char text[128];
+
+	if (block >= n)
+		return luaL_error(L, "md5: there are %d blocks", (int)n);
+	lua_pushstring(L, ram_block_md5_text(ram, block, text, sizeof(text)));
+	return 1;
+}
+
+static int
 vm_l_digest(lua_State *L)
 {
 	return push_digest(L, check_vm(L, NULL)->ram);
@@ -234,6 +247,62 @@ writer_l_write(lua_State *L)
 	script_must_be_actor(L, "write");
 	lua_pushboolean(L, vm_write(v, check_page(L, 2, v->vm), lua_toboolean(L, 3)));
 	return 1;
+}
+
+static int
+writer_l_store(lua_State *L)
+{
+	struct ram_writer *v = api_check(L, 1, "ram_writer");
+	unsigned offset = (unsigned)api_range(L, 3, 0, RAM_PAGE_BYTES - 1);
+	size_t size;
+	const char *text = luaL_checklstring(L, 4, &size);
+
+	script_world(L);
+	script_must_be_actor(L, "store");
+	if (!size || size > RAM_PAGE_BYTES - offset)
+		return luaL_error(L, "store: 1 to %d bytes fit there",
+				  (int)(RAM_PAGE_BYTES - offset));
+	lua_pushboolean(L, vm_store(v, check_page(L, 2, v->vm), offset, text, (unsigned)size));
+	return 1;
+}
+
+static int
+push_bytes(lua_State *L, const struct ram *ram)
+{
+	uint64_t page = (uint64_t)api_range(L, 2, 0, (lua_Integer)ram_pages(ram) - 1);
+	unsigned offset = (unsigned)api_range(L, 3, 0, RAM_PAGE_BYTES - 1);
+	uint8_t bytes[RAM_PAGE_BYTES];
+
+	ram_bytes_of(ram, ram_read(ram, page), bytes);
+	lua_pushlstring(L, (const char *)bytes + offset,
+			(size_t)api_range(L, 4, 1, RAM_PAGE_BYTES - offset));
+	return 1;
+}
+
+static int
+vm_l_load(lua_State *L)
+{
+	return push_bytes(L, check_vm(L, NULL)->ram);
+}
+
+static int
+destination_l_load(lua_State *L)
+{
+	script_world(L);
+	return push_bytes(L, api_check(L, 1, "destination"));
+}
+
+static int
+vm_l_md5(lua_State *L)
+{
+	return push_md5(L, check_vm(L, NULL)->ram);
+}
+
+static int
+destination_l_md5(lua_State *L)
+{
+	script_world(L);
+	return push_md5(L, api_check(L, 1, "destination"));
 }
 
 static int
@@ -531,6 +600,9 @@ const struct api_entry api_migrate[] = {
 	{ "source_vm", "destination", "() -> destination", "memory of the same size, all zeros",
 	  vm_l_destination },
 	{ "source_vm", "digest", "([block]) -> text", "XXH3 of a RAM block", vm_l_digest },
+	{ "source_vm", "md5", "([block]) -> text", "MD5 of a RAM block's bytes, 4 KiB a page",
+	  vm_l_md5 },
+	{ "source_vm", "load", "(page, offset, count) -> bytes", "look at real bytes", vm_l_load },
 	{ "source_vm", "difference", "(destination) -> pages", "those that differ, 1000 at most",
 	  vm_l_difference },
 	{ "source_vm", "watch", "(first [, count])",
@@ -543,10 +615,16 @@ const struct api_entry api_migrate[] = {
 	{ "ram_writer", "write", "(page [, zero]) -> done",
 	  "write a page; waits while the machine stands; false from a stopped device",
 	  writer_l_write },
+	{ "ram_writer", "store", "(page, offset, bytes) -> done",
+	  "the same with real bytes: equal bytes are equal content", writer_l_store },
 	{ "dirtier", "stop", "()", "no more writes", dirtier_l_stop },
 	{ "dirtier", "writes", "() -> count", "so far", dirtier_l_writes },
 	{ "destination", "digest", "([block]) -> text", "XXH3 of a RAM block",
 	  destination_l_digest },
+	{ "destination", "md5", "([block]) -> text", "MD5 of a RAM block's bytes, 4 KiB a page",
+	  destination_l_md5 },
+	{ "destination", "load", "(page, offset, count) -> bytes", "look at real bytes",
+	  destination_l_load },
 	{ NULL, "migrate",
 	  "{vm=, destination=, max_bandwidth=, downtime_limit_ns=, …} -> migration",
 	  "precopy as QEMU does it; an unknown option lists all", l_migrate },

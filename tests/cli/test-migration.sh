@@ -44,6 +44,7 @@ return {
 		vm:fill(0, 2)
 		actor("vcpu0", function()
 			vcpu:write(3)
+			vcpu:store(2, 4000, "kvm-tpr-opt")
 			expect(vm:digest(2) ~= to:digest(2), "hang", "vga.vram", "equal before it was sent")
 			expect(#vm:difference(to) == 3, "hang", "pc.ram", "not three pages differ")
 			local m = migrate { vm = vm, destination = to, announce_rounds = 0 }
@@ -51,6 +52,9 @@ return {
 			for block = 1, 2 do
 				expect(vm:digest(block) == to:digest(block), "hang", "block", "differs")
 			end
+			expect(to:load(2, 3999, 12) == "\0kvm-tpr-opt", "hang", "pc.ram", "other bytes")
+			expect(vm:md5(1) == to:md5(1) and vm:md5(2) == to:md5(2), "hang", "pc.ram", "other MD5")
+			note(vm:md5(1))
 			note(vm:digest(2))
 			for _, line in ipairs(vm:history(3)) do
 				note(line)
@@ -61,6 +65,7 @@ return {
 E2
 status 0 "$RINGSIDE" run --db t.db two-sides.lua:holds
 sqlite3 t.db "SELECT detail FROM event WHERE kind = 'note'" >notes
+grep -q '^md5 : pc.ram: [0-9a-f]\{32\}$' notes || fail "no MD5"
 grep -q '^xxh3 : vga.vram: [0-9a-f]\{16\}$' notes || fail "no digest"
 for what in "written by vcpu0, version 2" "read by migration, version 2" "loaded by migration, version 2"; do
 	grep -q "$what" notes || { fail "the history lacks: $what"; cat notes; }

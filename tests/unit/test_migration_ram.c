@@ -4,13 +4,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "base/prng.h"
 #include "engine/world.h"
+#include "migration/md5.h"
 #include "migration/page_words.h"
 #include "migration/ram.h"
+#include "migration/xbzrle.h"
 
 #define PAGES 2000u /* four chunks, the last one short */
 
@@ -142,6 +145,100 @@ test_sparse(void **state)
 	in_world(sparse_body);
 }
 
+/* --- bytes ---------------------------------------------------------------------------------- */
+
+static void
+assert_md5(const char *text, size_t size, const char *hex)
+{
+	uint8_t digest[MD5_BYTES];
+	char got[2 * MD5_BYTES + 1];
+	struct md5 m;
+
+	md5_init(&m);
+	for (size_t at = 0, n = 1; at < size; at += n, n = n * 3 % 71) {
+		n = n < size - at ? n : size - at;
+		md5_add(&m, text + at, n);
+	}
+	md5_end(&m, digest);
+	for (unsigned i = 0; i < MD5_BYTES; i++)
+		snprintf(got + 2 * i, 3, "%02x", digest[i]);
+	assert_string_equal(got, hex);
+}
+
+/* RFC 1321 A.5. */
+static void
+test_md5(void **state)
+{
+	const char *digits =
+		"1234567890123456789012345678901234567890123456789012345678901234567890"
+		"1234567890";
+
+	assert_md5("", 0, "d41d8cd98f00b204e9800998ecf8427e");
+	assert_md5("abc", 3, "900150983cd24fb0d6963f7d28e17f72");
+	assert_md5("message digest", 14, "f96b697d7cb7938d525a2f31aaf161d0");
+	assert_md5(digits, 80, "57edf4a22be3c955ac49da2e2107b67a");
+}
+
+static void
+bytes_body(struct world *w, void *arg)
+{
+	struct ram *r = make(w, 300), *dst = make(w, 300);
+	uint8_t bytes[RAM_PAGE_BYTES], zero[RAM_PAGE_BYTES] = { 0 };
+	char text[96];
+
+	ram_share_bytes(dst, r);
+	/* MD5 of 300 zero pages, as md5sum says. */
+	assert_string_equal(ram_block_md5_text(dst, 0, text, sizeof(text)),
+			    "md5 : pc.ram: cf2ef71f4a9e90c2f6013ba3b2257ed2");
+	for (uint64_t p = 0; p < 300; p++) {
+		ram_content c = ram_store_bytes(r, p, (unsigned)p, "kvmvapic", 8, 1);
+
+		assert_true(ram_has_bytes(r, c));
+		/* Page and place differ, or all is the same. */
+		assert_int_equal(ram_store_bytes(r, p, (unsigned)p, "kvmvapic", 8, 2), c);
+		ram_store(dst, p, c);
+		ram_bytes_of(dst, c, bytes);
+		assert_memory_equal(bytes + p, "kvmvapic", 8);
+		assert_true(!p || !bytes[p - 1]);
+	}
+	assert_int_equal(ram_store_bytes(r, 0, 0, zero, 8, 1), RAM_ZERO);
+	assert_int_equal(ram_store_bytes(r, 1, 0, "\0kvmvapic", 9, 1), ram_read(dst, 1));
+	assert_int_equal(ram_next_difference(r, dst, 0), 0);
+	/* A write that did not say what has bytes, too, and keeps the rest of them. */
+	ram_content c = ram_write(r, 5, 1);
+
+	ram_bytes_of(r, c, bytes);
+	assert_memory_not_equal(bytes, zero, sizeof(zero));
+	ram_store_bytes(r, 5, 0, zero, 1, 1);
+
+	uint8_t changed[RAM_PAGE_BYTES];
+
+	ram_bytes_of(r, ram_read(r, 5), changed);
+	assert_memory_equal(bytes + 1, changed + 1, sizeof(bytes) - 1);
+}
+
+static void
+test_bytes(void **state)
+{
+	in_world(bytes_body);
+}
+
+static void
+test_xbzrle(void **state)
+{
+	uint8_t a[RAM_PAGE_BYTES] = { 0 }, b[RAM_PAGE_BYTES] = { 0 };
+
+	assert_int_equal(xbzrle_encoded_bytes(a, b, sizeof(a)), 0);
+	b[0] = 1; /* zrun 0, nzrun 1, the byte */
+	assert_int_equal(xbzrle_encoded_bytes(a, b, sizeof(a)), 3);
+	b[1000] = 1; /* zrun 999 takes two */
+	assert_int_equal(xbzrle_encoded_bytes(a, b, sizeof(a)), 3 + 4);
+	memset(b, 1, sizeof(b));
+	assert_int_equal(xbzrle_encoded_bytes(a, b, sizeof(a)), -1);
+	memset(b, 0, 1000); /* zrun 1000, nzrun 3096: two each */
+	assert_int_equal(xbzrle_encoded_bytes(a, b, sizeof(a)), 2 + 2 + 3096);
+}
+
 /* --- sets by words -------------------------------------------------------------------------- */
 
 #define BITS (3 * PAGE_BITMAP_CHUNK_PAGES + 100)
@@ -215,9 +312,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_against_array),
-		cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_against_array), cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_sparse),	      cmocka_unit_test(test_md5),
+		cmocka_unit_test(test_bytes),	      cmocka_unit_test(test_xbzrle),
 		cmocka_unit_test(test_words),
 	};
 
