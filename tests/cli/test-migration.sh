@@ -46,7 +46,7 @@ return {
 			vcpu:write(3)
 			vcpu:store(2, 4000, "kvm-tpr-opt")
 			expect(vm:digest(2) ~= to:digest(2), "hang", "vga.vram", "equal before it was sent")
-			expect(#vm:difference(to) == 3, "hang", "pc.ram", "not three pages differ")
+			expect(#vm:difference(to) == 4, "hang", "pc.ram", "not four pages differ")
 			local m = migrate { vm = vm, destination = to, announce_rounds = 0 }
 			m:wait()
 			for block = 1, 2 do
