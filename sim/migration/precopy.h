@@ -139,7 +139,10 @@ precopy_bitmap(const struct precopy *m);
  */
 void
 precopy_drop(struct precopy *m, uint64_t page);
-/* The same of a range that is said to be free now; returns how many pages need not be sent. */
+/*
+ * The same of a range that is said to be free now; returns how many pages need not be sent.  Before
+ * the first sync and after the last it does nothing.
+ */
 uint64_t
 precopy_hint(struct precopy *m, uint64_t first, uint64_t count);
 

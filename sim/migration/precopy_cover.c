@@ -18,7 +18,9 @@ precopy_hint(struct precopy *m, uint64_t first, uint64_t count)
 {
 	uint64_t before = m->bitmap.set;
 
-	if (m->last_sync || (m->state != PRECOPY_SETUP && m->state != PRECOPY_ACTIVE))
+	/* Before the first sync there is no bitmap, after the last no second chance. */
+	if (!m->stats.rounds || m->last_sync ||
+	    (m->state != PRECOPY_SETUP && m->state != PRECOPY_ACTIVE))
 		return 0;
 	for (uint64_t page = first; page < first + count; page++)
 		precopy_drop(m, page);
