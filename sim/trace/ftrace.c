@@ -239,7 +239,7 @@ value_number(char how, struct cursor t, uint64_t *value)
 static bool
 field_set(struct import *in, const struct field *f, struct cursor t, int64_t *arg)
 {
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (f->how == 's') {
 		size_t strip = t.end - t.at > 4 && !memcmp(t.at, "pio_", 4) ? 4 : 0;
