@@ -6,12 +6,21 @@
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "kvm/memslot.h"
+#include "migration/postcopy.h"
 #include "migration/precopy_impl.h"
 
 /* ORDER PRECOPY_STATE */
-const char *const precopy_state_word[PRECOPY_STATES] = { "none",      "setup",	   "active",
-							 "device",    "completed", "cancelling",
-							 "cancelled", "failed" };
+const char *const precopy_state_word[PRECOPY_STATES] = { "none",
+							 "setup",
+							 "active",
+							 "device",
+							 "postcopy-active",
+							 "postcopy-paused",
+							 "postcopy-recover",
+							 "completed",
+							 "cancelling",
+							 "cancelled",
+							 "failed" };
 
 /* ORDER UNCOVERED */
 const char *const uncovered_word[UNCOVERED_KINDS] = {
@@ -194,6 +203,10 @@ iteration_run(struct precopy *m)
 		precopy_complete(m);
 		return false;
 	}
+	if (postcopy_wanted(m)) {
+		postcopy_run(m);
+		return false;
+	}
 	iterate(m);
 	return true;
 }
@@ -235,7 +248,9 @@ clean_up(struct precopy *m)
 	vm->dirty_limit = 0;
 	vm->dropping = false;
 	vm_log_stop(vm);
-	if (m->state != PRECOPY_COMPLETED && !vm->running)
+	/* Once the guest ran at the destination, the source's is of the past. */
+	if (m->state != PRECOPY_COMPLETED && !vm->running &&
+	    !(m->postcopy && postcopy_running(m->postcopy)))
 		vm_start(vm);
 	m->stats.total_ns = world_now(m->w) - m->stats.began_ns;
 	waitq_wake_all(m->w, &m->done);

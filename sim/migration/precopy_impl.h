@@ -5,6 +5,8 @@
 
 #include "migration/precopy.h"
 
+struct postcopy;
+
 /* On the wire: a page's header, the byte of a zero page, XBZRLE's header and an average difference.
  * migration/ram.c: 8 bytes of address and flags, 1 + 2 of XBZRLE. */
 #define WIRE_HEADER 8u
@@ -39,6 +41,7 @@ struct precopy {
 	struct precopy_stats stats;
 	struct waitq done;
 	bool cancel;
+	struct postcopy *postcopy; /* the capability postcopy-ram, or null */
 
 	struct page_bitmap bitmap; /* RAMBlock.bmap */
 	struct page_bitmap dropped; /* hinted or discarded, and not written since */

@@ -4,6 +4,7 @@
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/page_words.h"
+#include "migration/postcopy.h"
 #include "migration/precopy_impl.h"
 #include "migration/xbzrle.h"
 
@@ -13,6 +14,8 @@ void
 precopy_load(struct precopy *m, const struct sent_page *p, unsigned channel, const char *how)
 {
 	ram_store(m->dst, p->page, p->content);
+	if (m->postcopy)
+		postcopy_received(m->postcopy, p->page / 64, UINT64_C(1) << p->page % 64);
 	if (vm_watches(m->vm, p->page)) {
 		int64_t word = world_name(m->w, how);
 
@@ -215,6 +218,8 @@ save_chunk(struct precopy *m, uint64_t page)
 		return false;
 	clear_chunk(m, page);
 	page_words_clear_range(&m->bitmap, m->w, page, RAM_CHUNK_PAGES);
+	for (unsigned i = 0; m->postcopy && i < RAM_CHUNK_PAGES / 64; i++)
+		postcopy_received(m->postcopy, page / 64 + i, UINT64_MAX);
 	count_pages(m, RAM_CHUNK_PAGES, content == RAM_ZERO ? RAM_CHUNK_PAGES : 0);
 	m->at = page + RAM_CHUNK_PAGES;
 	return true;
@@ -234,6 +239,8 @@ save_word(struct precopy *m, uint64_t page)
 	page_words_take(&m->bitmap, m->w, word, mask);
 	zeros = ram_copy_word(m->dst, m->vm->ram, word, mask);
 	count_pages(m, n, zeros);
+	if (m->postcopy)
+		postcopy_received(m->postcopy, word, mask);
 	m->at = word * 64 + 64 - (unsigned)__builtin_clzll(mask);
 	return n;
 }

@@ -41,6 +41,10 @@ static const struct cause causes[] = {
 	{ "last-sync", ORACLE_DIRTY_PAGE_LOST, ORACLE_C_O4,
 	  "its note is in a log that nobody asks any more" },
 	{ "sent", ORACLE_DIRTY_PAGE_LOST, ORACLE_C_O4, "an older content was sent" },
+	{ "discard", ORACLE_C_O5, ORACLE_C_O5,
+	  "it was dirtied after it was sent, and the destination was not told to throw the old "
+	  "content away" },
+	{ "seen", ORACLE_C_O5, ORACLE_C_O5, "its guest has just read that" },
 	{ "never", ORACLE_DIRTY_PAGE_LOST, ORACLE_C_O4,
 	  "the first pass leaves it out and nothing was noted" },
 };

@@ -55,6 +55,7 @@ oracle_attach(struct world *w)
 	quiescence_attach(w);
 	shadow_attach(w);
 	migration_attach(w);
+	postcopy_attach(w);
 }
 
 void

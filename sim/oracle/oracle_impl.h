@@ -40,6 +40,9 @@ shadow_attach(struct world *w);
 /* migration.c */
 void
 migration_attach(struct world *w);
+/* postcopy.c */
+void
+postcopy_attach(struct world *w);
 /* Statements that are decided when nothing runs any more. */
 void
 shadow_judge(struct world *w);

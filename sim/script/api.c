@@ -22,6 +22,7 @@ const struct api_group api_groups[] = {
 	{ "KVM's memory slots", api_kvm },
 	{ "vCPUs and other writers of guest memory", api_kvm_vcpu },
 	{ "Live migration", api_migrate },
+	{ "Postcopy", api_postcopy },
 	{ NULL, NULL }
 };
 

@@ -1164,6 +1164,18 @@ migration_slow_stop(struct fake *f)
 	emit(f->w, EV_MIG_STOP, 0, 100000001);
 }
 static void
+postcopy_refused(struct fake *f)
+{
+	emit(f->w, EV_POSTCOPY_PLACE, 0xca, 2, 0, 0, 0);
+	emit(f->w, EV_POSTCOPY_REFUSED, 0xcb);
+}
+static void
+postcopy_twice(struct fake *f)
+{
+	emit(f->w, EV_POSTCOPY_PLACE, 0xca, 2, 0, 0, 0);
+	emit(f->w, EV_POSTCOPY_PLACE, 0xca, 2, 1, -17, 1);
+}
+static void
 migration_hasty_throttle(struct fake *f)
 {
 	emit(f->w, EV_MIG_SYNC, 1, 0, 0, 0);
@@ -1332,6 +1344,8 @@ static const struct {
 	CASE(C_O6, migration_device_not_noted),
 	CASE(C_O7, migration_slow_stop),
 	CASE(C_O9, migration_hasty_throttle),
+	CASE(C_O11, postcopy_refused),
+	CASE(INV_POSTCOPY_ONCE, postcopy_twice),
 	CASE(SCENARIO, scenario),
 };
 

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Postcopy at the destination: the guest that runs there, its faults, and what is placed. */
+#include <errno.h>
+
+#include "base/must.h"
+#include "engine/fault.h"
+#include "migration/postcopy_impl.h"
+
+void
+postcopy_received(struct postcopy *p, uint64_t word, uint64_t mask)
+{
+	for (; mask; mask &= mask - 1)
+		page_bitmap_test_and_set(&p->received, p->w,
+					 word * 64 + (unsigned)__builtin_ctzll(mask));
+}
+
+/* --- pages ---------------------------------------------------------------------------------- */
+
+int
+postcopy_place(struct postcopy *p, const struct sent_page *page, enum postcopy_channel channel)
+{
+	bool there = page_bitmap_test_and_set(&p->received, p->w, page->page);
+	int ret = there ? -EEXIST : 0;
+
+	emit(p->w, EV_POSTCOPY_PLACE, (int64_t)page->page, (int64_t)ram_version(page->content),
+	     channel, ret, page_bitmap_test(&p->written, page->page));
+	if (ret)
+		return ret;
+	ram_store(p->m->dst, page->page, page->content);
+	page_bitmap_test_and_clear(&p->requested, p->w, page->page);
+	waitq_wake_all(p->w, &p->placed);
+	return 0;
+}
+
+void
+postcopy_discard(struct postcopy *p)
+{
+	const struct page_bitmap *dirty = &p->m->bitmap;
+
+	precopy_point(p->m);
+	for (uint64_t page = 0; (page = page_bitmap_next(dirty, page)) < dirty->npages; page++) {
+		if (!page_bitmap_test_and_clear(&p->received, p->w, page))
+			continue;
+		ram_store(p->m->dst, page, RAM_ZERO);
+		p->stats.discarded++;
+	}
+	emit(p->w, EV_POSTCOPY_DISCARD, (int64_t)p->stats.discarded, (int64_t)dirty->set);
+}
+
+static void
+uncovered(struct postcopy *p, uint64_t page, const char *why)
+{
+	struct precopy *m = p->m;
+	ram_content have = ram_read(m->vm->ram, page), there = ram_read(m->dst, page);
+	const struct ram_writer *v = vm_writer(m->vm, ram_writer_of(have));
+	int64_t word = world_name(p->w, why);
+
+	emit(p->w, EV_MIG_PAGE_UNCOVERED, (int64_t)page, v ? v->name : 0,
+	     (int64_t)ram_version(have), (int64_t)ram_version(there), word);
+}
+
+void
+postcopy_check_switch(struct postcopy *p)
+{
+	struct precopy *m = p->m;
+	uint64_t pages = ram_pages(m->dst);
+
+	for (uint64_t g = 0; (g = ram_next_difference(m->vm->ram, m->dst, g)) < pages; g++) {
+		if (page_bitmap_test(&m->dropped, g))
+			continue;
+		if (page_bitmap_test(&p->received, g))
+			uncovered(p, g, page_bitmap_test(&m->bitmap, g) ? "discard" : "sent");
+		else if (!page_bitmap_test(&m->bitmap, g))
+			uncovered(p, g, "never");
+	}
+}
+
+uint64_t
+postcopy_compare(struct postcopy *p)
+{
+	struct precopy *m = p->m;
+	uint64_t pages = ram_pages(m->dst), first = pages, n = 0;
+
+	for (uint64_t g = 0; (g = ram_next_difference(m->vm->ram, m->dst, g)) < pages; g++) {
+		if (page_bitmap_test(&m->dropped, g) || page_bitmap_test(&p->written, g))
+			continue;
+		first = first < pages ? first : g;
+		n++;
+	}
+	if (n)
+		emit(p->w, EV_MIG_PAGE_DIFFERS, (int64_t)first,
+		     (int64_t)ram_version(ram_read(m->vm->ram, first)),
+		     (int64_t)ram_version(ram_read(m->dst, first)), (int64_t)n);
+	return n;
+}
+
+/* --- the fault thread ----------------------------------------------------------------------- */
+
+/* postcopy_ram_fault_thread() */
+static void
+fault_thread(struct actor *self, void *arg)
+{
+	struct postcopy *p = arg;
+	uint64_t page;
+
+	for (;;) {
+		while (!p->uffd.count || !p->link_up)
+			waitq_wait(p->w, &p->fault_work);
+		precopy_point(p->m);
+		if (!p->link_up || !postcopy_pop(&p->uffd, &page))
+			continue;
+		/* migrate_send_rp_req_pages(): not what came meanwhile, and each page once. */
+		if (page_bitmap_test(&p->received, page)) {
+			waitq_wake_all(p->w, &p->placed);
+			continue;
+		}
+		if (page_bitmap_test_and_set(&p->requested, p->w, page))
+			continue;
+		if (!postcopy_push(&p->rp, page))
+			world_fail(p->w, "postcopy: more than %u requests under way",
+				   POSTCOPY_QUEUE_MAX);
+		waitq_wake_all(p->w, &p->rp_work);
+	}
+}
+
+void
+postcopy_listen(struct postcopy *p)
+{
+	actor_set_daemon(actor_create(p->w, "postcopy/fault", fault_thread, p, 0), true);
+}
+
+/* --- vCPUs ---------------------------------------------------------------------------------- */
+
+struct postcopy_vcpu *
+postcopy_add_vcpu(struct postcopy *p, const char *name)
+{
+	struct postcopy_vcpu *v = world_alloc(p->w, sizeof(*v));
+
+	must(p->vcpus < POSTCOPY_WRITER_FIRST);
+	v->p = p;
+	v->number = POSTCOPY_WRITER_FIRST + p->vcpus++;
+	v->name = world_name(p->w, name);
+	return v;
+}
+
+struct postcopy *
+postcopy_vcpu_of(const struct postcopy_vcpu *v)
+{
+	return v->p;
+}
+
+/* handle_userfault(): sleep until the page is there, or nobody serves faults any more. */
+static void
+fault(struct postcopy_vcpu *v, uint64_t page)
+{
+	struct postcopy *p = v->p;
+	int64_t began = world_now(p->w), took;
+
+	p->stats.faults++;
+	emit(p->w, EV_POSTCOPY_FAULT, (int64_t)page, v->name);
+	if (!postcopy_push(&p->uffd, page))
+		world_fail(p->w, "postcopy: more than %u faults at once", POSTCOPY_QUEUE_MAX);
+	waitq_wake_all(p->w, &p->fault_work);
+	while (!page_bitmap_test(&p->received, page) && !p->ended)
+		waitq_wait(p->w, &p->placed);
+	took = world_now(p->w) - began;
+	p->stats.blocktime_ns += took;
+	if (took > p->stats.blocktime_max_ns)
+		p->stats.blocktime_max_ns = took;
+}
+
+bool
+postcopy_access(struct postcopy_vcpu *v, uint64_t page, bool write)
+{
+	struct postcopy *p = v->p;
+	struct precopy *m = p->m;
+	ram_content have;
+
+	must(page < ram_pages(m->dst));
+	while (!p->running && m->state != PRECOPY_COMPLETED) {
+		if (m->state == PRECOPY_CANCELLED || m->state == PRECOPY_FAILED)
+			return false;
+		waitq_wait(p->w, &m->done);
+	}
+	precopy_point(m);
+	if (p->running && !p->ended && !page_bitmap_test(&p->received, page))
+		fault(v, page);
+	have = ram_read(m->dst, page);
+	if (!page_bitmap_test(&p->written, page) && !page_bitmap_test(&m->dropped, page) &&
+	    have != ram_read(m->vm->ram, page))
+		uncovered(p, page, "seen");
+	if (write) {
+		have = ram_write(m->dst, page, v->number);
+		page_bitmap_test_and_set(&p->written, p->w, page);
+	}
+	emit(p->w, EV_POSTCOPY_ACCESS, (int64_t)page, v->name, (int64_t)ram_version(have), write);
+	return true;
+}

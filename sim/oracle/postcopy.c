@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Postcopy (migration/postcopy.h): what is asked for must come, and nothing may come over a page
+ * that the destination has.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/world.h"
+#include "oracle/oracle.h"
+#include "oracle/oracle_impl.h"
+
+static void
+on_refused(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
+	oracle_report(w, ORACLE_C_O11, subject,
+		      "page 0x%" PRIx64 " was asked for; the source takes it for sent, and the "
+		      "destination never got it: who touched it waits for good",
+		      e->arg[0]);
+}
+
+static void
+on_place(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	if (!e->arg[3])
+		return;
+	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
+	oracle_report(w, ORACLE_INV_POSTCOPY_ONCE, subject,
+		      "page 0x%" PRIx64 ", version %" PRId64 ", came a second time%s: UFFDIO_COPY "
+		      "fails with %" PRId64 ", and the guest is whole on neither side",
+		      e->arg[0], e->arg[1], e->arg[4] ? ", and the guest has written it since" : "",
+		      e->arg[3]);
+}
+
+static void
+on_access(struct world *w, const struct event *e, void *context)
+{
+	oracle_progress(w);
+}
+
+void
+postcopy_attach(struct world *w)
+{
+	world_observe(w, EV_POSTCOPY_REFUSED, on_refused, NULL);
+	world_observe(w, EV_POSTCOPY_PLACE, on_place, NULL);
+	world_observe(w, EV_POSTCOPY_ACCESS, on_access, NULL);
+}

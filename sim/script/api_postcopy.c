@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* API: postcopy, on a migration made by migrate{}. */
+#include "migration/postcopy.h"
+
+#include "kvm/memslot.h"
+#include "script/machine_api.h"
+#include "vmm/memory_listener.h"
+
+static struct precopy *
+check_migration(lua_State *L, const char *what)
+{
+	script_world(L);
+	if (what)
+		script_must_not_check(L, what);
+	return api_check(L, 1, "migration");
+}
+
+static struct postcopy *
+check_postcopy(lua_State *L, const char *what)
+{
+	struct precopy *m = check_migration(L, what);
+
+	if (!postcopy_of(m))
+		luaL_error(L, "%s: call postcopy_ram() first, where migrate{} is called", what);
+	return postcopy_of(m);
+}
+
+static int
+migration_l_postcopy_ram(lua_State *L)
+{
+	static const char *const allowed[] = { "preempt", NULL };
+	struct precopy *m = check_migration(L, "postcopy_ram");
+
+	if (!lua_isnoneornil(L, 2))
+		api_options(L, 2, "postcopy_ram", allowed);
+	if (!postcopy_possible(m))
+		return luaL_error(L, "postcopy_ram: only before the migration runs, once, and "
+				     "neither with multifd_channels nor with xbzrle");
+	postcopy_enable(m, !lua_isnoneornil(L, 2) && api_boolean(L, 2, "preempt", false));
+	return 0;
+}
+
+static int
+migration_l_start_postcopy(lua_State *L)
+{
+	postcopy_start(check_postcopy(L, "start_postcopy"));
+	return 0;
+}
+
+static int
+migration_l_vcpu(lua_State *L)
+{
+	struct postcopy *p = check_postcopy(L, "vcpu");
+
+	api_push(
+		L, "postcopy_vcpu",
+		postcopy_add_vcpu(p, world_strdup(script_world(L), luaL_optstring(L, 2, "vcpu0"))));
+	return 1;
+}
+
+static int
+migration_l_break_link(lua_State *L)
+{
+	lua_pushboolean(L, postcopy_break_link(check_postcopy(L, "break_link")));
+	return 1;
+}
+
+static int
+migration_l_recover(lua_State *L)
+{
+	struct postcopy *p = check_postcopy(L, "recover");
+
+	script_must_be_actor(L, "recover");
+	lua_pushboolean(L, postcopy_recover(p));
+	return 1;
+}
+
+static uint64_t
+check_page(lua_State *L, int arg, const struct precopy *m)
+{
+	return (uint64_t)api_range(L, arg, 0, (lua_Integer)ram_pages(precopy_destination(m)) - 1);
+}
+
+static int
+migration_l_hint(lua_State *L)
+{
+	struct precopy *m = check_migration(L, "hint");
+
+	lua_pushboolean(L, postcopy_hint(m, check_page(L, 2, m)));
+	return 1;
+}
+
+static int
+vm_l_mark_dirty(lua_State *L)
+{
+	struct migration_vm *vm;
+	uint64_t page;
+
+	script_world(L);
+	script_must_not_check(L, "mark_dirty");
+	vm = api_check(L, 1, "source_vm");
+	page = (uint64_t)api_range(L, 2, 0, (lua_Integer)ram_pages(vm->ram) - 1);
+	memory_listener_set_dirty(vm->listener, page << KVM_PAGE_SHIFT, 1);
+	return 0;
+}
+
+static int
+migration_l_postcopy_stats(lua_State *L)
+{
+	const struct postcopy_stats *s = postcopy_stats(check_postcopy(L, "postcopy_stats"));
+
+	lua_newtable(L);
+	api_set_integer(L, "discarded", (int64_t)s->discarded);
+	api_set_integer(L, "pushed", (int64_t)s->pushed);
+	api_set_integer(L, "requested", (int64_t)s->requested);
+	api_set_integer(L, "urgent", (int64_t)s->urgent);
+	api_set_integer(L, "recovered", (int64_t)s->recovered);
+	api_set_integer(L, "faults", (int64_t)s->faults);
+	api_set_integer(L, "blocktime_ns", s->blocktime_ns);
+	api_set_integer(L, "blocktime_max_ns", s->blocktime_max_ns);
+	api_metric(L, "postcopy_requests", (int64_t)s->requested, "pages");
+	api_metric(L, "postcopy_discarded", (int64_t)s->discarded, "pages");
+	api_metric(L, "postcopy_blocktime_ns", s->blocktime_ns, "ns");
+	api_metric(L, "postcopy_blocktime_max", s->blocktime_max_ns, "ns");
+	return 1;
+}
+
+static int
+access_page(lua_State *L, const char *what, bool write)
+{
+	struct postcopy_vcpu *v = api_check(L, 1, "postcopy_vcpu");
+	const struct precopy *m = postcopy_migration(postcopy_vcpu_of(v));
+
+	script_world(L);
+	script_must_be_actor(L, what);
+	lua_pushboolean(L, postcopy_access(v, check_page(L, 2, m), write));
+	return 1;
+}
+
+static int
+vcpu_l_read(lua_State *L)
+{
+	return access_page(L, "read", false);
+}
+
+static int
+vcpu_l_write(lua_State *L)
+{
+	return access_page(L, "write", true);
+}
+
+const struct api_entry api_postcopy[] = {
+	{ "migration", "postcopy_ram", "([{preempt=}])",
+	  "capability postcopy-ram, with preempt also postcopy-preempt; right after migrate{}",
+	  migration_l_postcopy_ram },
+	{ "migration", "start_postcopy", "()", "migrate_start_postcopy",
+	  migration_l_start_postcopy },
+	{ "migration", "vcpu", "([name]) -> postcopy_vcpu",
+	  "a vCPU of the guest once it runs there", migration_l_vcpu },
+	{ "migration", "break_link", "() -> done",
+	  "the link fails: both sides pause; false unless the guest left and pages are missing",
+	  migration_l_break_link },
+	{ "migration", "recover", "() -> done", "migrate_recover over another link",
+	  migration_l_recover },
+	{ "migration", "hint", "(page) -> taken",
+	  "the guest's hint that a page is free; not taken with postcopy-ram", migration_l_hint },
+	{ "migration", "postcopy_stats", "() -> table",
+	  "requests, discards, time that vCPUs waited; recorded as metrics",
+	  migration_l_postcopy_stats },
+	{ "postcopy_vcpu", "read", "(page) -> done",
+	  "waits until the guest runs there and the page has come; false if it never runs there",
+	  vcpu_l_read },
+	{ "postcopy_vcpu", "write", "(page) -> done", "the same, and writes it", vcpu_l_write },
+	{ "source_vm", "mark_dirty", "(page)", "QEMU notes a page as written, though it was not",
+	  vm_l_mark_dirty },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
