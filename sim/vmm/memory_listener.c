@@ -11,7 +11,8 @@
 #define SINCE_1_1 .sync_own = true
 #define SINCE_2_3 SINCE_1_1, .sync_global = true
 #define SINCE_4_1 SINCE_2_3, .clear_log = true
-#define SINCE_5_0 SINCE_4_1, .bitmap_for_new = true
+#define SINCE_4_2 SINCE_4_1, .split = true
+#define SINCE_5_0 SINCE_4_2, .bitmap_for_new = true
 #define SINCE_6_1 SINCE_5_0, .initially_set = true, .ring = true
 #define SINCE_8_0 SINCE_6_1, .transaction = true
 #define SINCE_8_1 SINCE_8_0, .backup = true
@@ -22,14 +23,15 @@ static const struct listener_rules versions[] = {
 	{ .version = "1.1", SINCE_1_1 }, /* 3fbffb628c */
 	{ .version = "2.3", SINCE_2_3 }, /* 4cc856faba */
 	{ .version = "4.1", SINCE_4_1 }, /* ff4aa11419, 9f4bf4baa8 */
+	{ .version = "4.2", SINCE_4_2 }, /* 023ae9a88a */
 	{ .version = "5.0", SINCE_5_0 }, /* 9b3a31c745 */
 	{ .version = "6.1", SINCE_6_1 }, /* b4420f198d; INITIALLY_SET came with 5.1 */
 	{ .version = "8.0", SINCE_8_0 }, /* f39b7d2b96, a27dd2de68 */
 	{ .version = "8.1", SINCE_8_1 }, /* b20cc77692 */
 };
 
-const char *const memory_listener_versions[] = { "1.0", "1.1", "2.3", "4.1", "5.0",
-						 "6.1", "8.0", "8.1", NULL };
+const char *const memory_listener_versions[] = { "1.0", "1.1", "2.3", "4.1", "4.2",
+						 "5.0", "6.1", "8.0", "8.1", NULL };
 
 bool
 memory_listener_set_version(struct memory_listener *l, const char *version)
@@ -166,25 +168,15 @@ add_now(struct memory_listener *l, struct slot *slot)
 	return slot->id;
 }
 
-int
-memory_listener_region_add(struct memory_listener *l, const struct memory_section *section, int id)
+/* A slot of a section, now or at commit; the group is that of the section's first slot, or @id. */
+static int
+add_slot(struct memory_listener *l, const struct memory_section *section, int id, int group)
 {
-	uint64_t ram_bytes = l->ram_pages << KVM_PAGE_SHIFT;
-	struct slot **link = &l->adding;
+	struct slot *slot = world_alloc(l->world, sizeof(*slot)), **link = &l->adding;
 
-	if (section->as_id >= KVM_ADDRESS_SPACES_MAX || !section->size ||
-	    section->size > ram_bytes || section->ram_addr > ram_bytes - section->size)
-		return -EINVAL;
-	if (id == MEMORY_LISTENER_ANY_ID)
-		id = free_id(l, section->as_id);
-	if (id < 0 || id > UINT16_MAX)
-		return -EINVAL;
-	if (id_taken(l, section->as_id, id))
-		return -EEXIST;
-
-	struct slot *slot = world_alloc(l->world, sizeof(*slot));
-
-	*slot = (struct slot){ .section = *section, .id = (uint16_t)id };
+	*slot = (struct slot){ .section = *section,
+			       .id = (uint16_t)id,
+			       .group = (uint16_t)(group < 0 ? id : group) };
 	if (!l->in_transaction) {
 		int r = add_now(l, slot);
 
@@ -196,6 +188,57 @@ memory_listener_region_add(struct memory_listener *l, const struct memory_sectio
 		link = &(*link)->next;
 	*link = slot;
 	return id;
+}
+
+int
+memory_listener_region_add(struct memory_listener *l, const struct memory_section *section, int id)
+{
+	uint64_t ram_bytes = l->ram_pages << KVM_PAGE_SHIFT;
+	uint64_t most = l->rules.split ? l->slot_bytes_max : 0;
+	struct memory_section piece = *section;
+	int group = MEMORY_LISTENER_ANY_ID;
+
+	if (section->as_id >= KVM_ADDRESS_SPACES_MAX || !section->size ||
+	    section->size > ram_bytes || section->ram_addr > ram_bytes - section->size)
+		return -EINVAL;
+	for (uint64_t done = 0; done < section->size; done += piece.size) {
+		piece.guest_phys_addr = section->guest_phys_addr + done;
+		piece.ram_addr = section->ram_addr + done;
+		piece.size = section->size - done;
+		if (most && piece.size > most)
+			piece.size = most;
+		if (done || id == MEMORY_LISTENER_ANY_ID)
+			id = free_id(l, section->as_id);
+		if (id < 0 || id > UINT16_MAX)
+			return -EINVAL;
+		if (id_taken(l, section->as_id, id))
+			return -EEXIST;
+
+		int r = add_slot(l, &piece, id, group);
+
+		if (r < 0)
+			return r;
+		if (!done)
+			group = r;
+	}
+	return group;
+}
+
+void
+memory_listener_set_slot_size_max(struct memory_listener *l, uint64_t bytes)
+{
+	must(bytes % KVM_PAGE_SIZE == 0);
+	l->slot_bytes_max = bytes;
+}
+
+/* The next slot of a section, after @slot or from the first on; null: that was the last. */
+static struct slot *
+group_next(struct memory_listener *l, uint8_t as_id, int group, struct slot *slot)
+{
+	slot = slot ? slot->next : l->slots[as_id];
+	while (slot && (slot->group != group || slot->removing))
+		slot = slot->next;
+	return slot;
 }
 
 static void
@@ -230,14 +273,17 @@ del_now(struct memory_listener *l, struct slot *slot)
 int
 memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id)
 {
-	struct slot *slot = listener_slot_find(l, as_id, id);
+	struct slot *slot = group_next(l, as_id, id, NULL), *next;
 
-	if (!slot || slot->removing)
+	if (!slot)
 		return -ENOENT;
-	if (l->in_transaction)
-		slot->removing = true;
-	else
-		del_now(l, slot);
+	for (; slot; slot = next) {
+		next = group_next(l, as_id, id, slot);
+		if (l->in_transaction)
+			slot->removing = true;
+		else
+			del_now(l, slot);
+	}
 	return 0;
 }
 
@@ -346,12 +392,14 @@ memory_listener_cpu_kicked(const struct memory_listener *l)
 static int
 slot_set_log(struct memory_listener *l, uint8_t as_id, int id, bool log)
 {
-	struct slot *slot = listener_slot_find(l, as_id, id);
+	struct slot *slot = group_next(l, as_id, id, NULL);
+	int r = slot ? 0 : -ENOENT;
 
-	if (!slot)
-		return -ENOENT;
-	slot->log = log;
-	return slot_set(l, slot, slot->section.size);
+	for (; slot && !r; slot = group_next(l, as_id, id, slot)) {
+		slot->log = log;
+		r = slot_set(l, slot, slot->section.size);
+	}
+	return r;
 }
 
 int

@@ -55,13 +55,20 @@ struct kvm;
 struct memory_listener;
 
 /*
- * Be QEMU of this version: "1.0", "1.1", "2.3", "4.1", "5.0", "6.1" (what a new listener is), "8.0"
- * or "8.1"; false for another one.  Before the first section.
+ * Be QEMU of this version: "1.0", "1.1", "2.3", "4.1", "4.2", "5.0", "6.1" (what a new listener
+ * is), "8.0" or "8.1"; false for another one.  Before the first section.
  */
 bool
 memory_listener_set_version(struct memory_listener *l, const char *version);
 /* The names above, ended by null. */
 extern const char *const memory_listener_versions[];
+
+/*
+ * kvm_set_max_memslot_size(): no slot is larger from now on, if the version splits sections.  s390
+ * says 4 TiB; elsewhere there is no limit.  0: none.
+ */
+void
+memory_listener_set_slot_size_max(struct memory_listener *l, uint64_t bytes);
 
 /*
  * What QEMU asks of KVM at its start: a dirty ring of @ring_bytes with a bitmap beside it where
@@ -90,8 +97,8 @@ memory_listener_create(struct world *w, struct kvm *kvm, uint64_t ram_bytes);
 #define MEMORY_LISTENER_ANY_ID (-1)
 /*
  * The section appears: make a slot, logging if the global log is on.  @id: the slot's, or
- * MEMORY_LISTENER_ANY_ID.  Returns the id, or the negative errno of KVM; -EINVAL for a section
- * that is not within RAM, -EEXIST for an id in use.
+ * MEMORY_LISTENER_ANY_ID.  Returns the id (of the first of several slots), or the negative errno of
+ * KVM; -EINVAL for a section that is not within RAM, -EEXIST for an id in use.
  */
 int
 memory_listener_region_add(struct memory_listener *l, const struct memory_section *section, int id);

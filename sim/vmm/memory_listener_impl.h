@@ -14,6 +14,7 @@ struct slot {
 	bool removing; /* it goes at commit */
 	bool known; /* KVM has it */
 	uint16_t id;
+	uint16_t group; /* the id of the first slot of the section */
 	/* What was fetched and not cleared yet, from 4.1 on; none: see memory_listener.h. */
 	struct page_bitmap dirty_bmap;
 	struct slot *next; /* in the order of ids, within its address space */
@@ -23,6 +24,7 @@ struct slot {
 struct listener_rules {
 	const char *version;
 	bool sync_own, sync_global; /* which slots are fetched on removal */
+	bool split; /* sections larger than a slot may be */
 	bool clear_log, initially_set;
 	bool bitmap_for_new; /* of a slot that appears under logging */
 	bool ring, backup;
@@ -34,6 +36,7 @@ struct memory_listener {
 	struct kvm *kvm;
 	struct listener_rules rules;
 	uint64_t ram_pages;
+	uint64_t slot_bytes_max; /* 0: no limit */
 	bool global_log;
 	bool in_transaction;
 	struct slot *slots[KVM_ADDRESS_SPACES_MAX];

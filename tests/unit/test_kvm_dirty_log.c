@@ -320,6 +320,33 @@ ring_body(struct world *w, void *arg)
 	assert_true(kvm_vcpu_enter(vcpu));
 }
 
+static int overflows;
+
+static void
+on_overflow(struct world *w, const struct event *e, void *context)
+{
+	overflows++;
+}
+
+/* KVM itself goes on past the soft limit: 64 entries are kept for it, and then it overwrites. */
+static void
+ring_hard_full_body(struct world *w, void *arg)
+{
+	struct kvm_vcpu *vcpu;
+
+	overflows = 0;
+	world_observe(w, EV_KVM_DIRTY_RING_OVERFLOW, on_overflow, NULL);
+	assert_int_equal(kvm_enable_dirty_log_ring(kvm, 4096), 0);
+	assert_int_equal(set(0, LOG, 0, 1000), 0);
+	vcpu = kvm_create_vcpu(kvm);
+	for (uint64_t gfn = 0; gfn < 256; gfn++)
+		assert_true(kvm_vcpu_mark_page_dirty(vcpu, gfn));
+	assert_int_equal(overflows, 0);
+	assert_true(kvm_vcpu_mark_page_dirty(vcpu, 999));
+	assert_int_equal(overflows, 1);
+	assert_int_equal(kvm_dirty_ring_entry(vcpu, 0).offset, 999);
+}
+
 static void
 ring_bitmap_body(struct world *w, void *arg)
 {
@@ -363,6 +390,7 @@ ring(void **state)
 	with(&kvm_rules_today, ring_late_body);
 	with(&kvm_rules_today_pml, ring_pml_body);
 	with(&kvm_rules_today, ring_body);
+	with(&kvm_rules_today, ring_hard_full_body);
 	with(&kvm_rules_arm64, ring_bitmap_body);
 	with(&kvm_rules_today, ring_initially_set_body);
 }

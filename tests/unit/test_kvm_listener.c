@@ -388,6 +388,45 @@ rings(void **state)
 	in_world(ring_body);
 }
 
+/* Pieces come and go together, and the pages of each are where they were. */
+static void
+split_body(struct world *w, void *arg)
+{
+	bool splits = strcmp(version, "4.2") >= 0;
+	struct kvm_vcpu *vcpu;
+
+	be(version, 0, &kvm_rules_today, w);
+	vcpu = kvm_create_vcpu(kvm);
+	memory_listener_set_slot_size_max(listener, 30 * PAGE);
+	assert_int_equal(add(0, 200, 1, 0, 1), 1);
+	assert_int_equal(add(0, 0, 100, 50, MEMORY_LISTENER_ANY_ID), 0);
+	assert_int_equal(kvm_memslots(kvm, 0), splits ? 5 : 2);
+	assert_int_equal(memory_listener_log_start(listener, 0, 0), 0);
+	if (splits) {
+		assert_int_equal(kvm_memslot(kvm, 0, 3)->npages, 10);
+		assert_int_equal(kvm_memslot(kvm, 0, 3)->id, 4);
+		assert_int_equal(kvm_memslot(kvm, 0, 3)->flags, KVM_MEM_LOG_DIRTY_PAGES);
+	}
+	memory_listener_log_clear(listener, 0, RAM_PAGES);
+	kvm_vcpu_write(vcpu, 95);
+	memory_listener_migration_sync(listener, bitmap);
+	assert_true(page_bitmap_test(bitmap, 145));
+	assert_int_equal(memory_listener_region_del(listener, 0, 0), 0);
+	assert_int_equal(kvm_memslots(kvm, 0), 1);
+	assert_int_equal(memory_listener_region_del(listener, 0, 0), -ENOENT);
+}
+
+static void
+splitting(void **state)
+{
+	version = "4.1";
+	in_world(split_body);
+	version = "4.2";
+	in_world(split_body);
+	version = "8.1";
+	in_world(split_body);
+}
+
 static void
 versions_body(struct world *w, void *arg)
 {
@@ -418,6 +457,7 @@ main(void)
 		cmocka_unit_test(removal_by_version),
 		cmocka_unit_test(clearing),
 		cmocka_unit_test(rings),
+		cmocka_unit_test(splitting),
 		cmocka_unit_test(versions),
 	};
 
