@@ -3,13 +3,13 @@
 -- A prediction: the migration of traces/qemu-migrate-tcg-linux.src.log (512 MiB, one vCPU under TCG that rewrites 16
 -- MiB of a file in memory; max-bandwidth 100M, downtime-limit 300) under other limits.
 --
--- Fitted, each to the lines named, and to nothing else:
+-- Fitted, each to the lines named, and to nothing else (lua5.4 analysis/fit-migration.lua RECORDING):
 --
 --	content of memory   line 28; the offsets of ram_save_page up to line 22613, gaps below 400 pages closed
 --	a page's time       the iterations between the migrate_pending of lines 28 and 21755, sleeps taken off; least
 --	                    squares, weighted by the inverse of their durations, so that the sum is the recorded one:
 --	                    29.7 us a page of content, 2.3 us a page of zeros
---	... without vCPUs   lines 24326 to 28458: 4132 pages in 30.1 ms, 7.0 us a page.  So the thread has 24 % of a
+--	... without vCPUs   lines 24326 to 28458: 4132 pages in 29.0 ms, 7.0 us a page.  So the thread has 24 % of a
 --	                    processor as long as vCPUs run, and the rest of the two figures follows
 --	what is dirtied     line 21754: 4074 pages.  Where: the offsets of lines 21758 to 28458
 --	how fast            line 24318: all of them that had been sent were dirty again within 80 ms, so at least 50000

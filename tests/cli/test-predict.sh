@@ -17,6 +17,16 @@ agrees() {
 	} END { exit !(found && ok) }' out
 }
 
+# The scenario's numbers are those of the recording.
+lua5.4 "$root/analysis/fit-migration.lua" "$recording" >fit || fail "it cannot be fitted"
+for line in pages:131202 content_us:29.7 zero_us:2.3 stopped_us:7.0 thread_percent:24 dirtied:4074; do
+	grep -q "^${line%:*}	${line#*:}\$" fit || fail "$line: the fit says $(grep "^${line%:*}	" fit)"
+done
+grep '^content	' fit | while read -r _ first pages; do
+	grep -q "{ $first, $pages }" "$root/scenarios/migration/predict-tcg-linux.lua" || echo "$first $pages"
+done >missing
+[ "$(cat missing)" = "9743 2340" ] || fail "content: $(cat missing)" # in two parts there, one of them hot
+
 # The recording's own limits: rounds to the one, pages within 6 %, times within 10 %.
 beside() {
 	"$RINGSIDE" compare --over bandwidth_mib_s=100 --beside "$recording" --db none "$1:as_recorded" >out 2>err ||
