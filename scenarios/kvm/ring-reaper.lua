@@ -7,7 +7,8 @@
 -- So the rings are reaped before a slot goes.  What a vCPU writes after that and before the deletion is lost, as it is
 -- with bitmaps, unless vCPUs are out of KVM_RUN for both.
 --
--- The reaper thread, the removal and the last sync all harvest; a lock keeps each round, harvest and reset, in one piece.
+-- The reaper thread, the removal and the last sync all harvest; a lock keeps each round, harvest and reset, in one
+-- piece.
 
 return {
 	name = "ring-reaper",
@@ -38,7 +39,8 @@ return {
 		k:log_global(true)
 		local vcpu = actor("vcpu", function()
 			for i = 0, 3 do
-				local gfn, how = 0x60 + i % 2, nil
+				local gfn = 0x60 + i % 2
+				local how
 				repeat
 					how = cpu:write(gfn)
 				until how == "ram"
