@@ -12,7 +12,6 @@
 -- command id, STOP before the sync, under a lock that a hint in progress holds.  Each of these is taken away here.
 
 local common = include("common.inc")
-local not_held = "guest.balloon.releases_hinted"
 
 return {
 	name = "hint-after-sync",
@@ -20,15 +19,12 @@ return {
 	evidence = {
 		"virtio-dev, 7 February 2018: review of [PATCH v2 1/3] virtio-balloon: VIRTIO_BALLOON_F_FREE_PAGE_HINT",
 		"QEMU c13c4153f7: command ids, free_page_lock, stop before the sync",
-		"QEMU 1a83e0b9c4: Add locking to prevent possible race when starting hinting",
-		"VIRTIO-5.5.6.5.2-D3, VIRTIO-5.5.6.5.2-D4",
+		"VIRTIO-5.5.6.5.2-D4",
 	},
 	variants = {
-		no_stop = { expect = "memory-divergence", faults = { not_held, "qemu.fph.no_stop" }, runs = 20000,
-			    doc = "hinting goes on over the sync" },
-		unlocked = { expect = "memory-divergence", faults = { not_held, "qemu.fph.unlocked" }, runs = 40000,
-			     doc = "STOP comes between the look at the state and the hint's effect" },
-		not_held = { expect = "ok", faults = { not_held }, runs = 3000,
+		no_stop = { expect = "memory-divergence", runs = 20000,
+			    faults = { "guest.balloon.releases_hinted", "qemu.fph.no_stop" }, doc = "hinting goes on over the sync" },
+		not_held = { expect = "ok", faults = { "guest.balloon.releases_hinted" }, runs = 3000,
 			     doc = "the merged device makes up for such a driver" },
 		held_no_stop = { expect = "ok", faults = { "qemu.fph.no_stop" }, runs = 1500,
 				 doc = "and the merged driver for such a device" },

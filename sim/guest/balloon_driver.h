@@ -64,6 +64,7 @@ struct guest_balloon {
 	uint64_t *page; /* in the balloon, a stack */
 	uint32_t pages;
 	uint32_t id_received, id_active;
+	unsigned ids_sent;
 	struct guest_hint *hint;
 	unsigned hints; /* slots that are in use are not contiguous; this many */
 	uint64_t hinted, released, reports; /* pages, over all rounds; rounds begun */

@@ -5,6 +5,7 @@
 #include "memory/guest_memory.h"
 
 #define CMD_ID offsetof(struct virtio_balloon_config, free_page_hint_cmd_id)
+#define ID_PLACES DP_SG_MAX /* as many as a queue can hold */
 #define TOKEN_ID UINT64_MAX /* a command id's buffer; others are numbers of hints */
 
 /* --- buffers -------------------------------------------------------------------------------- */
@@ -57,10 +58,16 @@ add(struct guest_balloon *b, struct guest_cpu *cpu, const struct dp_buf *sg, uns
 	return ret;
 }
 
-/* The driver's own places for the two ids it sends: the active one and the stop id. */
+/*
+ * A place of its own for each id that may be out.  Linux has one word for the active id
+ * (cmd_id_active) and one for the stop id, and does not wait until the device has read the last
+ * one.
+ */
 static void
-send_id(struct guest_balloon *b, struct guest_cpu *cpu, unsigned place, uint32_t id)
+send_id(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t id)
 {
+	bool one = fault_on(b->w, FAULT_FPH_ID_OVERWRITTEN);
+	unsigned place = one ? id == VIRTIO_BALLOON_CMD_ID_STOP : b->ids_sent++ % ID_PLACES;
 	struct dp_buf sg = { b->ids_gpa + place * sizeof(id), sizeof(id) };
 
 	gm_write(b->w, sg.addr, &id, sizeof(id));
@@ -182,11 +189,11 @@ report(struct guest_balloon *b, struct guest_cpu *cpu)
 
 	b->reports++;
 	b->id_active = b->id_received;
-	send_id(b, cpu, 0, b->id_active);
+	send_id(b, cpu, b->id_active);
 	/* A stop id or a new one: the rest of this report is of no use. */
 	while (left-- && id_received(b, cpu) == b->id_active && send_page(b, cpu))
 		;
-	send_id(b, cpu, 1, VIRTIO_BALLOON_CMD_ID_STOP);
+	send_id(b, cpu, VIRTIO_BALLOON_CMD_ID_STOP);
 }
 
 void
@@ -215,7 +222,7 @@ balloon_hints_init(struct guest_balloon *b)
 {
 	struct guest_shrinker *s = world_alloc(b->w, sizeof(*s));
 
-	b->ids_gpa = gm_alloc(b->w, 2 * sizeof(uint32_t), 8);
+	b->ids_gpa = gm_alloc(b->w, ID_PLACES * sizeof(uint32_t), 8);
 	b->hint = world_alloc(b->w, GUEST_BALLOON_HINTS_MAX * sizeof(*b->hint));
 	for (unsigned i = 0; i < GUEST_BALLOON_HINTS_MAX; i++)
 		b->hint[i].gfn = GUEST_NO_PAGE;

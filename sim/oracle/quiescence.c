@@ -191,6 +191,8 @@ idles(const struct machine_device *d, uint16_t index)
 {
 	if (d->balloon && index == BALLOON_VQ_STATS)
 		return true; /* it stays there until statistics are asked for */
+	if (d->balloon && index == BALLOON_VQ_FREE_PAGE && d->config.hints_as_posted)
+		return true; /* nobody looks but a migration, for a while */
 	return d->net && index % 2 == 0 && !d->net->pair[index / 2].backlog_count;
 }
 

@@ -228,6 +228,7 @@ shadow_attach(struct world *w)
 	suppression_attach(w);
 	pci_attach(w);
 	interrupt_attach(w);
+	balloon_attach(w);
 	status_attach(w); /* last: its end of a reset is the others' */
 }
 

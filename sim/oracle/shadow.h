@@ -195,6 +195,8 @@ pci_attach(struct world *w);
 void
 interrupt_attach(struct world *w);
 void
+balloon_attach(struct world *w);
+void
 ring_attach(struct world *w);
 void
 suppression_attach(struct world *w);

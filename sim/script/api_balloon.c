@@ -23,8 +23,9 @@ int
 api_make_balloon(lua_State *L, struct machine_device *d)
 {
 	static const char *const allowed[] = {
-		"name", "features", "vectors", "notify_locked", "irq_count_max",
-		"cpu",	"pages",    "poison",  "request_pages", NULL
+		"name",		 "features",   "vectors", "notify_locked",
+		"irq_count_max", "cpu",	       "pages",	  "poison",
+		"request_pages", "hint_chain", NULL
 	};
 	struct script_machine *sm = script_of(L)->machine;
 	struct world *w = script_world(L);

@@ -9,6 +9,7 @@ const char *const hint_status_name[HINT_STATUSES] = { /* ORDER HINT_STATUS */
 						      "stop", "requested", "start", "done"
 };
 
+#define CMD_ID_POSTED 2u /* as posted it was 1, which drivers take for DONE since */
 #define CMD_ID offsetof(struct virtio_balloon_config, free_page_hint_cmd_id)
 
 static struct world *
@@ -97,7 +98,7 @@ static void
 next_id(struct balloon_hint *h)
 {
 	if (h->posted)
-		h->cmd_id = h->cmd_id == UINT32_MAX ? 1 : h->cmd_id + 1;
+		h->cmd_id = h->cmd_id == UINT32_MAX ? CMD_ID_POSTED : h->cmd_id + 1;
 	else if (h->cmd_id < VIRTIO_BALLOON_CMD_ID_MIN || h->cmd_id == UINT32_MAX)
 		h->cmd_id = VIRTIO_BALLOON_CMD_ID_MIN;
 	else
@@ -310,7 +311,7 @@ balloon_hint_create(struct virtio_balloon *b, struct main_loop *loop, bool poste
 	h->b = b;
 	h->loop = loop;
 	h->posted = posted;
-	h->cmd_id = posted ? VIRTIO_BALLOON_CMD_ID_STOP : VIRTIO_BALLOON_CMD_ID_MIN - 1;
+	h->cmd_id = posted ? CMD_ID_POSTED - 1 : VIRTIO_BALLOON_CMD_ID_MIN - 1;
 	h->bh = (struct virtio_work){ .fn = free_page_bh, .arg = h };
 	h->wake = (struct virtio_work){ .fn = woken };
 	h->notifier = (struct precopy_notifier){ .fn = notified, .arg = h };

@@ -30,6 +30,7 @@ struct state {
 	bool probed, host_done;
 	struct waitq wait;
 	bool good;
+	bool live[PAGES]; /* holds what the guest wrote since it took the page */
 	uint64_t value;
 };
 
@@ -316,8 +317,7 @@ arrived(const struct state *s)
 	for (uint32_t i = 0; i < s->pages->count; i++) {
 		uint64_t gfn = s->pages->first + i;
 
-		if (guest_page_state(s->pages, gfn) == GUEST_PAGE_USED &&
-		    !raw_precopy_same(s->m, gfn))
+		if (s->live[i] && !raw_precopy_same(s->m, gfn))
 			return false;
 	}
 	return true;
@@ -369,6 +369,13 @@ host_migrate(struct rig *r)
 	}
 }
 
+static void
+use_page(struct state *s, uint64_t gfn)
+{
+	guest_page_write(s->pages, gfn, ++s->value);
+	s->live[gfn - s->pages->first] = true;
+}
+
 /* The guest uses memory meanwhile: some pages come and go, and hold what was written last. */
 static void
 guest_use(struct rig *r, struct guest_cpu *cpu)
@@ -380,9 +387,11 @@ guest_use(struct rig *r, struct guest_cpu *cpu)
 		unsigned n = 0;
 
 		while (n < 3 && (gfn[n] = guest_page_alloc(s->pages, cpu)) != GUEST_NO_PAGE)
-			guest_page_write(s->pages, gfn[n++], ++s->value);
-		while (n-- > (i == 3 ? 2 : 0))
+			use_page(s, gfn[n++]);
+		while (n-- > (i == 3 ? 2 : 0)) {
+			s->live[gfn[n] - s->pages->first] = false;
 			guest_page_free(s->pages, gfn[n]);
+		}
 	}
 	while (!s->host_done)
 		guest_wait(cpu, &s->wait);
