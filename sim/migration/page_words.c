@@ -87,9 +87,9 @@ merge_words_popcnt(uint64_t *have, const uint64_t *from)
 }
 #endif
 
-/* OR @words into chunk @i of @to, clearing them if @clear. How many are new. */
+/* Move @words into chunk @i of @to. How many are new. */
 static uint64_t
-merge_chunk(struct page_bitmap *to, struct world *w, uint64_t i, uint64_t *words, bool clear)
+merge_chunk(struct page_bitmap *to, struct world *w, uint64_t i, uint64_t *words)
 {
 	uint64_t *have = make_real(to, w, i), added;
 
@@ -99,8 +99,7 @@ merge_chunk(struct page_bitmap *to, struct world *w, uint64_t i, uint64_t *words
 	else
 #endif
 		added = merge_words(have, words);
-	if (clear)
-		memset(words, 0, CHUNK_BYTES);
+	memset(words, 0, CHUNK_BYTES);
 	return added;
 }
 
@@ -121,8 +120,8 @@ fill_chunk(struct page_bitmap *b, struct world *w, uint64_t i)
 	return pages - had;
 }
 
-static uint64_t
-merge(struct page_bitmap *from, struct page_bitmap *to, struct world *w, bool clear)
+uint64_t
+page_words_move(struct page_bitmap *from, struct page_bitmap *to, struct world *w)
 {
 	uint64_t added = 0;
 
@@ -130,31 +129,16 @@ merge(struct page_bitmap *from, struct page_bitmap *to, struct world *w, bool cl
 	for (uint64_t i = 0; from->set && i < chunks(from); i++) {
 		if (from->chunk[i] == FULL) {
 			added += fill_chunk(to, w, i);
-			if (clear)
-				from->chunk[i] = NULL;
+			from->chunk[i] = NULL;
 		} else if (from->chunk[i] && to->chunk[i] != FULL) {
-			added += merge_chunk(to, w, i, from->chunk[i], clear);
-		} else if (from->chunk[i] && clear) {
+			added += merge_chunk(to, w, i, from->chunk[i]);
+		} else if (from->chunk[i]) {
 			memset(from->chunk[i], 0, CHUNK_BYTES);
 		}
 	}
 	to->set += added;
-	if (clear)
-		from->set = 0;
+	from->set = 0;
 	return added;
-}
-
-uint64_t
-page_words_move(struct page_bitmap *from, struct page_bitmap *to, struct world *w)
-{
-	return merge(from, to, w, true);
-}
-
-void
-page_words_or(const struct page_bitmap *from, struct page_bitmap *to, struct world *w)
-{
-	/* Not written to unless it is to be cleared. */
-	merge((struct page_bitmap *)from, to, w, false);
 }
 
 uint64_t

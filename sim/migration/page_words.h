@@ -24,16 +24,13 @@ uint64_t
 page_words_take(struct page_bitmap *b, struct world *w, uint64_t word, uint64_t mask);
 
 /*
- * OR @from into @to and clear @from, which keeps its chunks for the next time; both have the same
- * number of pages.  Returns how many bits of @to became one.  Costs the words of chunks that are
- * mixed: read and write of both, at the speed of memory.
+ * page_bitmap_move() for bitmaps of the same size, at the speed of memory: @from keeps its chunks
+ * for the next time, and bits are counted by the processor's instruction.  Returns how many bits of
+ * @to became one.  Costs the words of chunks that are mixed: read and write of both, at the speed
+ * of memory.
  */
 uint64_t
 page_words_move(struct page_bitmap *from, struct page_bitmap *to, struct world *w);
-
-/* OR @from into @to, and leave @from as it is. */
-void
-page_words_or(const struct page_bitmap *from, struct page_bitmap *to, struct world *w);
 
 /* Clear pages [first, first + count); returns how many were set. */
 uint64_t

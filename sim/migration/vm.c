@@ -470,7 +470,7 @@ vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap)
 		/* KVM_GET_DIRTY_LOG copies.  What QEMU dirtied itself is among it here: clearing
 		 * that in KVM, too, is of no harm, since such pages are to be sent. */
 		memory_listener_log_sync(vm->listener);
-		page_words_or(memory_listener_dirty(vm->listener), &vm->handed_out, vm->w);
+		page_bitmap_or(memory_listener_dirty(vm->listener), &vm->handed_out, 0, vm->w);
 	}
 	added += memory_listener_migration_sync(vm->listener, bitmap);
 	for (struct ram_writer *v = vm->writers; v; v = v->next)

@@ -282,7 +282,7 @@ words_body(struct world *w, void *arg)
 			added = page_words_move(&from, &to, w);
 			memset(from_slow, false, sizeof(from_slow));
 		} else {
-			page_words_or(&from, &to, w);
+			page_bitmap_or(&from, &to, 0, w);
 			added = count(to_slow) - before;
 		}
 		assert_int_equal(added, count(to_slow) - before);
