@@ -94,12 +94,12 @@ postcopy_pop(struct postcopy_queue *q, uint64_t *page)
 	return true;
 }
 
-bool
-postcopy_hint(struct precopy *m, uint64_t page)
+uint64_t
+postcopy_hint(struct precopy *m, uint64_t first, uint64_t count)
 {
 	if (m->postcopy && !fault_on(m->w, FAULT_FPH_POSTCOPY))
-		return false;
-	return m->state == PRECOPY_ACTIVE && precopy_hint(m, page, 1) > 0;
+		return 0;
+	return m->state == PRECOPY_ACTIVE ? precopy_hint(m, first, count) : 0;
 }
 
 /* --- the bitmap ----------------------------------------------------------------------------- */

@@ -73,9 +73,9 @@ postcopy_break_link(struct postcopy *p);
 bool
 postcopy_recover(struct postcopy *p);
 
-/* The balloon's hint of a free page: see above. Returns whether it had an effect. */
-bool
-postcopy_hint(struct precopy *m, uint64_t page);
+/* The balloon's hint of free pages: see above. Returns how many need not be sent for it. */
+uint64_t
+postcopy_hint(struct precopy *m, uint64_t first, uint64_t count);
 
 /* A vCPU of the machine at the destination; @name constant or world_strdup()ed. */
 struct postcopy_vcpu *

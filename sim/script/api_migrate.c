@@ -527,19 +527,6 @@ migration_l_cancel(lua_State *L)
 }
 
 static int
-migration_l_hint(lua_State *L)
-{
-	struct precopy *m = check_migration(L, "hint");
-	lua_Integer pages = (lua_Integer)ram_pages(precopy_destination(m));
-	uint64_t first = (uint64_t)api_range(L, 2, 0, pages - 1);
-
-	lua_pushinteger(
-		L, (lua_Integer)precopy_hint(
-			   m, first, (uint64_t)api_range(L, 3, 1, pages - (lua_Integer)first)));
-	return 1;
-}
-
-static int
 migration_l_state(lua_State *L)
 {
 	lua_pushstring(L, precopy_state_word[precopy_state(check_migration(L, NULL))]);
@@ -630,9 +617,6 @@ const struct api_entry api_migrate[] = {
 	  "precopy as QEMU does it; an unknown option lists all", l_migrate },
 	{ "migration", "wait", "() -> state", "wait for its end and record its metrics",
 	  migration_l_wait },
-	{ "migration", "hint", "(first, count) -> pages",
-	  "mode timed: these pages are free; how many need not be sent for that",
-	  migration_l_hint },
 	{ "migration", "cancel", "()", "migrate_cancel", migration_l_cancel },
 	{ "migration", "state", "() -> state", "active, completed, cancelled, failed, …",
 	  migration_l_state },

@@ -85,8 +85,13 @@ static int
 migration_l_hint(lua_State *L)
 {
 	struct precopy *m = check_migration(L, "hint");
+	lua_Integer pages = (lua_Integer)ram_pages(precopy_destination(m));
+	uint64_t first = check_page(L, 2, m);
+	uint64_t count = 1;
 
-	lua_pushboolean(L, postcopy_hint(m, check_page(L, 2, m)));
+	if (!lua_isnoneornil(L, 3))
+		count = (uint64_t)api_range(L, 3, 1, pages - (lua_Integer)first);
+	lua_pushinteger(L, (lua_Integer)postcopy_hint(m, first, count));
 	return 1;
 }
 
@@ -162,8 +167,9 @@ const struct api_entry api_postcopy[] = {
 	  migration_l_break_link },
 	{ "migration", "recover", "() -> done", "migrate_recover over another link",
 	  migration_l_recover },
-	{ "migration", "hint", "(page) -> taken",
-	  "the guest's hint that a page is free; not taken with postcopy-ram", migration_l_hint },
+	{ "migration", "hint", "(page [, count]) -> pages",
+	  "the guest's hint that they are free; how many need not be sent: none with postcopy-ram",
+	  migration_l_hint },
 	{ "migration", "postcopy_stats", "() -> table",
 	  "requests, discards, time that vCPUs waited; recorded as metrics",
 	  migration_l_postcopy_stats },

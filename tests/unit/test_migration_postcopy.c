@@ -46,7 +46,7 @@ monitor(struct actor *self, void *arg)
 
 	actor_sleep(w, 100 * MS);
 	if (r->hint)
-		r->hint_taken = postcopy_hint(r->m, PAGES - 1);
+		r->hint_taken = postcopy_hint(r->m, PAGES - 1, 1) > 0;
 	actor_sleep(w, 700 * MS);
 	if (r->start)
 		postcopy_start(r->p);
