@@ -34,6 +34,9 @@ status 2 "$RINGSIDE" oracles --db "$data/lost-wakeup.lua"
 status 0 "$RINGSIDE" scenarios "$data"
 says "a flag is checked, then slept on"
 says ":holds expects ok"
+# Of two methods of one name the one that is registered last would win.
+status 0 "$RINGSIDE" api
+[ -z "$(grep -oE '^  [a-z_]+:[a-z_]+\(?' out | sort | uniq -d)" ] || fail "a method is there twice"
 status 0 "$RINGSIDE" man
 says ".TH RINGSIDE 1"
 if command -v man >/dev/null && command -v groff >/dev/null; then
