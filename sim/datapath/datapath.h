@@ -117,6 +117,8 @@ enum dp_quirk {
 	DP_QUIRK_DEVICE_EARLY_USED_EVENT = 1 << 21,
 	/* interrupt only if used_event is the last used index */
 	DP_QUIRK_DEVICE_EQUAL_USED_EVENT = 1 << 22,
+	/* packed: the event's wrap counter is not looked at */
+	DP_QUIRK_DRIVER_PACKED_EVENT_LAP = 1 << 23,
 };
 
 /* A ring's state in the words of QEMU's x-query-virtio-queue-status; what a side cannot know is 0.

@@ -221,6 +221,11 @@ packed_driver_kick_prepare(struct dp_driver *d)
 	e.word = DP_READ_ONCE(*(const event_word *)d->vr.device);
 	if (e.event.flags != VRING_PACKED_EVENT_FLAG_DESC)
 		return e.event.flags != VRING_PACKED_EVENT_FLAG_DISABLE;
+	/* Quirk: as if both were of the same lap. Where the driver has wrapped and the event has
+	 * not, the step seems to begin behind it. */
+	if (driver_quirk(d, DP_QUIRK_DRIVER_PACKED_EVENT_LAP))
+		return owed ||
+		       vring_need_event(packed_pos(e.event.off_wrap).off, d->next_avail.off, old);
 	return owed || packed_need_event(&d->vr, d->next_avail, e.event.off_wrap, old);
 }
 

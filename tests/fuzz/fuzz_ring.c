@@ -583,6 +583,8 @@ static const struct {
 	  VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX), 0 },
 	{ "driver: packed, delayed", DP_QUIRK_DRIVER_PACKED_DELAYED_SLOT,
 	  VIRTIO_BIT(VIRTIO_F_RING_PACKED) | VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX), 0 },
+	{ "driver: packed, event of another lap", DP_QUIRK_DRIVER_PACKED_EVENT_LAP,
+	  VIRTIO_BIT(VIRTIO_F_RING_PACKED) | VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX), 0 },
 	{ "device: no second look", DP_QUIRK_DEVICE_ENABLE_NO_RECHECK, 0, 0 },
 	{ "device: avail_event stays", DP_QUIRK_DEVICE_NO_AVAIL_EVENT,
 	  VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX), 0 },

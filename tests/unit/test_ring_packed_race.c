@@ -59,6 +59,7 @@ each_fault_is_found(void **state)
 		  .chain = 1,
 		  .needs = 2,
 		  .batch = true },
+		{ .features = EVENT, .fault = FAULT_DRIVER_PACKED_EVENT_LAP, .needs = 1 },
 		{ .fault = FAULT_DRIVER_PACKED_CONTENT_FIRST, .needs = 1 },
 	};
 

@@ -115,7 +115,7 @@ fault_is_quirk(void **state)
 		assert_int_equal(quirks & all, 0); /* … which is nobody else's */
 		all |= quirks;
 	}
-	assert_int_equal(all, 2 * (uint64_t)DP_QUIRK_DEVICE_EQUAL_USED_EVENT - 1);
+	assert_int_equal(all, 2 * (uint64_t)DP_QUIRK_DRIVER_PACKED_EVENT_LAP - 1);
 	world_destroy(w);
 }
 
