@@ -188,6 +188,7 @@ parse_bound(const char *text, struct options *o, struct error *err)
 {
 	uint64_t number;
 
+	o->bound_given = true;
 	o->bound_delays = *text == 'd';
 	if (parse_number("bound", text + o->bound_delays, UINT16_MAX, &number, err))
 		return -1;

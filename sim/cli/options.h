@@ -29,7 +29,7 @@ struct options {
 	bool matrix;
 	bool quiet, tap, keep_going, classes, around, help, globals, tolerant;
 	bool expect, races;
-	bool seed_given, strategy_given, memory_given;
+	bool seed_given, strategy_given, memory_given, bound_given;
 	const char *set_name[OPTIONS_SETS_MAX]; /* --set, in order; the strings are changed argv */
 	const char *set_value[OPTIONS_SETS_MAX];
 	unsigned sets;

@@ -153,11 +153,11 @@ replay_recording(const struct options *o, struct memslot_replay *p, struct recor
 	return result->lost ? EXIT_BROKEN : EXIT_HELD;
 }
 
-/* A log of what KVM said of its bitmaps, not of what a machine did. */
-static bool
-is_of_bitmaps(const struct recording *r)
+bool
+trace_of_bitmaps(const struct recording *r)
 {
-	return recording_count(r, RECORD_PAGE_DIRTY) || recording_count(r, RECORD_BITMAP_DESTROYED);
+	return recording_count(r, RECORD_PAGE_DIRTY) ||
+	       recording_count(r, RECORD_BITMAP_DESTROYED) || !strcmp(r->format, "syslog");
 }
 
 static int
@@ -191,9 +191,8 @@ run_trace(const struct options *o, struct error *err)
 
 	if (trace_of(o, &recording, err))
 		return EXIT_USAGE;
-	status = is_of_bitmaps(&recording) || !strcmp(recording.format, "syslog")
-			 ? run_memslots(o, &recording, err)
-			 : run_trace_machine(o, &recording, err);
+	status = trace_of_bitmaps(&recording) ? run_memslots(o, &recording, err)
+					      : run_trace_machine(o, &recording, err);
 	recording_free(&recording);
 	return status;
 }

@@ -28,6 +28,10 @@ is_trace(const char *text);
 int
 trace_of(const struct options *o, struct recording *r, struct error *err);
 
+/* A log of what KVM said of its bitmaps (replay_memslot.h), not of what a machine did. */
+bool
+trace_of_bitmaps(const struct recording *r);
+
 /* --set removal=NAME: how QEMU removes slots. */
 int
 trace_removal(const struct options *o, enum slot_removal *removal, struct error *err);

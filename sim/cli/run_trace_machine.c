@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ringside run TRACE of a recording of a machine: figures, and where the models disagree. */
+/*
+ * ringside run TRACE of a recording of a machine: figures, and where the models disagree; with
+ * --schedule, the order that `explore` has found.
+ */
+#include <string.h>
+
 #include "cli/command.h"
 #include "cli/run_trace.h"
 #include "cli/runner.h"
+#include "cli/trace_around.h"
+#include "explore/replay.h"
 #include "trace/replay_machine.h"
 
 struct metrics {
@@ -84,6 +91,99 @@ replay(const struct options *o, struct machine_replay *p, const struct recording
 	return machine_replay_verdict(p) == VERDICT_OK ? EXIT_HELD : EXIT_BROKEN;
 }
 
+/* --- another order ---------------------------------------------------------------------------- */
+
+static int
+record_order(const struct trace_around *t, const struct options *o, const struct finding *f,
+	     bool lost, struct record *r, struct error *err)
+{
+	struct run_result run = { .verdict =
+					  verdict_name[lost ? VERDICT_DIRTY_PAGE_LOST : VERDICT_OK],
+				  .schedules = 1,
+				  .steps = world_step(t->world),
+				  .sim_time_ns = world_now(t->world),
+				  .digest = world_digest(t->world) };
+	struct run_violation v = { .oracle = "dirty-page-lost",
+				   .statement = "dirty-page-lost",
+				   .severity = "must",
+				   .step = run.steps,
+				   .time_ns = run.sim_time_ns,
+				   .actor = "qemu",
+				   .subject = f->subject,
+				   .message = f->message,
+				   .schedule = o->schedule };
+
+	if ((lost && record_violation(r, &v, err)) || record_names(r, t->world, err))
+		return -1;
+	return record_run_end(r, &run, err);
+}
+
+/* By the schedule that `explore` has printed. */
+static int
+replay_order(const struct options *o, const struct trace_around *t, struct record *r,
+	     struct error *err)
+{
+	struct run_info info = trace_around_info(o, t, "replay");
+	struct schedule schedule = { 0 };
+	struct finding f = { 0 };
+	struct divergence div;
+	struct event_tap tap;
+	bool lost;
+
+	if (schedule_parse(&schedule, o->schedule, strlen(o->schedule), err)) {
+		error_prefix(err, "--schedule");
+		return EXIT_USAGE;
+	}
+	if (record_run_begin(r, &info, err) < 0)
+		return EXIT_USAGE;
+	event_tap_open(&tap, t->world, o, record_keeps(r) ? record_sink : NULL, r);
+	if (replay_run(t->world, &schedule, NULL, NULL, &div)) {
+		schedule_free(&schedule);
+		error_set(err, "diverged: %s", div.text);
+		return EXIT_DIVERGED;
+	}
+	schedule_free(&schedule);
+	world_flush(t->world);
+	lost = t->lost(t->p, &f);
+	if (!o->quiet) {
+		t->print_head(t, stdout);
+		t->report_order(t->p, stdout, UINT32_MAX);
+		if (lost)
+			printf("subject: %s\nmessage: %s\n", f.subject, f.message);
+		printf("verdict: %s\n", verdict_name[lost ? VERDICT_DIRTY_PAGE_LOST : VERDICT_OK]);
+	}
+	if (record_order(t, o, &f, lost, r, err))
+		return EXIT_USAGE;
+	return lost ? EXIT_BROKEN : EXIT_HELD;
+}
+
+static int
+run_order(const struct options *o, const struct recording *recording, struct error *err)
+{
+	enum qemu_era from, to;
+	struct trace_around t;
+	struct record *r;
+	int status = EXIT_USAGE;
+
+	if (trace_era(o, &from, &to, err))
+		return EXIT_USAGE;
+	if (from != to || !o->schedule) {
+		error_set(err,
+			  "%s: --set qemu=NAME and --schedule LINE go together; see: ringside "
+			  "explore",
+			  o->args[0]);
+		return EXIT_USAGE;
+	}
+	if (trace_around_precopy(&t, recording, from, err))
+		return EXIT_USAGE;
+	r = record_open(o->db, err);
+	if (r)
+		status = replay_order(o, &t, r, err);
+	trace_around_close(&t);
+	record_close(r);
+	return status;
+}
+
 int
 run_trace_machine(const struct options *o, const struct recording *recording, struct error *err)
 {
@@ -92,10 +192,7 @@ run_trace_machine(const struct options *o, const struct recording *recording, st
 	int status = EXIT_USAGE;
 
 	if (o->sets || o->schedule)
-		return error_set(err,
-				 "%s: --set and --schedule are for `explore` of this recording",
-				 o->args[0]),
-		       EXIT_USAGE;
+		return run_order(o, recording, err);
 	p = machine_replay_create(recording, err);
 	if (p)
 		r = record_open(o->db, err);
