@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
 -- A background snapshot saves the machine as it was at one moment, while it runs on: a page is copied before the
--- guest's next write to it, which userfaultfd holds up.  A discard is no write.  So while a snapshot is taken the balloon
--- discards nothing.
+-- guest's next write to it, which userfaultfd holds up.  A discard is no write.  So while a snapshot is taken the
+-- balloon discards nothing.
 
 local common = include("common.inc")
 

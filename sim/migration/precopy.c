@@ -211,6 +211,12 @@ iteration_run(struct precopy *m)
 	return true;
 }
 
+static uint64_t
+hinted(void *arg, uint64_t first, uint64_t count)
+{
+	return precopy_hint(arg, first, count);
+}
+
 static void
 set_up(struct precopy *m)
 {
@@ -225,6 +231,17 @@ set_up(struct precopy *m)
 	if (!fault_on(m->w, FAULT_MIG_BITMAP_NOT_FILLED))
 		page_bitmap_fill(&m->bitmap, m->w);
 	m->vm->migration = m;
+	precopy_notify(m->w, PRECOPY_NOTIFY_SETUP);
+	if (m->vm->machine) {
+		m->target = (struct precopy_target){
+			.base_gpa = m->vm->machine_gpa,
+			.pages = ram_pages(m->vm->ram),
+			.hint = hinted,
+			.postcopy = m->postcopy != NULL,
+			.arg = m,
+		};
+		precopy_set_target(m->w, &m->target);
+	}
 	vm_log_start(m->vm);
 	precopy_spend(m, cost_of(m->w, COST_MIG_LOG_START_GIB) * (int64_t)gib, true);
 	precopy_sync(m, false);
@@ -247,6 +264,11 @@ clean_up(struct precopy *m)
 	vm->throttle_percent = 0;
 	vm->dirty_limit = 0;
 	vm->dropping = false;
+	if (m->state == PRECOPY_COMPLETED)
+		precopy_notify(m->w, PRECOPY_NOTIFY_COMPLETE);
+	precopy_notify(m->w, PRECOPY_NOTIFY_CLEANUP);
+	if (vm->machine)
+		precopy_set_target(m->w, NULL);
 	vm_log_stop(vm);
 	/* Once the guest ran at the destination, the source's is of the past. */
 	if (m->state != PRECOPY_COMPLETED && !vm->running &&

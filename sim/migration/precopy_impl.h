@@ -4,6 +4,7 @@
 #define RINGSIDE_MIGRATION_PRECOPY_IMPL_H
 
 #include "migration/precopy.h"
+#include "vmm/precopy_notify.h"
 
 struct postcopy;
 
@@ -44,6 +45,7 @@ struct precopy {
 	struct postcopy *postcopy; /* the capability postcopy-ram, or null */
 
 	struct page_bitmap bitmap; /* RAMBlock.bmap */
+	struct precopy_target target; /* of free page hints */
 	struct page_bitmap dropped; /* hinted or discarded, and not written since */
 	uint64_t *clear_pending; /* RAMBlock.clear_bmap: a bit a chunk */
 	uint64_t at; /* the walk */

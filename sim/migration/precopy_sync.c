@@ -68,11 +68,13 @@ precopy_sync(struct precopy *m, bool last)
 	m->stats.rounds++;
 	if (!m->last_evaluation_ns)
 		m->last_evaluation_ns = precopy_now(m);
+	precopy_notify(m->w, PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC);
 	added = vm_log_sync(m->vm, &m->bitmap);
 	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
 	m->period_dirty_pages += added;
 	emit(m->w, EV_MIG_SYNC, (int64_t)m->stats.rounds, (int64_t)m->bitmap.set, (int64_t)added,
 	     last);
+	precopy_notify(m->w, PRECOPY_NOTIFY_AFTER_BITMAP_SYNC);
 	now = precopy_now(m);
 	period = now - m->last_evaluation_ns;
 	if (period <= EVALUATION_NS)

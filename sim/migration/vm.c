@@ -8,8 +8,10 @@
 #include "engine/fault.h"
 #include "kvm/dirty_log.h"
 #include "kvm/memslot.h"
+#include "memory/guest_memory.h"
 #include "migration/page_words.h"
 #include "migration/precopy.h"
+#include "vmm/machine.h"
 #include "vmm/memory_listener.h"
 
 /* ORDER RAM_WRITER */
@@ -213,6 +215,27 @@ enter(struct ram_writer *v)
 	return true;
 }
 
+static void
+machine_wrote(struct world *w, uint64_t gpa, uint64_t len, void *context)
+{
+	struct migration_vm *vm = context;
+	uint64_t page = (gpa - vm->machine_gpa) >> KVM_PAGE_SHIFT;
+	uint64_t last = (gpa + len - 1 - vm->machine_gpa) >> KVM_PAGE_SHIFT;
+
+	for (; gpa >= vm->machine_gpa && page <= last && page < ram_pages(vm->ram); page++)
+		vm_write_now(vm->machine_writer, page);
+}
+
+void
+vm_link_machine(struct migration_vm *vm, struct machine *m, uint64_t gpa)
+{
+	must(!vm->machine && !(gpa & (KVM_PAGE_SIZE - 1)));
+	vm->machine = m;
+	vm->machine_gpa = gpa;
+	vm->machine_writer = vm_add_writer(vm, WRITER_VCPU, "guest");
+	gm_on_write(vm->w, machine_wrote, vm);
+}
+
 void
 vm_leave(struct ram_writer *v)
 {
@@ -363,6 +386,8 @@ vm_stop(struct migration_vm *vm)
 	vm->stop_asked_ns = world_now(vm->w);
 	if (vm->steps)
 		actor_point(vm->w);
+	if (vm->machine)
+		machine_stop(vm->machine);
 	for (struct ram_writer *v = vm->writers; v; v = v->next)
 		if (is_vcpu(v))
 			waitq_wake_all(vm->w, &v->halt_cond);
@@ -389,6 +414,8 @@ vm_start(struct migration_vm *vm)
 	for (struct ram_writer *v = vm->writers; v; v = v->next)
 		v->stopped = false;
 	waitq_wake_all(vm->w, &vm->started);
+	if (vm->machine)
+		machine_start(vm->machine);
 }
 
 void

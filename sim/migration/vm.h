@@ -28,6 +28,7 @@
 #include "migration/ram.h"
 
 struct kvm;
+struct machine;
 struct kvm_vcpu;
 struct memory_listener;
 struct precopy;
@@ -85,6 +86,9 @@ struct migration_vm {
 	bool steps; /* each access is a step of its own: relaxed mode */
 	bool dropping; /* pages were given up: each write is looked at */
 	struct precopy *migration; /* that looks after covers, or null */
+	struct machine *machine; /* whose guest's pages these are; null: there is none */
+	uint64_t machine_gpa; /* of page 0 */
+	struct ram_writer *machine_writer;
 	struct page_record *record;
 	unsigned records;
 	uint64_t watch_first, watch_count;
@@ -100,6 +104,14 @@ struct migration_vm_config {
 /* At set-up. Takes the defaults of costs "mig_…" in timed mode if they are 0. */
 struct migration_vm *
 vm_create(struct world *w, const struct migration_vm_config *config);
+
+/*
+ * The RAM is a part of that of machine @m, from @gpa on: what its guest writes there is a vCPU's
+ * write here, stopping the one stops the other, and devices' hints of free pages reach the
+ * migration (vmm/precopy_notify.h).  At set-up, once.
+ */
+void
+vm_link_machine(struct migration_vm *vm, struct machine *m, uint64_t gpa);
 
 struct ram_writer *
 vm_add_writer(struct migration_vm *vm, enum ram_writer_kind kind, const char *name);

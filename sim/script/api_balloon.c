@@ -4,6 +4,7 @@
  * (vmm/raw_precopy.h).
  */
 #include "guest/balloon_driver.h"
+#include "migration/vm.h"
 #include "oracle/oracle.h"
 #include "script/features.h"
 #include "script/guest_api.h"
@@ -298,6 +299,25 @@ balloon_migration(lua_State *L)
 	return 1;
 }
 
+static int
+balloon_source_vm(lua_State *L)
+{
+	static const char *const allowed[] = { "manual_protect", NULL };
+	struct script_balloon *s = check(L);
+	struct ram_block block = { .name = "pc.ram", .pages = s->pages->count };
+	struct migration_vm_config config = { .blocks = &block, .block_count = 1 };
+	struct migration_vm *vm;
+
+	if (!script_of(L)->setting_up)
+		return luaL_error(L, "source_vm: only in setup()");
+	api_options(L, 2, "source_vm", allowed);
+	config.manual_protect = api_boolean(L, 2, "manual_protect", true);
+	vm = vm_create(script_world(L), &config);
+	vm_link_machine(vm, script_of(L)->machine->m, s->pages->first * GUEST_PAGE_BYTES);
+	api_push(L, "source_vm", vm);
+	return 1;
+}
+
 static struct script_balloon *
 check_migration(lua_State *L, const char *what, bool active)
 {
@@ -417,6 +437,9 @@ const struct api_entry api_balloon[] = {
 	{ "balloon", "info", "() -> table", "the driver's features, pages, counts", balloon_info },
 	{ "balloon", "migration", "([{manual_protect=}]) -> raw_migration",
 	  "the smallest migration of these pages", balloon_migration },
+	{ "balloon", "source_vm", "([{manual_protect=}]) -> source_vm",
+	  "these pages as the RAM of a migrate{}, which stops and starts the machine",
+	  balloon_source_vm },
 	{ "device", "balloon_target", "(pages)", "how many pages the host wants", device_target },
 	{ "device", "balloon_stats", "() -> asked", "ask for statistics", device_stats },
 	{ "device", "balloon_inhibit", "(on)", "nothing is discarded meanwhile", device_inhibit },

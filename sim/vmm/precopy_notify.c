@@ -44,8 +44,10 @@ precopy_notify(struct world *w, enum precopy_reason reason)
 {
 	struct precopy_room *room = world_room(w, ROOM_PRECOPY);
 
+	if (!room || !room->first)
+		return;
 	emit(w, EV_PRECOPY_NOTIFY, world_name(w, precopy_reason_name[reason]));
-	for (struct precopy_notifier *n = room ? room->first : NULL; n; n = n->next)
+	for (struct precopy_notifier *n = room->first; n; n = n->next)
 		n->fn(n, reason);
 }
 
@@ -127,15 +129,15 @@ precopy_free_page_hint(struct world *w, uint64_t gpa, uint64_t bytes)
 	first = (gpa - t->base_gpa) >> KVM_PAGE_SHIFT;
 	if (fault_on(w, FAULT_FPH_START_IS_LENGTH))
 		first = count;
-	if (first >= t->bitmap->npages)
+	if (first >= t->pages)
 		return 0;
-	if (count > t->bitmap->npages - first)
-		count = t->bitmap->npages - first;
+	if (count > t->pages - first)
+		count = t->pages - first;
 	if (lock)
 		precopy_lock(w, t);
-	if (t->clear_log && !fault_on(w, FAULT_FPH_NO_LOG_CLEAR))
+	if (!t->hint && t->clear_log && !fault_on(w, FAULT_FPH_NO_LOG_CLEAR))
 		t->clear_log(t->arg, first, count);
-	set = clear_range(w, t, first, count);
+	set = t->hint ? t->hint(t->arg, first, count) : clear_range(w, t, first, count);
 	emit(w, EV_FREE_PAGE_HINT, (int64_t)(t->base_gpa >> KVM_PAGE_SHIFT) + (int64_t)first,
 	     (int64_t)count, (int64_t)set);
 	if (lock)

@@ -58,7 +58,10 @@ precopy_notify(struct world *w, enum precopy_reason reason);
 /* RAM as the migration numbers it, and what a hint changes. */
 struct precopy_target {
 	uint64_t base_gpa; /* of page 0 of the bitmap */
-	struct page_bitmap *bitmap; /* pages that are to be sent; its npages bound the hints */
+	uint64_t pages; /* from there on; what lies outside is no RAM */
+	/* A migration with a function of its own for what a hint changes; else null. */
+	uint64_t (*hint)(void *arg, uint64_t first, uint64_t count);
+	struct page_bitmap *bitmap; /* pages that are to be sent */
 	uint64_t *dirty_pages; /* migration_dirty_pages, kept beside the bitmap; may be null */
 	bool postcopy; /* the postcopy-ram capability is on */
 	/* Carry out what is still pending of the dirty log's clearing; may be null. */

@@ -90,6 +90,7 @@ raw_precopy_create(struct world *w, uint64_t first, uint64_t pages, bool manual_
 	m->destination = world_alloc(w, pages * sizeof(*m->destination));
 	m->target = (struct precopy_target){
 		.base_gpa = first << KVM_PAGE_SHIFT,
+		.pages = pages,
 		.bitmap = &m->bitmap,
 		.dirty_pages = &m->dirty_pages,
 		.clear_log = clear_log,
