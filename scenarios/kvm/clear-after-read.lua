@@ -14,7 +14,7 @@ return {
 	name = "clear-after-read",
 	title = "the dirty log of a page is cleared after the page was read",
 	evidence = {
-		"QEMU 002cad6b94 (4.1): clear_bitmap, cleared before the page is sent",
+		"QEMU 9f4bf4baa8, ff4aa11419 (4.1): KVM_CLEAR_DIRTY_LOG, cleared before the page is sent",
 		"Linux 2a31b9db1535: KVM_CLEAR_DIRTY_LOG, \"clear just before use\"",
 		"QEMU c0bad49946: reset the dirty bitmap before reading, for block devices",
 	},

@@ -16,7 +16,7 @@ return {
 	title = "each writer of guest memory has a log of its own, and the last one to stop is forgotten",
 	evidence = {
 		"QEMU 5c0ba1be37 (2017): the log is given up before the final sync",
-		"QEMU 1a3fb4a3c9: VFIO without dirty tracking calls all that it pinned dirty",
+		"QEMU docs/devel/migration/vfio.rst: without dirty tracking all that is mapped is called dirty",
 	},
 	params = {
 		tracks = { default = true, doc = "the device has a log" },

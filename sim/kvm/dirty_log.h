@@ -114,6 +114,10 @@ kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn);
 enum kvm_write
 kvm_vcpu_emulated_write(struct kvm_vcpu *vcpu, gfn_t gfn);
 
+/* The emulator does by a CMPXCHG on userspace's mapping: noted, too, even if the compare fails. */
+enum kvm_write
+kvm_vcpu_emulated_cmpxchg(struct kvm_vcpu *vcpu, gfn_t gfn);
+
 /* KVM itself does while this vCPU runs (steal time, kvmclock): noted. False: no slot that logs. */
 bool
 kvm_vcpu_mark_page_dirty(struct kvm_vcpu *vcpu, gfn_t gfn);

@@ -153,16 +153,30 @@ kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn)
 	return how;
 }
 
-enum kvm_write
-kvm_vcpu_emulated_write(struct kvm_vcpu *vcpu, gfn_t gfn)
+static enum kvm_write
+emulated_write(struct kvm_vcpu *vcpu, gfn_t gfn, bool noted)
 {
 	struct kvm_memory_slot *slot;
 	enum kvm_write how = guest_page_to_write(vcpu->kvm, vcpu->as_id, gfn, &slot);
 
 	kvm_vcpu_exit(vcpu);
-	if (how == KVM_WRITE_RAM)
+	if (how == KVM_WRITE_RAM && noted)
 		mark_page_dirty_in_slot(vcpu->kvm, vcpu, slot, gfn);
 	return how;
+}
+
+enum kvm_write
+kvm_vcpu_emulated_write(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	return emulated_write(vcpu, gfn, true);
+}
+
+enum kvm_write
+kvm_vcpu_emulated_cmpxchg(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	bool noted = !fault_on(vcpu->kvm->world, FAULT_EMULATED_CMPXCHG);
+
+	return emulated_write(vcpu, gfn, noted);
 }
 
 bool

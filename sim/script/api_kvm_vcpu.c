@@ -96,18 +96,30 @@ cpu_write(lua_State *L)
 }
 
 static int
-cpu_emulated_write(lua_State *L)
+emulated(lua_State *L, const char *what, enum kvm_write (*write)(struct kvm_vcpu *vcpu, gfn_t gfn))
 {
-	struct script_kvm_vcpu *v = check_vcpu(L, "emulated_write");
+	struct script_kvm_vcpu *v = check_vcpu(L, what);
 	uint64_t gfn = (uint64_t)api_range(L, 2, 0, PAGES_MAX);
 	enum kvm_write how = KVM_WRITE_RING_FULL;
 
 	if (run(L, v))
-		how = kvm_vcpu_emulated_write(v->vcpu, gfn);
+		how = write(v->vcpu, gfn);
 	if (how != KVM_WRITE_RAM)
 		leave(v);
 	api_kvm_push_write(L, how);
 	return 1;
+}
+
+static int
+cpu_emulated_write(lua_State *L)
+{
+	return emulated(L, "emulated_write", kvm_vcpu_emulated_write);
+}
+
+static int
+cpu_emulated_cmpxchg(lua_State *L)
+{
+	return emulated(L, "emulated_cmpxchg", kvm_vcpu_emulated_cmpxchg);
 }
 
 static int
@@ -345,6 +357,8 @@ const struct api_entry api_kvm_vcpu[] = {
 	  "it writes a page, entering first if it is not in the guest", cpu_write },
 	{ "kvm_vcpu", "emulated_write", "(gfn) -> ram, mmio, readonly or ring_full",
 	  "KVM's instruction emulator writes for it: always noted", cpu_emulated_write },
+	{ "kvm_vcpu", "emulated_cmpxchg", "(gfn) -> ram, mmio, readonly or ring_full",
+	  "the same for a locked instruction", cpu_emulated_cmpxchg },
 	{ "kvm_vcpu", "read", "(gfn) -> ram, mmio or ring_full", "it reads or fetches", cpu_read },
 	{ "kvm_vcpu", "mark", "(gfn) -> noted", "KVM itself writes for it: steal time, kvmclock",
 	  cpu_mark },
