@@ -56,6 +56,7 @@ oracle_attach(struct world *w)
 	shadow_attach(w);
 	migration_attach(w);
 	postcopy_attach(w);
+	colo_attach(w);
 }
 
 void

@@ -43,6 +43,9 @@ migration_attach(struct world *w);
 /* postcopy.c */
 void
 postcopy_attach(struct world *w);
+/* colo.c */
+void
+colo_attach(struct world *w);
 /* Statements that are decided when nothing runs any more. */
 void
 shadow_judge(struct world *w);

@@ -23,6 +23,7 @@ const struct api_group api_groups[] = {
 	{ "vCPUs and other writers of guest memory", api_kvm_vcpu },
 	{ "Live migration", api_migrate },
 	{ "Postcopy", api_postcopy },
+	{ "COLO", api_colo },
 	{ NULL, NULL }
 };
 

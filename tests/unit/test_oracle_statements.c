@@ -1176,6 +1176,15 @@ postcopy_twice(struct fake *f)
 	emit(f->w, EV_POSTCOPY_PLACE, 0xca, 2, 1, -17, 1);
 }
 static void
+colo_early(struct fake *f)
+{
+	emit(f->w, EV_COLO_RECEIVED, 1);
+	emit(f->w, EV_COLO_RELEASE, 1, 7, 1, 0);
+	emit(f->w, EV_COLO_PACKET, 1, 2, 8, 2);
+	emit(f->w, EV_COLO_RELEASE, 2, 8, 2, 1);
+	emit(f->w, EV_COLO_RELEASE, 3, 8, 2, 0);
+}
+static void
 migration_hasty_throttle(struct fake *f)
 {
 	emit(f->w, EV_MIG_SYNC, 1, 0, 0, 0);
@@ -1344,6 +1353,7 @@ static const struct {
 	CASE(C_O6, migration_device_not_noted),
 	CASE(C_O7, migration_slow_stop),
 	CASE(C_O9, migration_hasty_throttle),
+	CASE(C_O3, colo_early),
 	CASE(C_O11, postcopy_refused),
 	CASE(INV_POSTCOPY_ONCE, postcopy_twice),
 	CASE(SCENARIO, scenario),

@@ -1,0 +1,51 @@
+-- SPDX-License-Identifier: GPL-2.0-or-later
+--
+-- COLO's output commit.  The guests of both sides send different packets; compare holds the primary's until the
+-- secondary has the state that it came from.
+--
+--	primary    packet 1 ── held ── RAM ──╳ devices       released here: if the host dies now, the secondary goes on
+--	secondary                                            from a state that never sent packet 1; the client has it
+--
+-- VMSTATE_RECEIVED says that the state is whole; from then on the secondary can only go on from it.
+
+return {
+	name = "colo-commit",
+	title = "COLO: a packet leaves before the secondary has the state behind it",
+	evidence = { "QEMU 8.2 migration/colo.c: compare is notified after COLO_MESSAGE_VMSTATE_RECEIVED" },
+	params = {
+		steps = { default = 2, min = 1, max = 8, doc = "of each side's guest" },
+		differ = { default = true, doc = "the sides' packets differ" },
+	},
+	variants = {
+		release_early = { expect = "state-lost", faults = { "qemu.colo.release_early" }, runs = 2000,
+				  doc = "released when memory was sent" },
+		same_packets = { expect = "ok", faults = { "qemu.colo.release_early" }, set = { differ = false, steps = 1 },
+				 runs = 1, doc = "nothing is held where both send the same" },
+		commit = { expect = "ok", runs = 4000, doc = "released when the state is whole" },
+	},
+	setup = function(p)
+		local vm = source_vm { pages = 3 }
+		local c
+
+		vm:fill(0, 3)
+		c = colo { vm = vm }
+		actor("guest", function()
+			for i = 1, p.steps do
+				c:step("primary", i % 3, 0)
+			end
+			c:checkpoint()
+		end)
+		actor("guest'", function()
+			for i = 1, p.steps do
+				c:step("secondary", (i + 1) % 3, p.differ and i or 0)
+			end
+		end, { daemon = true })
+		actor("fate", function()
+			for _ = 1, 3 do
+				point()
+			end
+			c:primary_dies()
+			c:failover()
+		end)
+	end,
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * COLO's output commit (migration/colo.h), as the client would judge it: a packet that left must be
+ * one that the secondary sent too, or one whose state the secondary has whole.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/world.h"
+#include "oracle/oracle.h"
+#include "oracle/oracle_impl.h"
+
+#define PACKETS 128u
+
+struct colo_watch {
+	int64_t received; /* the last checkpoint that is whole at the secondary */
+	int64_t sequence[PACKETS], payload[PACKETS]; /* of the secondary */
+	unsigned packets;
+};
+
+static void
+on_received(struct world *w, const struct event *e, void *context)
+{
+	((struct colo_watch *)context)->received = e->arg[0];
+	oracle_progress(w);
+}
+
+static void
+on_packet(struct world *w, const struct event *e, void *context)
+{
+	struct colo_watch *c = context;
+
+	oracle_progress(w);
+	if (e->arg[0] != 1)
+		return;
+	c->sequence[c->packets % PACKETS] = e->arg[1];
+	c->payload[c->packets % PACKETS] = e->arg[2];
+	c->packets++;
+}
+
+static bool
+secondary_sent(const struct colo_watch *c, int64_t sequence, int64_t payload)
+{
+	for (unsigned i = 0; i < c->packets && i < PACKETS; i++)
+		if (c->sequence[i] == sequence && c->payload[i] == payload)
+			return true;
+	return false;
+}
+
+static void
+on_release(struct world *w, const struct event *e, void *context)
+{
+	const struct colo_watch *c = context;
+	char subject[32];
+
+	if (c->received >= e->arg[2] || (e->arg[3] && secondary_sent(c, e->arg[0], e->arg[1])))
+		return;
+	snprintf(subject, sizeof(subject), "packet=%" PRId64, e->arg[0]);
+	oracle_report(w, ORACLE_C_O3, subject,
+		      "packet %" PRId64 " leaves; the state behind it goes with checkpoint %" PRId64
+		      ", the secondary has %" PRId64 ": if the primary dies now, the client has "
+		      "seen what never was",
+		      e->arg[0], e->arg[2], c->received);
+}
+
+void
+colo_attach(struct world *w)
+{
+	struct colo_watch *c = world_alloc(w, sizeof(*c));
+
+	world_observe(w, EV_COLO_RECEIVED, on_received, c);
+	world_observe(w, EV_COLO_PACKET, on_packet, c);
+	world_observe(w, EV_COLO_RELEASE, on_release, c);
+}
