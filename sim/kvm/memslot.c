@@ -52,6 +52,12 @@ kvm_create(struct world *w, const struct kvm_rules *rules)
 	return kvm;
 }
 
+uint32_t
+kvm_address_spaces(const struct kvm *kvm)
+{
+	return kvm->rules.address_spaces;
+}
+
 void
 kvm_slots_lock(struct kvm *kvm)
 {

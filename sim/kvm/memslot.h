@@ -117,6 +117,10 @@ kvm_memslot_logs(const struct kvm_memory_slot *slot)
 struct kvm *
 kvm_create(struct world *w, const struct kvm_rules *rules);
 
+/* How many there are: struct kvm_rules. */
+uint32_t
+kvm_address_spaces(const struct kvm *kvm);
+
 /*
  * The ioctl. Serialized by slots_lock, as KVM_GET_DIRTY_LOG: a second caller waits for the first
  * to leave its window.  EV_KVM_SET_MEMSLOT tells of each call and its result.

@@ -103,6 +103,9 @@ kvm_set_memslot(lua_State *L)
 	struct kvm_userspace_memory_region mem;
 
 	script_must_not_check(L, "set_memslot");
+	if (k->listener)
+		return luaL_error(
+			L, "set_memslot: the listener has the slots: region_add(), region_del()");
 	api_options(L, 2, "set_memslot", allowed);
 	mem.slot = (uint32_t)api_integer(L, 2, "slot", 0, 0, 0x1ffff);
 	mem.guest_phys_addr = (uint64_t)api_integer(L, 2, "base_gfn", 0, 0, PAGES_MAX)
@@ -130,7 +133,7 @@ kvm_write_page(lua_State *L)
 	uint32_t as = (uint32_t)luaL_optinteger(L, 3, 0);
 
 	script_must_not_check(L, "write_page");
-	if (as >= KVM_ADDRESS_SPACES_MAX)
+	if (as >= kvm_address_spaces(k->kvm))
 		return luaL_error(L, "write_page: there is no address space %d", (int)as);
 	actor_point(script_world(L));
 	api_kvm_push_write(L, kvm_write_guest_page(k->kvm, as, gfn));
@@ -176,7 +179,7 @@ kvm_slots(lua_State *L)
 	lua_Integer n = 0;
 
 	lua_newtable(L);
-	for (uint32_t as = 0; as < KVM_ADDRESS_SPACES_MAX; as++) {
+	for (uint32_t as = 0; as < kvm_address_spaces(k->kvm); as++) {
 		for (uint32_t i = 0; i < kvm_memslots(k->kvm, as); i++) {
 			const struct kvm_memory_slot *s = kvm_memslot(k->kvm, as, i);
 

@@ -150,6 +150,8 @@ cpu_smm(lua_State *L)
 {
 	struct script_kvm_vcpu *v = check_vcpu(L, "smm");
 
+	if (kvm_address_spaces(v->k->kvm) < 2)
+		return luaL_error(L, "smm: this host has one address space");
 	kvm_vcpu_set_smm(v->vcpu, lua_toboolean(L, 2));
 	return 0;
 }
@@ -195,7 +197,7 @@ kvm_mark(lua_State *L)
 	uint32_t as = (uint32_t)luaL_optinteger(L, 3, 0);
 
 	script_must_not_check(L, "mark_page_dirty");
-	luaL_argcheck(L, as < KVM_ADDRESS_SPACES_MAX, 3, "no such address space");
+	luaL_argcheck(L, as < kvm_address_spaces(k->kvm), 3, "no such address space");
 	actor_point(script_world(L));
 	lua_pushboolean(L,
 			kvm_mark_page_dirty(k->kvm, as, (uint64_t)api_range(L, 2, 0, PAGES_MAX)));
@@ -252,15 +254,18 @@ kvm_clear_log(lua_State *L)
 static int
 kvm_begin(lua_State *L)
 {
-	memory_listener_begin(api_kvm_check_listener(L, "begin")->listener);
+	struct script_kvm *k = api_kvm_check_listener(L, "begin");
+
+	if (memory_listener_in_transaction(k->listener))
+		return luaL_error(L, "begin: the last transaction has no commit yet");
+	memory_listener_begin(k->listener);
 	return 0;
 }
 
 static int
 kvm_commit(lua_State *L)
 {
-	memory_listener_commit(api_kvm_check_listener(L, "commit")->listener);
-	return 0;
+	return api_result(L, memory_listener_commit(api_kvm_check_listener(L, "commit")->listener));
 }
 
 static int
@@ -335,7 +340,8 @@ log_write(lua_State *L)
 
 	script_must_not_check(L, "write");
 	actor_point(script_world(L));
-	device_log_write(log, page << KVM_PAGE_SHIFT, KVM_PAGE_SIZE);
+	if (!device_log_write(log, page << KVM_PAGE_SHIFT, KVM_PAGE_SIZE))
+		return luaL_error(L, "write: page %d is not within RAM", (int)page);
 	return 0;
 }
 
@@ -374,7 +380,8 @@ const struct api_entry api_kvm_vcpu[] = {
 	  "KVM_CLEAR_DIRTY_LOG of these pages, counted from first; of all", kvm_clear_log },
 	{ "kvm", "begin", "()", "a memory transaction: from 8.0 on slots change at its end",
 	  kvm_begin },
-	{ "kvm", "commit", "()", "its end: deletions, then additions", kvm_commit },
+	{ "kvm", "commit", "() -> true or nil, errno", "its end: deletions, then additions",
+	  kvm_commit },
 	{ "kvm", "reap", "() -> n", "a round of QEMU's reaper: harvest all rings, reset",
 	  kvm_reap },
 	{ "kvm", "log_clear", "(page [, n]) -> true or nil, errno",

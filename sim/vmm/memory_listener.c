@@ -336,14 +336,21 @@ next_removing(struct memory_listener *l)
 	return NULL;
 }
 
-void
+bool
+memory_listener_in_transaction(const struct memory_listener *l)
+{
+	return l->in_transaction;
+}
+
+int
 memory_listener_commit(struct memory_listener *l)
 {
 	bool overlap = queued_overlap(l);
 	struct slot *slot;
+	int result = 0;
 
 	if (!l->in_transaction)
-		return;
+		return 0;
 	l->in_transaction = false;
 	if (overlap)
 		inhibit(l);
@@ -354,12 +361,16 @@ memory_listener_commit(struct memory_listener *l)
 
 		int r = add_now(l, slot);
 
-		must(r >= 0); /* QEMU aborts */
+		if (r >= 0)
+			continue;
+		world_free(l->world, slot, sizeof(*slot));
+		result = result ? result : r;
 	}
 	if (overlap) {
 		l->inhibited = false;
 		waitq_wake_all(l->world, &l->cpu_waiters);
 	}
+	return result;
 }
 
 void

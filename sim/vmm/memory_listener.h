@@ -113,11 +113,14 @@ memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id);
 /*
  * A memory transaction, of a version that has them: sections that come and go in between do so at
  * commit.  An id that region_add() gives is that of then.  Earlier versions: nothing waits.
+ * commit() returns 0, or the negative errno of the first addition that KVM refused (QEMU aborts).
  */
 void
 memory_listener_begin(struct memory_listener *l);
-void
+int
 memory_listener_commit(struct memory_listener *l);
+bool
+memory_listener_in_transaction(const struct memory_listener *l);
 
 /*
  * A vCPU's thread enters KVM_RUN, waiting as long as that is inhibited, and has left it.  While one
@@ -169,8 +172,8 @@ memory_listener_log_clear(struct memory_listener *l, uint64_t ram_page, uint64_t
  */
 struct device_log *
 memory_listener_device_log(struct memory_listener *l, bool tracks);
-/* It writes @bytes at @ram_addr. */
-void
+/* It writes @bytes at @ram_addr. False, and nothing done: they are not within RAM. */
+bool
 device_log_write(struct device_log *log, uint64_t ram_addr, uint64_t bytes);
 /* The device has stopped: what its log has is fetched, and it is switched off. */
 void

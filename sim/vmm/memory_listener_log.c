@@ -230,17 +230,21 @@ memory_listener_device_log(struct memory_listener *l, bool tracks)
 	return d;
 }
 
-void
+bool
 device_log_write(struct device_log *d, uint64_t ram_addr, uint64_t bytes)
 {
 	struct memory_listener *l = d->listener;
 	uint64_t page = ram_addr >> KVM_PAGE_SHIFT;
 
+	uint64_t ram_bytes = l->ram_pages << KVM_PAGE_SHIFT;
+
+	if (bytes > ram_bytes || ram_addr > ram_bytes - bytes)
+		return false;
 	if (!d->tracks || !l->global_log || !bytes)
-		return;
-	must(ram_addr + bytes <= l->ram_pages << KVM_PAGE_SHIFT);
+		return true;
 	for (; page <= (ram_addr + bytes - 1) >> KVM_PAGE_SHIFT; page++)
 		page_bitmap_test_and_set(&d->log, l->world, page);
+	return true;
 }
 
 /* vhost_log_put(): its size is forgotten first in what 5c0ba1be37 mended, so nothing is fetched. */

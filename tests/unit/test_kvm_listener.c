@@ -281,7 +281,7 @@ removal_body(struct world *w, void *arg)
 	/* The id is free again from then on, when it is done. */
 	assert_int_equal(add(0, 0, 32, 0, MEMORY_LISTENER_ANY_ID), 0);
 	assert_int_equal(kvm_id_to_memslot(kvm, 0)->npages, strcmp(version, "8.0") >= 0 ? 64 : 32);
-	memory_listener_commit(listener);
+	assert_int_equal(memory_listener_commit(listener), 0);
 	assert_int_equal(kvm_id_to_memslot(kvm, 0)->npages, 32);
 	memory_listener_migration_sync(listener, bitmap);
 	assert_int_equal(page_bitmap_test(bitmap, 5),
@@ -438,6 +438,15 @@ versions_body(struct world *w, void *arg)
 	assert_int_equal(kvm_manual_dirty_log_protect(kvm), 0);
 	be("8.1", 0, &kvm_rules_today, w);
 	assert_int_equal(memory_listener_enable(listener, 4095), -EINVAL);
+	/* What KVM refuses is known at commit. */
+	memory_listener_begin(listener);
+	assert_true(memory_listener_in_transaction(listener));
+	assert_int_equal(add(0, 0, 8, 0, MEMORY_LISTENER_ANY_ID), 0);
+	assert_int_equal(add(0, 4, 8, 0, MEMORY_LISTENER_ANY_ID), 1);
+	assert_int_equal(memory_listener_commit(listener), -EEXIST);
+	assert_int_equal(kvm_memslots(kvm, 0), 1);
+	assert_false(
+		device_log_write(memory_listener_device_log(listener, true), RAM_PAGES * PAGE, 1));
 }
 
 static void
