@@ -248,7 +248,21 @@ struct store {
 	bool zero;
 	unsigned offset, size;
 	const void *bytes;
+	bool behind; /* not the first page of a longer write */
 };
+
+/* What noting it does, but for the faults of writes of several pages. */
+static bool
+note_page(struct ram_writer *v, uint64_t page, const struct store *s)
+{
+	const struct world *w = v->vm->w;
+
+	if (s->behind && v->kind == WRITER_QEMU && fault_on(w, FAULT_MIG_DMA_FIRST_PAGE))
+		return false;
+	if (s->behind && v->kind == WRITER_VHOST && fault_on(w, FAULT_MIG_VHOST_BATCH_UNLOGGED))
+		return false;
+	return log_write(v, page);
+}
 
 static ram_content
 put(struct ram_writer *v, uint64_t page, const struct store *s)
@@ -276,6 +290,11 @@ write_page(struct ram_writer *v, uint64_t page, const struct store *s)
 		 * who write-protects flushes the TLB and thereby waits for the store. */
 		logged = log_write(v, page);
 		content = put(v, page, s);
+	} else if (fault_on(vm->w, FAULT_MIG_VHOST_LOG_BEFORE_WRITE) && v->kind == WRITER_VHOST) {
+		logged = note_page(v, page, s);
+		if (vm->steps)
+			actor_point(vm->w);
+		content = put(v, page, s);
 	} else {
 		/* Data first, then the note: a note that came first could be fetched and sent with
 		 * old data. */
@@ -283,7 +302,7 @@ write_page(struct ram_writer *v, uint64_t page, const struct store *s)
 		content = put(v, page, s);
 		if (vm->steps)
 			actor_point(vm->w);
-		logged = log_write(v, page);
+		logged = note_page(v, page, s);
 		v->writing = RAM_NOT_WRITING;
 	}
 	wrote(v, page, content, logged);
@@ -295,6 +314,15 @@ bool
 vm_write(struct ram_writer *v, uint64_t page, bool zero)
 {
 	return write_page(v, page, &(struct store){ .zero = zero });
+}
+
+bool
+vm_write_range(struct ram_writer *v, uint64_t first, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (!write_page(v, first + i, &(struct store){ .behind = i > 0 }))
+			return false;
+	return true;
 }
 
 bool

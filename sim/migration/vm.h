@@ -126,6 +126,10 @@ vm_writer(const struct migration_vm *vm, unsigned number);
 bool
 vm_write(struct ram_writer *writer, uint64_t page, bool zero);
 
+/* One request of a device for several pages: a DMA, a batch of buffers. */
+bool
+vm_write_range(struct ram_writer *writer, uint64_t first, uint64_t count);
+
 /* The same, with real bytes (ram.h): @size of them at @offset of the page, which they fit. */
 bool
 vm_store(struct ram_writer *writer, uint64_t page, unsigned offset, const void *bytes,

@@ -250,6 +250,19 @@ writer_l_write(lua_State *L)
 }
 
 static int
+writer_l_write_range(lua_State *L)
+{
+	struct ram_writer *v = api_check(L, 1, "ram_writer");
+	uint64_t first = check_page(L, 2, v->vm);
+	lua_Integer room = (lua_Integer)(ram_pages(v->vm->ram) - first);
+
+	script_world(L);
+	script_must_be_actor(L, "write_range");
+	lua_pushboolean(L, vm_write_range(v, first, (uint64_t)api_range(L, 3, 1, room)));
+	return 1;
+}
+
+static int
 writer_l_store(lua_State *L)
 {
 	struct ram_writer *v = api_check(L, 1, "ram_writer");
@@ -602,6 +615,8 @@ const struct api_entry api_migrate[] = {
 	{ "ram_writer", "write", "(page [, zero]) -> done",
 	  "write a page; waits while the machine stands; false from a stopped device",
 	  writer_l_write },
+	{ "ram_writer", "write_range", "(first, count) -> done",
+	  "a request for several pages: a DMA, a batch of buffers", writer_l_write_range },
 	{ "ram_writer", "store", "(page, offset, bytes) -> done",
 	  "the same with real bytes: equal bytes are equal content", writer_l_store },
 	{ "dirtier", "stop", "()", "no more writes", dirtier_l_stop },
