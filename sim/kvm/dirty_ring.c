@@ -2,6 +2,8 @@
 #include "kvm/dirty_ring.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 
 #include "base/must.h"
 #include "kvm/kvm_vcpu.h"
@@ -66,6 +68,18 @@ kvm_dirty_ring_has_bitmap(const struct kvm *kvm)
 	return kvm->dirty_ring_with_bitmap;
 }
 
+/* "dirty_ring.gfns[3].flags" */
+static void
+describe_entry(const void *context, uint64_t at, char *text, size_t size)
+{
+	uint64_t field = at % sizeof(struct kvm_dirty_gfn);
+	const char *name = field >= offsetof(struct kvm_dirty_gfn, offset) ? "offset"
+			   : field >= offsetof(struct kvm_dirty_gfn, slot) ? "slot"
+									   : "flags";
+
+	snprintf(text, size, "gfns[%u].%s", (unsigned)(at / sizeof(struct kvm_dirty_gfn)), name);
+}
+
 void
 dirty_ring_init(struct dirty_ring *ring, struct kvm *kvm)
 {
@@ -73,10 +87,15 @@ dirty_ring_init(struct dirty_ring *ring, struct kvm *kvm)
 
 	ring->size = kvm->dirty_ring_entries;
 	ring->soft_limit = ring->size - reserved_entries(kvm);
-	if (gm_size(kvm->world))
-		ring->gfns = gm_map(kvm->world, gm_alloc(kvm->world, bytes, 64), bytes);
-	else
+	if (!gm_size(kvm->world)) {
 		ring->gfns = world_alloc(kvm->world, bytes);
+		return;
+	}
+
+	uint64_t gpa = gm_alloc(kvm->world, bytes, 64);
+
+	gm_region(kvm->world, gpa, bytes, "dirty_ring", describe_entry, NULL);
+	ring->gfns = gm_map(kvm->world, gpa, bytes);
 }
 
 static uint32_t
