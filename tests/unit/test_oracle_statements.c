@@ -1362,7 +1362,7 @@ static const struct {
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
 /* Tripped by their own test below (the raw pair's), in test_race.c; the balloon's in
- * scenarios/balloon: hint-stale-id.lua, deflate-untold.lua, report-poison.lua. */
+ * test_virtio_balloon.c. */
 static const enum oracle elsewhere[] = {
 	ORACLE_LOST_KICK,	    ORACLE_LOST_INTERRUPT,	ORACLE_LIVELOCK,
 	ORACLE_VIRTIO_2_7_10_1_R4,  ORACLE_VIRTIO_2_7_10_1_R6,	ORACLE_VIRTIO_2_7_7_2_D2,

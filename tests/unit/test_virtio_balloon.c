@@ -6,6 +6,7 @@
 #include "test_guest_rig.h"
 
 #include "guest/balloon_driver.h"
+#include "oracle/oracle.h"
 #include "vmm/raw_precopy.h"
 
 #define RUNS 150
@@ -308,6 +309,82 @@ test_report(void **state)
 	assert_int_equal(explore(&poison, FAULT_BALLOON_REPORT_POISON, 10).bad, 10);
 }
 
+/* --- statements ----------------------------------------------------------------------------- */
+
+#define BALLOON_NAME "balloon0"
+
+static void
+judged_setup(struct world *w, void *arg)
+{
+	oracle_attach(w);
+	rig_setup(w, arg);
+}
+
+/* What the oracles say to events: the first statement that is broken, or ORACLE_COUNT. */
+static enum oracle
+judge(void (*say)(struct world *w, int64_t dev, bool wrong), bool wrong)
+{
+	struct error err;
+	struct world *w = world_create(&(struct world_config){ .mode = WORLD_RELAXED }, &err);
+	struct rig r = { .config = { .device = { .name = BALLOON_NAME,
+						 .type = MACHINE_BALLOON,
+						 .queue_size = 16 },
+				     .cpus = 2,
+				     .setup = setup,
+				     .arg = &(struct plan){ .poisoning = true } } };
+	const struct violation *v;
+	enum oracle found = ORACLE_COUNT;
+	assert_non_null(w);
+	if (world_setup(w, judged_setup, &r, &err))
+		fail_msg("set-up: %s", err.text);
+	world_run(w);
+	say(w, world_name(w, BALLOON_NAME), wrong);
+	v = oracle_violations(w, NULL);
+	if (v)
+		found = v->statement;
+	world_destroy(w);
+	return found;
+}
+
+static void
+say_untold(struct world *w, int64_t dev, bool wrong)
+{
+	emit(w, EV_BALLOON_REQUEST, dev, 5, 0, 1);
+	if (!wrong)
+		emit(w, EV_BALLOON_REQUEST, dev, 5, 1, 0);
+	emit(w, EV_GUEST_PAGE_ALLOC, 5, 0);
+}
+
+static void
+say_stale(struct world *w, int64_t dev, bool wrong)
+{
+	int64_t requested = world_name(w, "requested"), start = world_name(w, "start");
+
+	emit(w, EV_FREE_PAGE_STATE, dev, requested, 7);
+	emit(w, EV_FREE_PAGE_CMD, dev, wrong ? 6 : 7, start);
+	emit(w, EV_FREE_PAGE_STATE, dev, start, 7);
+	emit(w, EV_FREE_PAGE_HINT, 5, 1, 1);
+}
+
+static void
+say_poison(struct world *w, int64_t dev, bool wrong)
+{
+	emit(w, EV_BALLOON_ACTUAL, dev, 0, wrong ? 0xaa : 0);
+	emit(w, EV_BALLOON_REPORT, dev, 5, 1, 1);
+}
+
+static void
+test_statements(void **state)
+{
+	(void)state;
+	assert_int_equal(judge(say_untold, true), ORACLE_VIRTIO_5_5_6_1_R3);
+	assert_int_equal(judge(say_untold, false), ORACLE_COUNT);
+	assert_int_equal(judge(say_stale, true), ORACLE_VIRTIO_5_5_6_5_2_D3);
+	assert_int_equal(judge(say_stale, false), ORACLE_COUNT);
+	assert_int_equal(judge(say_poison, true), ORACLE_VIRTIO_5_5_6_7_2_D1);
+	assert_int_equal(judge(say_poison, false), ORACLE_COUNT);
+}
+
 /* --- free page hints ------------------------------------------------------------------------ */
 
 /* Every page that the guest uses is at the destination as it is here. */
@@ -453,6 +530,97 @@ test_hint_faults(void **state)
 	rig_assert_clean(explore(&hints_small, FAULT_FPH_SHRINK_UNUSED, RUNS));
 }
 
+/* A range that is not all RAM, or none of it; and no migration at all. */
+static void
+range_task(struct actor *self, void *arg)
+{
+	struct rig *r = arg;
+	struct state *s = r->state;
+	uint64_t gpa = s->pages->first * UINT64_C(4096), end = gpa + PAGES * UINT64_C(4096);
+
+	(void)self;
+	s->good = !precopy_free_page_hint(r->w, gpa, 4096);
+	raw_precopy_begin(s->m, false);
+	s->good &= !precopy_free_page_hint(r->w, gpa - 4096, 8192);
+	s->good &= !precopy_free_page_hint(r->w, end, 4096);
+	s->good &= !precopy_free_page_hint(r->w, gpa, 4095);
+	s->good &= precopy_free_page_hint(r->w, end - 4096, 1 << 20) == 1;
+	s->good &= precopy_free_page_hint(r->w, gpa, 8192) == 2;
+	s->good &= !precopy_free_page_hint(r->w, gpa, 8192);
+	s->good &= s->m->bitmap.set == PAGES - 3 && s->m->dirty_pages == PAGES - 3;
+	raw_precopy_end(s->m, true);
+	s->good &= !precopy_free_page_hint(r->w, gpa + 8192, 4096);
+}
+
+static void
+range_setup(struct rig *r)
+{
+	struct state *s = world_alloc(r->w, sizeof(*s));
+
+	r->state = s;
+	s->pages = guest_pages_create(r->w, PAGES, false, 0);
+	s->m = raw_precopy_create(r->w, s->pages->first, PAGES, false);
+	rig_task(r, "task-range", range_task, r);
+}
+
+static void
+test_range(void **state)
+{
+	static const struct plan none;
+	struct rig_config c = config(&none);
+
+	(void)state;
+	c.setup = range_setup;
+	rig_assert_clean(rig_explore(&c, 1));
+}
+
+/* Frames: what is given out is not free, comes back in the order of a stack, and runs out. */
+static void
+allocator_task(struct actor *self, void *arg)
+{
+	struct rig *r = arg;
+	struct state *s = r->state;
+	struct guest_pages *p = s->pages;
+	uint64_t gfn[PAGES];
+
+	(void)self;
+	s->good = true;
+	for (unsigned i = 0; i < PAGES; i++) {
+		gfn[i] = guest_page_alloc(p, r->cpu[0]);
+		s->good &= gfn[i] == p->first + i && guest_page_state(p, gfn[i]) == GUEST_PAGE_USED;
+	}
+	s->good &= guest_page_alloc(p, r->cpu[0]) == GUEST_NO_PAGE && p->failed == 1;
+	guest_page_write(p, gfn[3], 7);
+	guest_page_free(p, gfn[3]);
+	s->good &= guest_page_read(p, gfn[3]) == UINT64_C(0x5a5a5a5a5a5a5a5a);
+	s->good &= guest_page_take(p, GUEST_PAGE_BALLOON) == gfn[3] && !p->poison_errors;
+	guest_page_free(p, gfn[3]);
+	memset(gm_map(r->w, gfn[3] * 4096, 8), 0, 8); /* somebody took its poison */
+	s->good &= guest_page_alloc(p, r->cpu[0]) == gfn[3] && p->poison_errors == 1;
+	p->poison_errors = 0; /* as it was to be */
+}
+
+static void
+allocator_setup(struct rig *r)
+{
+	struct state *s = world_alloc(r->w, sizeof(*s));
+
+	r->state = s;
+	s->pages = guest_pages_create(r->w, PAGES, true, 0x5a5a5a5a);
+	rig_task(r, "task-allocator", allocator_task, r);
+}
+
+static void
+test_allocator(void **state)
+{
+	static const struct plan none;
+	struct rig_config c = config(&none);
+
+	(void)state;
+	c.setup = allocator_setup;
+	rig_assert_clean(rig_explore(&c, 1));
+}
+
 int
 main(void)
 {
@@ -460,7 +628,8 @@ main(void)
 		cmocka_unit_test(test_targets),	    cmocka_unit_test(test_oom),
 		cmocka_unit_test(test_subpage),	    cmocka_unit_test(test_stats),
 		cmocka_unit_test(test_report),	    cmocka_unit_test(test_hints),
-		cmocka_unit_test(test_hint_faults),
+		cmocka_unit_test(test_hint_faults), cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_range),	    cmocka_unit_test(test_allocator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
