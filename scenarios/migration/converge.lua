@@ -19,6 +19,7 @@ return {
 		hot_mib = { default = 128, min = 1, max = 1048576, doc = "where" },
 		bandwidth_mib_s = { default = 128, min = 1, max = 65536, doc = "max-bandwidth" },
 		downtime_ms = { default = 300, min = 1, max = 10000, doc = "downtime-limit" },
+		patience_s = { default = 60, min = 1, max = 100000, doc = "when it is said not to end" },
 		aid = { default = "none", values = { "none", "auto-converge", "dirty-limit", "multifd", "xbzrle" },
 			doc = "what helps" },
 	},
@@ -58,9 +59,9 @@ return {
 			patience:cancel()
 		end)
 		patience = timer(function()
-			violate("livelock", "migration", string.format("a minute, %d rounds, and no end",
+			violate("livelock", "migration", string.format("%d s, %d rounds, and no end", p.patience_s,
 								       m:stats().rounds))
 		end)
-		patience:arm(60000000000)
+		patience:arm(p.patience_s * 1000000000)
 	end,
 }
