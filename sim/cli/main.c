@@ -112,11 +112,13 @@ const struct command command_table[] = {
 	  "128 ends the bisection: the command was interrupted, or is not there.\n"
 	  "  git bisect run ringside bisect -- ringside replay --tolerant lost.failure",
 	  "", 1, -1, command_bisect },
-	{ "import", "TRACE", "read a recording of a real system",
-	  "Recognises the format, prints what was understood and what was skipped, and records it.",
-	  "format events pattern db quiet", 1, 1, command_import },
-	{ "compare", "SCENARIO.lua[:VARIANT]",
-	  "the same workload under each value of a parameter",
+	{ "import", "TRACE…", "read a recording of a real system",
+	  "Recognises the format, prints what was understood and what was skipped, and records it.\n"
+	  "Several recordings of one run are merged: their clocks are aligned by status writes and "
+	  "kicks\n"
+	  "that both the host kernel and QEMU have seen.",
+	  "format events pattern db quiet", 1, -1, command_import },
+	{ "compare", "SCENARIO.lua[:VARIANT]", "the same workload under each value of a parameter",
 	  "Runs the scenario once for each value of --over, records each run, and prints one "
 	  "table: a line\n"
 	  "for each figure, a column for each value. --beside puts the figures of a recording, or "

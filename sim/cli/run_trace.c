@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/runner.h"
 #include "explore/replay.h"
+#include "trace/merge.h"
 #include "trace/trace.h"
 
 bool
@@ -228,6 +229,38 @@ record_import(struct record *r, const struct recording *recording, struct error 
 	return record_run_end(r, &result, err);
 }
 
+/* The first recording, with the others aligned to it. */
+static int
+import_all(const struct options *o, struct recording *r, struct error *err)
+{
+	if (trace_of(o, r, err))
+		return -1;
+	for (int i = 1; i < o->arg_count; i++) {
+		struct trace_options how = { .format = o->format,
+					     .events = o->events,
+					     .pattern = o->pattern };
+		struct recording other = { 0 }, both = { 0 };
+		struct alignment a;
+		int ret;
+
+		if (trace_open_with(o->args[i], &how, &other, err))
+			return -1;
+		ret = recording_merge(&both, r, &other, &a, err);
+		if (!ret && a.events)
+			printf("%s: its clock is %" PRId64 " ns behind, by %" PRIu64
+			       " events that agree within %" PRId64 " ns\n",
+			       other.name, a.offset_ns, a.events, a.spread_ns);
+		else if (!ret)
+			printf("%s: has the same clock\n", other.name);
+		recording_free(&other);
+		recording_free(r);
+		*r = both;
+		if (ret)
+			return -1;
+	}
+	return 0;
+}
+
 int
 command_import(const struct options *o, struct error *err)
 {
@@ -235,8 +268,10 @@ command_import(const struct options *o, struct error *err)
 	struct record *r = NULL;
 	int status = EXIT_USAGE;
 
-	if (trace_of(o, &recording, err))
+	if (import_all(o, &recording, err)) {
+		recording_free(&recording);
 		return EXIT_USAGE;
+	}
 	trace_print_import(&recording, stdout);
 	for (size_t i = 0; !o->quiet && i < recording.count; i++)
 		recording_print(&recording, &recording.record[i], stdout);

@@ -50,4 +50,20 @@ echo 'return { { match = "kick of (%d+)", record = "kick", args = { "n" } } }' >
 echo 'a kick of 3' >free.log
 status 0 "$RINGSIDE" import --db none --pattern p.lua free.log
 says "#1 log kick vdev=vdev0 n=3 vq=vq0"
+
+# Two recordings of one run: the kernel's clock is laid on QEMU's.
+status 0 "$RINGSIDE" import --db none "$traces/kvm-firmware.qemu.log" "$traces/kvm-firmware.ftrace.txt"
+says "4372 lines, 4360 records"
+line=$(grep -n 'status_write vdev=vdev0 val=15$' out | head -n 1 | cut -d: -f1)
+head -n "$line" out | tail -n 4 | grep -q 'ftrace/.* kvm_mmio op=write len=1 gpa=0xfebf8014 val=0xf$' ||
+	fail "the write of status 15 does not stand right before QEMU's"
+cp out two
+status 0 "$RINGSIDE" import --db none "$traces/kvm-firmware.ftrace.txt" "$traces/kvm-firmware.qemu.log"
+a=$(sed -n 's/.*clock is \(-*[0-9]*\) ns behind.*/\1/p' two)
+b=$(sed -n 's/.*clock is \(-*[0-9]*\) ns behind.*/\1/p' out)
+[ "$((a + b))" -le 1000000 ] && [ "$((a + b))" -ge -1000000 ] || fail "aligned otherwise the other way round"
+status 2 "$RINGSIDE" import --db none "$traces/kvm-firmware.qemu.log" "$traces/colo-memslot-2015.syslog"
+complains "cannot be aligned with"
+status 2 "$RINGSIDE" import --db none "$traces/kvm-firmware.qemu.log" order.log
+complains "order.log: has no time stamps"
 finish
