@@ -113,8 +113,9 @@ const struct command command_table[] = {
 	  "  git bisect run ringside bisect -- ringside replay --tolerant lost.failure",
 	  "", 1, -1, command_bisect },
 	{ "import", "TRACE…", "read a recording of a real system",
-	  "Recognises the format, prints what was understood and what was skipped, and records it.\n"
-	  "Several recordings of one run are merged: their clocks are aligned by status writes and "
+	  "Recognises the format, prints what was understood and what was skipped, and records "
+	  "it.\n"
+	  "Several recordings of one run are merged: clocks are aligned by status writes and "
 	  "kicks\n"
 	  "that both the host kernel and QEMU have seen.",
 	  "format events pattern db quiet", 1, -1, command_import },

@@ -122,6 +122,19 @@ event_defs_number(const struct event_defs *d, uint64_t number)
  */
 
 static int
+wrong(const struct reader *x, const char *what);
+
+/* Something that QEMU's files have and we do not read: an error only of what is mapped. */
+static int
+unread(struct reader *x, const char *what)
+{
+	if (memmem(x->start, (size_t)(x->c.end - x->start), "=>", 2))
+		return wrong(x, what);
+	x->def->opaque = true;
+	return 0;
+}
+
+static int
 wrong(const struct reader *x, const char *what)
 {
 	return error_at(x->err, x->file, x->line, x->c.at - x->start + 1, "%s", what);
@@ -159,7 +172,7 @@ read_arg(struct reader *x, const char *from, const char *to)
 	if (name == to || name == from)
 		return wrong(x, "an argument must be a type and a name");
 	if (def->args == EVENT_ARGS_MAX)
-		return wrong(x, "an event may have 16 arguments");
+		return unread(x, "an event may have 16 arguments");
 	def->arg_type[def->args] = star && is_char ? EVENT_ARG_STRING
 				   : star	   ? EVENT_ARG_POINTER
 						   : EVENT_ARG_NUMBER;
@@ -211,8 +224,11 @@ read_format_text(struct reader *x, size_t *used)
 
 		cursor_spaces(&x->c);
 		if (cursor_take(&x->c, '"')) {
-			while (x->c.at < x->c.end && *x->c.at != '"')
+			while (x->c.at < x->c.end && *x->c.at != '"') {
+				if (*x->c.at == '\\' && x->c.at + 1 < x->c.end)
+					x->c.at++;
 				def->text[(*used)++] = *x->c.at++;
+			}
 			if (!cursor_take(&x->c, '"'))
 				return wrong(x, "the format's text does not end");
 			any = true;
@@ -261,6 +277,9 @@ read_format(struct reader *x)
 	unsigned n = 0;
 	const char *p, *literal;
 
+	cursor_spaces(&x->c);
+	if (x->c.at == x->c.end)
+		return unread(x, "must have a format in quotes");
 	def->text = calloc(1, (size_t)(x->c.end - x->c.at) + 1);
 	must(def->text);
 	if (read_format_text(x, &used))
@@ -274,19 +293,19 @@ read_format(struct reader *x)
 		if (*p++ != '%')
 			continue;
 		if (n == EVENT_ARGS_MAX)
-			return wrong(x, "a format may have 16 conversions");
+			return unread(x, "a format may have 16 conversions");
 		conversion->before = literal;
 		conversion->before_size = (uint16_t)(p - 1 - literal);
 		conversion->how = conversion_at(&p);
 		if (!conversion->how)
-			return wrong(x, "a conversion of the format is none of d i u x p s c");
+			return unread(x, "a conversion of the format is none of d i u x p s c");
 		literal = p;
 		n++;
 	}
 	def->conversion[n].before = literal;
 	def->conversion[n].before_size = (uint16_t)(p - literal);
-	if (n != def->args)
-		return wrong(x, "the format must have a conversion for each argument");
+	if (n != def->args && !def->opaque)
+		return unread(x, "the format must have a conversion for each argument");
 	return 0;
 }
 
@@ -450,6 +469,10 @@ read_definition(struct reader *x)
 	memset(def->slot, RECORD_ARGS, sizeof(def->slot));
 	if (read_args(x) || read_format(x))
 		return -1;
+	if (x->c.at < x->c.end && *x->c.at == ',')
+		return unread(x, "an event has one format");
+	if (def->opaque)
+		return 0;
 	if (x->c.end - x->c.at >= 2 && !memcmp(x->c.at, "=>", 2)) {
 		x->c.at += 2;
 		return read_mapping(x);

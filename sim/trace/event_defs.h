@@ -9,6 +9,9 @@
  * after their argument.  So QEMU's files can be given as they are.  A definition without a mapping
  * of an event that is mapped already takes that mapping, by the names of the arguments.
  *
+ * Of definitions without a mapping that are QEMU's and not read here (no format, more than 16
+ * arguments, %o or %f) only the name and the place are kept.
+ *
  * The table belongs to one recording, whose kinds, classes and texts it uses.
  */
 #ifndef RINGSIDE_TRACE_EVENT_DEFS_H
@@ -51,7 +54,7 @@ struct event_def {
 	char *owned_name;
 	struct event_def *next; /* of the same name */
 	uint32_t hash;
-	bool builtin;
+	bool opaque; /* of a form that is not read: such events are skipped */
 };
 
 struct event_defs;

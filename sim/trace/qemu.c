@@ -100,6 +100,9 @@ import_event(struct import *in, const struct event_def *def, struct cursor c, bo
 	for (; def; def = def->next) {
 		struct cursor x = c;
 
+		if (def->opaque)
+			continue;
+
 		if (event_def_parse(def, in->r, &x, record)) {
 			/* A number or a text at the very end of a file may have lost its end. */
 			if (cut)
@@ -130,6 +133,10 @@ import_line(struct import *in, struct cursor c, bool cut)
 		if (cut && ((!stamp && prefix_cut(c)) || (stamp && !n) ||
 			    (n && c.at + n == c.end && event_defs_prefix(in->defs, c.at, n))))
 			return damaged(in, c.end, "cut off by the end of the file");
+		in->r->lines_skipped++;
+		return 0;
+	}
+	if (def->opaque) {
 		in->r->lines_skipped++;
 		return 0;
 	}

@@ -160,13 +160,13 @@ read_payload(struct import *in, uint64_t number, struct record *record)
 		in->r->events_lost += dropped;
 		return 0;
 	}
-	if (!def) {
+	if (!def || def->opaque) {
 		in->r->lines_skipped++;
 		return 0;
 	}
 	for (; def; def = def->next) {
 		in->at = from;
-		if (!read_args(in, def, record))
+		if (def->opaque || !read_args(in, def, record))
 			continue;
 		qemu_record_finish(record);
 		*recording_add(in->r, record->kind, record->line) = *record;

@@ -166,8 +166,8 @@ bad_definitions(void **state)
 		{ "x(int) \"%d\"", "a type and a name" },
 		{ "x(int a) %d", "must have a format in quotes" },
 		{ "x(int a) \"%d", "does not end" },
-		{ "x(int a) \"%d %d\"", "a conversion for each argument" },
-		{ "x(double a) \"%f\"", "none of d i u x p s c" },
+		{ "x(int a) \"%d %d\" => flush a", "a conversion for each argument" },
+		{ "x(double a) \"%f\" => flush a", "none of d i u x p s c" },
 		{ "x(int a) \"%d\" LIMIT", "not a format" },
 		{ "x(int a) \"%d\" => no_such a", "no kind of record of that name" },
 		{ "x(int a) \"%d\" => flush b", "no argument of that name" },
@@ -191,12 +191,15 @@ users_events(void **state)
 {
 	static const char defs[] =
 		"# comment\n"
+		"vcpu guest_cpu_enter(void)\n"
+		"mode(int a) \"%o\"\n"
 		"disable vhost_set_vring_call(void *dev, unsigned index, int fd, const char *who) "
 		"\"dev: %p index: %u fd: %d by %s\"\n"
 		"my_pop(void *queue, void *e) \"%p -> %p\" => pop queue e 1 0\n"
 		"virtqueue_flush(void *vq, unsigned int count, int extra) "
 		"\"queue %p: %\" PRIu32 \" of %d\"\n";
 	static const char log[] = "1@1.0:vhost_set_vring_call dev: 0x10 index: 3 fd: -1 by me too\n"
+				  "1@1.0:mode 755\n"
 				  "1@1.1:my_pop 0x20 -> 0x30\n"
 				  "1@1.2:virtqueue_flush queue 0x20: 4 of 9\n"
 				  "1@1.3:virtqueue_flush vq 0x20 count 5\n";
