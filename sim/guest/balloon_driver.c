@@ -80,6 +80,18 @@ balloon_unlock(struct guest_balloon *b)
 	waitq_wake_one(b->w, &b->lock_wait);
 }
 
+/* balloon_lock, unless the device goes away: false. */
+static bool
+balloon_enter(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	if (!b->ready)
+		return false;
+	balloon_lock(b, cpu);
+	if (!b->ready)
+		balloon_unlock(b);
+	return b->ready;
+}
+
 /* update_balloon_size() */
 static void
 update_size(struct guest_balloon *b, struct guest_cpu *cpu)
@@ -98,9 +110,8 @@ guest_balloon_inflate(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t p
 {
 	uint32_t n = 0, max = request_max(b);
 
-	if (!b->ready)
+	if (!balloon_enter(b, cpu))
 		return 0;
-	balloon_lock(b, cpu);
 	while (n < pages && n < max) {
 		uint64_t gfn = guest_page_take(b->config.pages, GUEST_PAGE_BALLOON);
 
@@ -124,9 +135,8 @@ guest_balloon_deflate(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t p
 	uint64_t gfn[GUEST_BALLOON_PFNS];
 	uint32_t n = 0, max = request_max(b);
 
-	if (!b->ready)
+	if (!balloon_enter(b, cpu))
 		return 0;
-	balloon_lock(b, cpu);
 	while (n < pages && n < max && b->pages)
 		gfn[n++] = b->page[--b->pages];
 	for (uint32_t i = 0; early && i < n; i++)
@@ -195,9 +205,8 @@ guest_balloon_report(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t pa
 	struct dp_buf sg[REPORT_MAX];
 	uint32_t n = 0;
 
-	if (!b->ready || !b->vq[BALLOON_VQ_REPORTING])
+	if (!b->vq[BALLOON_VQ_REPORTING] || !balloon_enter(b, cpu))
 		return 0;
-	balloon_lock(b, cpu);
 	while (n < pages && n < REPORT_MAX) {
 		uint64_t gfn = guest_page_take(b->config.pages, GUEST_PAGE_REPORTED);
 
@@ -215,6 +224,13 @@ guest_balloon_report(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t pa
 
 /* --- the worker, and set-up ----------------------------------------------------------------- */
 
+static bool
+work_to_do(const struct guest_balloon *b)
+{
+	return b->ready && !b->stop_update &&
+	       (b->stats_wanted || b->changes_seen != b->dev.config_changes);
+}
+
 static void
 worker(struct actor *self, void *arg)
 {
@@ -223,17 +239,22 @@ worker(struct actor *self, void *arg)
 
 	guest_cpu_enter(cpu);
 	for (;;) {
-		if (b->ready && b->stats_wanted) {
-			update_stats(b, cpu, true);
-		} else if (b->ready && b->changes_seen != b->dev.config_changes) {
-			b->changes_seen = b->dev.config_changes;
-			while (resize(b, cpu))
-				;
-			if (b->vq[BALLOON_VQ_FREE_PAGE])
-				balloon_hints_work(b, cpu);
-		} else {
+		if (!work_to_do(b)) {
 			guest_wait(cpu, &b->dev.config_wait);
+			continue;
 		}
+		b->working = true;
+		if (b->stats_wanted) {
+			update_stats(b, cpu, true);
+		} else {
+			b->changes_seen = b->dev.config_changes;
+			while (!b->stop_update && resize(b, cpu))
+				;
+			if (b->vq[BALLOON_VQ_FREE_PAGE] && !b->stop_update)
+				balloon_hints_work(b, cpu);
+		}
+		b->working = false;
+		waitq_wake_all(b->w, &b->lock_wait);
 	}
 }
 
@@ -303,12 +324,12 @@ find_vqs(struct guest_balloon *b, struct guest_cpu *cpu)
 	return ret;
 }
 
-int
-guest_balloon_probe(struct guest_balloon *b, struct guest_cpu *cpu)
+/* init_vqs() and what comes before and after it; the worker may run from here on. */
+static int
+balloon_start(struct guest_balloon *b, struct guest_cpu *cpu)
 {
 	int ret;
 
-	guest_cpu_enter(cpu);
 	ret = guest_virtio_start(&b->dev, cpu);
 	if (ret)
 		return ret;
@@ -328,4 +349,56 @@ guest_balloon_probe(struct guest_balloon *b, struct guest_cpu *cpu)
 	b->changes_seen = b->dev.config_changes - 1; /* look at the configuration once */
 	wake_worker(b);
 	return 0;
+}
+
+int
+guest_balloon_probe(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	guest_cpu_enter(cpu);
+	return balloon_start(b, cpu);
+}
+
+/* --- the end and the pause ------------------------------------------------------------------ */
+
+/* remove_common() */
+static void
+quiet(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	guest_cpu_enter(cpu);
+	b->stop_update = true;
+	while (b->working)
+		guest_wait(cpu, &b->lock_wait);
+	while (b->pages && guest_balloon_deflate(b, cpu, b->pages))
+		;
+	/* A task that is at a request of its own has to come to its end. */
+	balloon_lock(b, cpu);
+	b->ready = false;
+	balloon_unlock(b);
+	guest_virtio_reset(&b->dev, cpu);
+	balloon_hints_forget(b);
+}
+
+void
+guest_balloon_remove(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	quiet(b, cpu);
+	guest_virtio_remove(&b->dev, cpu);
+	memset(b->vq, 0, sizeof(b->vq));
+}
+
+void
+guest_balloon_freeze(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	quiet(b, cpu);
+	guest_virtio_del_vqs(&b->dev, cpu);
+	memset(b->vq, 0, sizeof(b->vq));
+}
+
+int
+guest_balloon_restore(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	guest_cpu_enter(cpu);
+	b->stop_update = false;
+	b->stats_wanted = false;
+	return balloon_start(b, cpu);
 }

@@ -57,6 +57,7 @@ struct guest_balloon {
 	struct guest_vq *vq[BALLOON_VQS]; /* null: there is none */
 	struct waitq acked; /* a request was used */
 	bool ready, busy; /* busy: somebody inflates or deflates (balloon_lock) */
+	bool stop_update, working; /* the worker may not begin anything; is at something */
 	struct waitq lock_wait;
 	bool stats_wanted;
 	uint64_t changes_seen, id_seen; /* configuration changes that were acted upon */
@@ -77,6 +78,17 @@ guest_balloon_create(struct world *w, const struct guest_balloon_config *config)
 /* virtballoon_probe(), by a task on @cpu: 0 or a negative errno. */
 int
 guest_balloon_probe(struct guest_balloon *b, struct guest_cpu *cpu);
+
+/*
+ * virtballoon_remove(): the worker stops, all pages leave the balloon, hinted ones go back, reset.
+ * Freezing is the same, and restoring sets the device up again with what the host wants then.
+ */
+void
+guest_balloon_remove(struct guest_balloon *b, struct guest_cpu *cpu);
+void
+guest_balloon_freeze(struct guest_balloon *b, struct guest_cpu *cpu);
+int
+guest_balloon_restore(struct guest_balloon *b, struct guest_cpu *cpu);
 
 /* fill_balloon(), leak_balloon() by a task: pages that went in, came out. */
 uint32_t

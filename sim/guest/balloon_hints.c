@@ -12,12 +12,12 @@
 
 /* Take what the device has used from the queue; under its lock: worker and shrinker both do. */
 static void
-reap_locked(struct guest_balloon *b)
+reap_locked(struct guest_balloon *b, struct guest_vq *vq)
 {
 	uint64_t token;
 	uint32_t len;
 
-	while (guest_vq_get(b->vq[BALLOON_VQ_FREE_PAGE], &token, &len)) {
+	while (guest_vq_get(vq, &token, &len)) {
 		if (token == TOKEN_ID)
 			continue;
 		for (uint64_t i = GUEST_BALLOON_HINTS_MAX; i != token;) {
@@ -33,8 +33,10 @@ reap(struct guest_balloon *b, struct guest_cpu *cpu)
 {
 	struct guest_vq *vq = b->vq[BALLOON_VQ_FREE_PAGE];
 
+	if (!vq)
+		return;
 	guest_spin_lock_irq(cpu, &vq->lock);
-	reap_locked(b);
+	reap_locked(b, vq);
 	guest_spin_unlock_irq(cpu, &vq->lock);
 }
 
@@ -49,7 +51,7 @@ add(struct guest_balloon *b, struct guest_cpu *cpu, const struct dp_buf *sg, uns
 	int ret;
 
 	guest_spin_lock_irq(cpu, &vq->lock);
-	reap_locked(b);
+	reap_locked(b, vq);
 	ret = guest_vq_add(vq, sg, out, in, token);
 	notify = !ret && guest_vq_kick_prepare(vq, &data);
 	guest_spin_unlock_irq(cpu, &vq->lock);
@@ -111,6 +113,17 @@ release_hints(struct guest_balloon *b, struct guest_cpu *cpu, bool all)
 		some = true;
 	}
 	return some;
+}
+
+void
+balloon_hints_forget(struct guest_balloon *b)
+{
+	for (unsigned i = 0; i < GUEST_BALLOON_HINTS_MAX; i++) {
+		if (b->hint[i].gfn != GUEST_NO_PAGE)
+			release(b, i);
+		b->hint[i].queued = false;
+	}
+	b->id_active = b->id_received = VIRTIO_BALLOON_CMD_ID_STOP;
 }
 
 static unsigned

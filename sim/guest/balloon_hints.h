@@ -8,6 +8,10 @@
 void
 balloon_hints_init(struct guest_balloon *b);
 
+/* Every hinted page goes back; after the device was reset, or is about to be. */
+void
+balloon_hints_forget(struct guest_balloon *b);
+
 /* report_free_page_func(): look at the command id and do what it asks for. */
 void
 balloon_hints_work(struct guest_balloon *b, struct guest_cpu *cpu);

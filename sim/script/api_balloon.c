@@ -162,6 +162,32 @@ balloon_report(lua_State *L)
 }
 
 static int
+balloon_remove(lua_State *L)
+{
+	struct script_balloon *s = check(L);
+
+	guest_balloon_remove(s->b, api_cpu(L, "remove"));
+	return 0;
+}
+
+static int
+balloon_freeze(lua_State *L)
+{
+	struct script_balloon *s = check(L);
+
+	guest_balloon_freeze(s->b, api_cpu(L, "freeze"));
+	return 0;
+}
+
+static int
+balloon_restore(lua_State *L)
+{
+	struct script_balloon *s = check(L);
+
+	return api_result(L, guest_balloon_restore(s->b, api_cpu(L, "restore")));
+}
+
+static int
 balloon_info(lua_State *L)
 {
 	struct script_balloon *s = check(L);
@@ -434,6 +460,10 @@ const struct api_entry api_balloon[] = {
 	{ "balloon", "deflate", "(pages) -> pages", "leak_balloon(), one request",
 	  balloon_deflate },
 	{ "balloon", "report", "(pages) -> pages", "report free pages, and wait", balloon_report },
+	{ "balloon", "remove", "()", "virtballoon_remove()", balloon_remove },
+	{ "balloon", "freeze", "()", "virtballoon_freeze()", balloon_freeze },
+	{ "balloon", "restore", "() -> true or nil, errno", "virtballoon_restore()",
+	  balloon_restore },
 	{ "balloon", "info", "() -> table", "the driver's features, pages, counts", balloon_info },
 	{ "balloon", "migration", "([{manual_protect=}]) -> raw_migration",
 	  "the smallest migration of these pages", balloon_migration },

@@ -202,6 +202,15 @@ set_status(struct virtio_device *vdev, uint8_t status)
 		b->pbp = (struct balloon_pbp){ 0 };
 }
 
+static void
+running(struct virtio_device *vdev, bool running)
+{
+	struct virtio_balloon *b = virtio_balloon_of(vdev);
+
+	if (b->free_page_running)
+		b->free_page_running(b, running);
+}
+
 const struct virtio_type_ops virtio_balloon_type = {
 	.name = "virtio-balloon",
 	.device_id = VIRTIO_ID_BALLOON,
@@ -209,6 +218,7 @@ const struct virtio_type_ops virtio_balloon_type = {
 	.config_bytes = sizeof(struct virtio_balloon_config),
 	.handle_output = handle_output,
 	.set_status = set_status,
+	.running = running,
 	.config_written = config_written,
 };
 

@@ -85,6 +85,7 @@ struct virtio_balloon {
 	uint64_t inflated, deflated, discarded, reported; /* pages */
 	/* Where kicks of the free page queue go; null: hints are given back unlooked at. */
 	void (*free_page_kick)(struct virtio_balloon *b);
+	void (*free_page_running)(struct virtio_balloon *b, bool running);
 	void *hinting; /* struct balloon_hint */
 };
 

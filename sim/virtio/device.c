@@ -47,6 +47,8 @@ backend_start(struct virtio_device *vdev)
 		return;
 	vdev->started = true;
 	vdev->backend->start(vdev);
+	if (vdev->type->running)
+		vdev->type->running(vdev, true);
 }
 
 static void
@@ -54,6 +56,8 @@ backend_stop(struct virtio_device *vdev)
 {
 	if (!vdev->started)
 		return;
+	if (vdev->type->running)
+		vdev->type->running(vdev, false);
 	vdev->backend->stop(vdev);
 	vdev->started = false;
 }

@@ -54,6 +54,9 @@ struct virtio_type_ops {
 	/* May refuse a set that satisfies the tables; false: FEATURES_OK does not stick. */
 	bool (*validate_features)(struct virtio_device *vdev, uint64_t features);
 	void (*set_status)(struct virtio_device *vdev, uint8_t status);
+	/* The backend has begun to run the queues, or is about to stop: a thread of the type's own
+	 * that reads one has to be out of it when this returns. May wait. */
+	void (*running)(struct virtio_device *vdev, bool running);
 	void (*config_written)(struct virtio_device *vdev, size_t offset, size_t size);
 	/* @vq goes away, its holder has let go: forget what waits for it. */
 	void (*queue_reset)(struct virtio_queue *vq);

@@ -206,15 +206,25 @@ free_page_kick(struct virtio_balloon *b)
 		aio_bh_schedule(&h->iothread->ctx, &h->bh);
 }
 
-void
-balloon_hint_vm_state(struct balloon_hint *h, bool running)
+/*
+ * Before a stop the hint in progress is waited for: the ring's position must be that of a thread
+ * that is not in the middle of it.  A reset ends the round, and nobody is told.
+ */
+static void
+free_page_running(struct virtio_balloon *b, bool running)
 {
-	if (h->posted)
-		return;
+	struct balloon_hint *h = balloon_hint_of(b);
+	uint32_t id;
+
 	lock(h);
 	h->block = !running;
+	if (b->vdev->resetting && h->status != HINT_S_DONE && h->status != HINT_S_STOP) {
+		set_status(h, HINT_S_STOP);
+		id = config_id(h);
+		virtio_config_init(b->vdev, CMD_ID, &id, sizeof(id));
+	}
 	unlock(h);
-	if (running)
+	if (running && !h->posted)
 		aio_bh_schedule(&h->iothread->ctx, &h->bh);
 }
 
@@ -321,6 +331,7 @@ balloon_hint_create(struct virtio_balloon *b, struct main_loop *loop, bool poste
 		h->iothread = iothread_create(w, name, 0);
 	b->hinting = h;
 	b->free_page_kick = free_page_kick;
+	b->free_page_running = free_page_running;
 	precopy_add_notifier(w, &h->notifier);
 	return h;
 }

@@ -46,7 +46,7 @@ struct balloon_hint {
 	struct main_loop *loop;
 	struct iothread *iothread;
 	bool posted; /* as posted in 2018; else as merged */
-	bool block; /* block_iothread: the machine is stopped */
+	bool block; /* block_iothread: the queues are not run */
 	enum hint_status status;
 	uint32_t cmd_id;
 	struct actor *lock; /* free_page_lock */
@@ -67,13 +67,6 @@ balloon_hint_of(const struct virtio_balloon *b)
 {
 	return b->hinting;
 }
-
-/*
- * The machine is about to stop, or runs again.  Before a stop it waits for the hint in progress:
- * the ring's position must be that of a thread that is not in the middle of it.
- */
-void
-balloon_hint_vm_state(struct balloon_hint *h, bool running);
 
 /*
  * balloon_free_page_poll() as posted: by the migration thread after its first sync.  Returns when

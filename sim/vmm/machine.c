@@ -447,15 +447,8 @@ set_running(struct machine *m, bool running)
 	bql_lock(m->loop);
 	m->running = running;
 	emit(m->w, EV_VM_STATE, running);
-	for (struct machine_device *d = m->devices; d; d = d->next) {
-		struct balloon_hint *h = d->balloon ? balloon_hint_of(d->balloon) : NULL;
-
-		if (h && !running)
-			balloon_hint_vm_state(h, false);
+	for (struct machine_device *d = m->devices; d; d = d->next)
 		virtio_vm_state(&d->vdev, running);
-		if (h && running)
-			balloon_hint_vm_state(h, true);
-	}
 	bql_unlock(m->loop);
 }
 

@@ -16,6 +16,7 @@
 
 struct plan {
 	bool poisoning, posted, manual, cancel_first;
+	bool second_task; /* of the guest: requests while others do theirs */
 	enum fault guest_fault; /* of the driver, in all runs of the plan */
 	unsigned pages; /* 0: PAGES */
 	uint32_t poison;
@@ -71,6 +72,20 @@ guest(struct actor *self, void *arg)
 }
 
 static void
+second(struct actor *self, void *arg)
+{
+	struct rig *r = arg;
+	struct state *s = r->state;
+
+	(void)self;
+	for (unsigned i = 0; i < 4; i++) {
+		guest_balloon_report(s->b, r->cpu[1], 2);
+		guest_balloon_deflate(s->b, r->cpu[1], 1);
+		actor_yield(r->w);
+	}
+}
+
+static void
 setup(struct rig *r)
 {
 	const struct plan *p = plan_of(r);
@@ -92,6 +107,8 @@ setup(struct rig *r)
 	s->b = guest_balloon_create(r->w, &c);
 	rig_task(r, "task-guest", guest, r);
 	rig_task(r, "task-host", host, r);
+	if (p->second_task)
+		rig_task(r, "task-second", second, r);
 }
 
 static bool
@@ -243,6 +260,53 @@ test_subpage(void **state)
 	rig_assert_clean(rig_explore(&c, 20));
 	c.fault = FAULT_BALLOON_PBP;
 	assert_int_not_equal(rig_explore(&c, 20).bad, 0);
+}
+
+/* Frozen and restored, then removed, while the host changes its mind and a migration wants hints.
+ */
+static void
+guest_freeze(struct rig *r, struct guest_cpu *cpu)
+{
+	struct state *s = r->state;
+
+	for (unsigned i = 0; i < 3; i++)
+		actor_yield(r->w);
+	guest_balloon_freeze(s->b, cpu);
+	s->good &= !s->b->pages && !s->b->hints;
+	s->good &= !guest_balloon_restore(s->b, cpu);
+	while (!s->host_done)
+		guest_wait(cpu, &s->wait);
+	guest_balloon_remove(s->b, cpu);
+	s->good &= s->pages->free == PAGES && !r->d->vdev.status;
+}
+
+static void
+host_freeze(struct rig *r)
+{
+	struct state *s = r->state;
+
+	set_target(r, 4);
+	raw_precopy_begin(s->m, false);
+	for (unsigned i = 0; i < 6; i++) {
+		actor_yield(r->w);
+		raw_precopy_send(s->m, s->m->first);
+	}
+	raw_precopy_sync(s->m);
+	set_target(r, 2);
+	raw_precopy_end(s->m, true);
+}
+
+static void
+test_freeze(void **state)
+{
+	static const struct plan p = { .host = host_freeze, .guest = guest_freeze };
+	static const struct plan busy = { .host = host_freeze,
+					  .guest = guest_freeze,
+					  .second_task = true };
+
+	(void)state;
+	rig_assert_clean(explore(&p, FAULT_NONE, 4 * RUNS));
+	rig_assert_clean(explore(&busy, FAULT_NONE, 4 * RUNS));
 }
 
 /* --- statistics and reporting --------------------------------------------------------------- */
@@ -630,6 +694,7 @@ main(void)
 		cmocka_unit_test(test_report),	    cmocka_unit_test(test_hints),
 		cmocka_unit_test(test_hint_faults), cmocka_unit_test(test_statements),
 		cmocka_unit_test(test_range),	    cmocka_unit_test(test_allocator),
+		cmocka_unit_test(test_freeze),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
