@@ -9,6 +9,7 @@
 #include "kvm/dirty_log.h"
 #include "kvm/memslot.h"
 #include "memory/guest_memory.h"
+#include "migration/bg_snapshot.h"
 #include "migration/page_words.h"
 #include "migration/precopy.h"
 #include "vmm/machine.h"
@@ -190,8 +191,13 @@ void
 vm_write_now(struct ram_writer *v, uint64_t page)
 {
 	struct migration_vm *vm = v->vm;
-	bool logged = log_write(v, page);
-	ram_content content = ram_write(vm->ram, page, v->number);
+	ram_content content;
+	bool logged;
+
+	if (vm->snapshot)
+		bg_snapshot_write_now(vm->snapshot, page);
+	logged = log_write(v, page);
+	content = ram_write(vm->ram, page, v->number);
 
 	/* What was noted while logs are asked still is covered: the common case, by the million. */
 	if (!logged || !vm->running || vm->dropping || vm_watches(vm, page))
@@ -285,6 +291,8 @@ write_page(struct ram_writer *v, uint64_t page, const struct store *s)
 	must(page < ram_pages(vm->ram));
 	if (!enter(v))
 		return false;
+	if (vm->snapshot)
+		bg_snapshot_write(vm->snapshot, page);
 	if (is_vcpu(v)) {
 		/* The fault marks the page before the guest's store is done again: one step, since
 		 * who write-protects flushes the TLB and thereby waits for the store. */

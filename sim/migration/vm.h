@@ -32,6 +32,7 @@ struct machine;
 struct kvm_vcpu;
 struct memory_listener;
 struct precopy;
+struct bg_snapshot;
 
 /* ORDER RAM_WRITER */
 enum ram_writer_kind { WRITER_VCPU, WRITER_KVM, WRITER_QEMU, WRITER_VHOST, WRITER_VFIO, WRITERS };
@@ -86,6 +87,7 @@ struct migration_vm {
 	bool steps; /* each access is a step of its own: relaxed mode */
 	bool dropping; /* pages were given up: each write is looked at */
 	struct precopy *migration; /* that looks after covers, or null */
+	struct bg_snapshot *snapshot; /* that write-protects pages, or null */
 	struct machine *machine; /* whose guest's pages these are; null: there is none */
 	uint64_t machine_gpa; /* of page 0 */
 	struct ram_writer *machine_writer;

@@ -57,6 +57,7 @@ oracle_attach(struct world *w)
 	migration_attach(w);
 	postcopy_attach(w);
 	colo_attach(w);
+	snapshot_attach(w);
 }
 
 void

@@ -46,6 +46,9 @@ postcopy_attach(struct world *w);
 /* colo.c */
 void
 colo_attach(struct world *w);
+/* snapshot.c */
+void
+snapshot_attach(struct world *w);
 /* Statements that are decided when nothing runs any more. */
 void
 shadow_judge(struct world *w);

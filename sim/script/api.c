@@ -24,6 +24,7 @@ const struct api_group api_groups[] = {
 	{ "Live migration", api_migrate },
 	{ "Postcopy", api_postcopy },
 	{ "COLO", api_colo },
+	{ "Background snapshots", api_snapshot },
 	{ NULL, NULL }
 };
 

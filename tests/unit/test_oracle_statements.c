@@ -1176,6 +1176,12 @@ postcopy_twice(struct fake *f)
 	emit(f->w, EV_POSTCOPY_PLACE, 0xca, 2, 1, -17, 1);
 }
 static void
+snapshot_late(struct fake *f)
+{
+	emit(f->w, EV_SNAPSHOT_SAVE, 0xca, 1, 1, 0);
+	emit(f->w, EV_SNAPSHOT_SAVE, 0xcb, 2, 1, 1);
+}
+static void
 colo_early(struct fake *f)
 {
 	emit(f->w, EV_COLO_RECEIVED, 1);
@@ -1353,6 +1359,7 @@ static const struct {
 	CASE(C_O6, migration_device_not_noted),
 	CASE(C_O7, migration_slow_stop),
 	CASE(C_O9, migration_hasty_throttle),
+	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
 	CASE(C_O11, postcopy_refused),
 	CASE(INV_POSTCOPY_ONCE, postcopy_twice),

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A background snapshot has each page as it was when the machine stood. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/world.h"
+#include "oracle/oracle.h"
+#include "oracle/oracle_impl.h"
+
+static void
+on_save(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	oracle_progress(w);
+	if (!e->arg[3])
+		return;
+	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
+	oracle_report(w, ORACLE_INV_SNAPSHOT, subject,
+		      "page 0x%" PRIx64 " is saved with version %" PRId64
+		      "; when the machine stood it had %" PRId64,
+		      e->arg[0], e->arg[1], e->arg[2]);
+}
+
+void
+snapshot_attach(struct world *w)
+{
+	world_observe(w, EV_SNAPSHOT_SAVE, on_save, NULL);
+}

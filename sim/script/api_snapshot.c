@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* API: background snapshots. */
+#include "migration/bg_snapshot.h"
+
+#include "script/machine_api.h"
+
+/* What scripts hold: the snapshot, and how many pages it has. */
+struct script_snapshot {
+	struct bg_snapshot *s;
+	uint64_t pages;
+};
+
+static struct script_snapshot *
+check_snapshot(lua_State *L)
+{
+	script_world(L);
+	return api_check(L, 1, "background_snapshot");
+}
+
+static int
+l_background_snapshot(lua_State *L)
+{
+	static const char *const allowed[] = { "vm", "file", NULL };
+	struct script_snapshot *s;
+	struct migration_vm *vm;
+	struct ram *file;
+
+	script_world(L);
+	script_must_not_check(L, "background_snapshot");
+	api_options(L, 1, "background_snapshot", allowed);
+	vm = api_object(L, 1, "vm", "source_vm");
+	file = api_object(L, 1, "file", "destination");
+	if (!vm)
+		return api_missing(L, "background_snapshot", "vm");
+	if (!file)
+		return api_missing(L, "background_snapshot", "file");
+	if (vm->migration || vm->snapshot || vm->log_global || !vm->running)
+		return luaL_error(L, "background_snapshot: the machine is being migrated or saved");
+	if (ram_pages(vm->ram) != ram_pages(file))
+		return luaL_error(L, "background_snapshot: the file is another machine's");
+	s = world_alloc(vm->w, sizeof(*s));
+	s->s = bg_snapshot_start(vm, file);
+	s->pages = ram_pages(file);
+	api_push(L, "background_snapshot", s);
+	return 1;
+}
+
+static int
+snapshot_l_wait(lua_State *L)
+{
+	struct bg_snapshot *s = check_snapshot(L)->s;
+	const struct bg_snapshot_stats *t = bg_snapshot_stats(s);
+
+	script_must_be_actor(L, "wait");
+	bg_snapshot_wait(s);
+	api_metric(L, "snapshot_pages", (int64_t)t->pages, "pages");
+	api_metric(L, "snapshot_faults", (int64_t)t->faults, "pages");
+	api_metric(L, "snapshot_total_ns", t->total_ns, "ns");
+	api_metric(L, "snapshot_downtime_ns", t->downtime_ns, "ns");
+	return 0;
+}
+
+static int
+snapshot_l_discard(lua_State *L)
+{
+	struct script_snapshot *s = check_snapshot(L);
+
+	script_must_not_check(L, "discard");
+	lua_pushboolean(L, bg_snapshot_discard(
+				   s->s, (uint64_t)api_range(L, 2, 0, (lua_Integer)s->pages - 1)));
+	return 1;
+}
+
+static int
+snapshot_l_stats(lua_State *L)
+{
+	const struct bg_snapshot_stats *t = bg_snapshot_stats(check_snapshot(L)->s);
+
+	lua_newtable(L);
+	api_set_integer(L, "pages", (int64_t)t->pages);
+	api_set_integer(L, "zero_pages", (int64_t)t->zero_pages);
+	api_set_integer(L, "faults", (int64_t)t->faults);
+	api_set_integer(L, "total_ns", t->total_ns);
+	api_set_integer(L, "downtime_ns", t->downtime_ns);
+	api_set_integer(L, "wait_ns", t->wait_ns);
+	api_set_integer(L, "wait_max_ns", t->wait_max_ns);
+	return 1;
+}
+
+const struct api_entry api_snapshot[] = {
+	{ NULL, "background_snapshot", "{vm=, file=} -> background_snapshot",
+	  "save a running machine's memory as it is now; file: vm:destination()",
+	  l_background_snapshot },
+	{ "background_snapshot", "wait", "()", "wait for its end and record its metrics",
+	  snapshot_l_wait },
+	{ "background_snapshot", "discard", "(page) -> done",
+	  "a balloon gives the page back to the host; false: inhibited", snapshot_l_discard },
+	{ "background_snapshot", "stats", "() -> table", "pages, faults, times", snapshot_l_stats },
+	{ NULL, NULL, NULL, NULL, NULL }
+};
