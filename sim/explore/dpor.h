@@ -92,6 +92,7 @@ struct dpor_choice {
 
 struct dpor_known {
 	struct process p;
+	uint32_t actor;
 	unsigned number;
 };
 
@@ -217,9 +218,12 @@ static inline unsigned
 dpor_process_number(struct dpor *d, struct process p)
 {
 	struct dpor_known *k = &d->known[((uintptr_t)p.id / 64 + p.kind) % DPOR_KNOWN];
+	/* An actor made during a run has its number by the order in which actors are made, which
+	 * is part of the trace; where it lies in memory is not. */
+	uint32_t actor = p.kind == PROCESS_CALLBACK ? 0 : actor_id(p.id);
 
-	if (k->p.id != p.id || k->p.kind != p.kind || k->p.code != p.code)
-		*k = (struct dpor_known){ p, dpor_process_look_up(d, p) };
+	if (k->p.id != p.id || k->p.kind != p.kind || k->p.code != p.code || k->actor != actor)
+		*k = (struct dpor_known){ p, actor, dpor_process_look_up(d, p) };
 	return k->number;
 }
 

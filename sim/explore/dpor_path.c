@@ -95,7 +95,7 @@ dpor_replay_event(struct dpor *d, struct process process)
 	uint32_t i = d->at + 1;
 	unsigned p = d->event[i].process;
 
-	if (d->process[p].p.id != process.id || d->process[p].p.kind != process.kind) {
+	if (dpor_process_number(d, process) != p) {
 		dpor_unlike(d, "was another actor's");
 		d->blocked = true;
 		return;

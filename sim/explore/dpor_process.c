@@ -39,8 +39,11 @@ of_actor(struct dpor *d, struct process p, bool flush)
 		}
 		d->actor_capacity = capacity;
 	}
-	if (d->of_actor[flush][id])
-		return d->of_actor[flush][id] - 1u;
+	if (d->of_actor[flush][id]) {
+		number = d->of_actor[flush][id] - 1u;
+		d->process[number].p = p;
+		return number;
+	}
 	number = add(d, p);
 	d->of_actor[flush][id] = (uint8_t)(number + 1);
 	if (flush)

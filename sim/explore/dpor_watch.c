@@ -137,9 +137,7 @@ on_flush(struct step_watch *watch, struct world *w, struct actor *a, uint64_t of
 	if (d->blocked)
 		return;
 	e = &d->event[d->at];
-	actor = d->process[e->process].owner;
-	if (d->process[actor].p.id != a)
-		actor = dpor_process_number(d, (struct process){ .kind = PROCESS_ACTOR, .id = a });
+	actor = dpor_process_number(d, (struct process){ .kind = PROCESS_ACTOR, .id = a });
 	entry = dpor_buffer_flush(d, actor);
 	if (d->at < d->fixed)
 		return;

@@ -391,6 +391,78 @@ rings_with_eventfds(void **state)
 	pair_states(0, DP_QUIRK_DEVICE_ENABLE_NO_RECHECK, MEMORY_SC);
 }
 
+/* --- actors that are made during a run ------------------------------------------------------- */
+
+static void
+made(struct actor *self, void *arg)
+{
+	uint8_t *at = gm_map(actor_world(self), 0x1000, 1);
+
+	access_shared(actor_world(self), 0x1000, 1, ACCESS_STORE, made);
+	*at = (uint8_t)(*at * 3 + (uintptr_t)arg);
+}
+
+static void
+makes_one(struct actor *self, void *arg)
+{
+	struct world *w = actor_world(self);
+
+	access_shared(w, 0x1000 + 64 * (uintptr_t)arg, 1, ACCESS_STORE, makes_one);
+	(void)world_alloc(w, 16 * (uintptr_t)arg); /* they do not lie where they lay before */
+	actor_create(w, "made", made, arg, 0);
+	access_shared(w, 0x1000, 1, ACCESS_LOAD, makes_one);
+}
+
+static void
+makers_setup(struct world *w, void *arg)
+{
+	gm_create(w, 1 << 16);
+	for (uintptr_t i = 1; i <= 2; i++)
+		actor_create(w, "makes", makes_one, (void *)i, 0);
+}
+
+static void
+makers_explore(const struct strategy_ops *ops, unsigned bound, struct set *states)
+{
+	struct error err;
+	struct world *w = world_create(&(struct world_config){ .mode = WORLD_RELAXED }, &err);
+	struct strategy *s =
+		strategy_create(ops, &(struct strategy_config){ .bound = bound }, &err);
+
+	assert_int_equal(world_setup(w, makers_setup, NULL, &err), 0);
+	world_snapshot(w);
+	for (uint64_t i = 0;; i++) {
+		enum stop stop;
+
+		world_restore(w);
+		if (!s->ops->begin(s, w, i))
+			break;
+		stop = world_run(w);
+		if (s->ops->end)
+			s->ops->end(s, w, stop);
+		assert_string_equal(s->error.text, "");
+		if (!s->repeated)
+			set_add(states, 1 + *(uint8_t *)gm_map(w, 0x1000, 1));
+	}
+	strategy_destroy(s);
+	world_destroy(w);
+}
+
+static void
+actors_made_in_any_order(void **state)
+{
+	struct set all = { 0 }, executions = { 0 };
+
+	makers_explore(&strategy_bounded, 32, &all);
+	makers_explore(&strategy_dpor, 0, &executions);
+	assert_int_equal(executions.count, all.count);
+	assert_true(all.count > 1);
+	for (size_t i = 0; i < all.capacity; i++)
+		assert_true(!all.word[i] || set_has(&executions, all.word[i]));
+	free(all.word);
+	free(executions.word);
+}
+
 /* --- limits --------------------------------------------------------------------------------- */
 
 static void
@@ -443,6 +515,7 @@ main(void)
 		cmocka_unit_test(shards_split_the_traces),
 		cmocka_unit_test(wakeup_ring_counts),
 		cmocka_unit_test(rings_with_eventfds),
+		cmocka_unit_test(actors_made_in_any_order),
 		cmocka_unit_test(too_many_actors),
 	};
 
