@@ -2,7 +2,7 @@
 # For scripts/record-qemu.sh: a guest of Debian's kernel and busybox.  Sourced.
 
 # In the order in which they are loaded.
-guest_modules="virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
+guest_modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
 	virtio_blk failover net_failover virtio_net virtio_balloon"
 
 # guest_image FILE LOAD: an initramfs in FILE with the load in it; sets $kernel.
@@ -15,7 +15,7 @@ guest_image() {
 	modules=${MODULES:-/lib/modules/$modules}
 	[ -d "$modules" ] || skip "no modules of that kernel in $modules"
 	root=$tmp/root
-	mkdir -p "$root/bin" "$root/lib" "$root/proc" "$root/dev" "$root/tmp"
+	mkdir -p "$root/bin" "$root/lib" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
 	cp "$(command -v busybox)" "$root/bin/busybox"
 	for name in $guest_modules; do
 		find "$modules" -name "$name.ko*" | while read -r m; do
@@ -37,11 +37,12 @@ guest_init() {
 		#!/bin/busybox sh
 		/bin/busybox --install -s /bin
 		mount -t proc proc /proc
+		mount -t sysfs sys /sys
 		mount -t devtmpfs dev /dev
 		mount -t tmpfs tmp /tmp
 	END
 	for name in $guest_modules; do
-		echo "[ ! -f /lib/$name.ko ] || insmod /lib/$name.ko 2>/dev/null"
+		echo "[ ! -f /lib/$name.ko ] || insmod /lib/$name.ko"
 	done
 	echo sleep 1
 	case $1 in
@@ -51,7 +52,7 @@ guest_init() {
 			dd if=/dev/vda of=/dev/null bs=64k count=768 iflag=direct
 			dd if=/dev/zero of=/dev/vda bs=4k count=384 oflag=direct
 			ping -c 5 -i 0.2 10.0.2.2
-			echo ringside-done
+			[ ! -b /dev/vda ] || [ ! -d /sys/class/net/eth0 ] || echo ringside-done
 			sync
 			reboot -f
 		END
