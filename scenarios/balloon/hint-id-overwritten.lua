@@ -19,6 +19,7 @@ return {
 	evidence = {
 		"Linux 86a559787e6f: virtio-balloon: VIRTIO_BALLOON_F_FREE_PAGE_HINT (cmd_id_active)",
 		"Linux 71994620bb25: virtio_balloon: replace oom notifier with shrinker",
+		"Linux 6.1 drivers/virtio/virtio_balloon.c: send_cmd_id_start(), shrink_free_pages()",
 		"found by exploring hint-shrinker.lua; not reported upstream as far as is known",
 	},
 	variants = {

@@ -19,6 +19,7 @@ return {
 	evidence = {
 		"QEMU 3143577d6a: migration: clear the memory region dirty bitmap when skipping free pages",
 		"Linux 71994620bb25: virtio_balloon: replace oom notifier with shrinker",
+		"Linux 6.1 drivers/virtio/virtio_balloon.c: return_free_pages_to_mm() asks nothing of the queue",
 		"Firecracker 1a431856d: Add free page hinting, whose text names the window",
 		"VIRTIO-5.5.6.5.1-R7, VIRTIO-5.5.6.5.2-D4",
 	},
