@@ -5,6 +5,8 @@
 #	scripts/record-qemu.sh WHAT [OUT]
 #
 #	firmware	SeaBIOS looks at virtio-scsi and virtio-net behind a bridge
+#	firmware-host	a boot from virtio-blk as QEMU and the host's kernel see it: OUT and
+#			OUT.ftrace.txt (needs root, KVM, tracefs)
 #	linux		a Linux guest reads and writes virtio-blk and pings (busybox)
 #	linux-packed	the same with packed rings
 #	migrate		firmware is migrated while it boots, at a given bandwidth
@@ -22,7 +24,8 @@ out=${2:-$what.log}
 qemu=${QEMU:-qemu-system-x86_64}
 here=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d) || exit 2
-trap 'kill $pids 2>/dev/null; rm -rf "$tmp"' EXIT
+instance=
+trap 'kill $pids 2>/dev/null; rm -rf "$tmp"; [ -z "$instance" ] || rmdir "$instance"' EXIT
 trap 'exit 130' INT TERM
 pids=
 
@@ -32,7 +35,7 @@ skip() {
 }
 
 case $what in
-firmware | linux | linux-packed | migrate | migrate-linux) ;;
+firmware | firmware-host | linux | linux-packed | migrate | migrate-linux) ;;
 *)
 	sed -n '3,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p' >&2
 	exit 2
@@ -105,6 +108,28 @@ firmware)
 	wait_for "${SECONDS_MAX:-12}" "$pid"
 	[ -s "$tmp/log" ] || { cat "$tmp/log.err" >&2; exit 1; }
 	origin "-machine pc -m 512, virtio-scsi, virtio-net behind a pci-bridge"
+	;;
+firmware-host)
+	[ "$accel" = kvm ] || skip "the host's kernel sees nothing of TCG"
+	tracing=/sys/kernel/tracing
+	[ -w "$tracing/events/kvm/enable" ] || skip "no events of KVM in $tracing (root, tracefs)"
+	instance=$tracing/instances/ringside
+	mkdir "$instance" || skip "$instance cannot be made"
+	for event in mmio pio fast_mmio set_irq msi_set_irq ioapic_set_irq apic_accept_irq \
+		inj_virq eoi userspace_exit; do
+		echo 1 >"$instance/events/kvm/kvm_$event/enable"
+	done
+	set -f
+	# shellcheck disable=SC2046,SC2086
+	events=$(traces $queues)
+	start log -machine pc -m 256 -net none -device virtio-blk-pci,drive=d0 \
+		-drive if=none,id=d0,file=null-co://,format=raw,read-only=on
+	wait_for "${SECONDS_MAX:-6}" "$pid"
+	origin "-machine pc -m 256, virtio-blk; with $out.ftrace.txt"
+	{
+		echo "# $what: recorded by scripts/record-qemu.sh, $(date -u +%Y-%m-%d); with $out"
+		cat "$instance/trace"
+	} >"$out.ftrace.txt"
 	;;
 linux | linux-packed)
 	guest_image "$tmp/initrd" blk-net
