@@ -52,6 +52,15 @@ trace_recognise(const char *text, size_t size)
 	return best;
 }
 
+/* trace.dat: what trace-cmd record writes. */
+static bool
+is_trace_dat(const char *text, size_t size)
+{
+	static const char magic[] = "\x17\x08\x44tracing";
+
+	return size >= sizeof(magic) - 1 && !memcmp(text, magic, sizeof(magic) - 1);
+}
+
 /* "'syslog', 'ftrace'" */
 static const char *
 format_names(char *names, size_t size)
@@ -90,6 +99,11 @@ trace_open_text_with(const char *name, const char *text, size_t size, const stru
 				 format_names(names, sizeof(names)));
 	if (!f && !size)
 		return error_at(err, name, 0, 0, "the file is empty");
+	if (!f && is_trace_dat(text, size))
+		return error_at(err, name, 0, 0,
+				"trace-cmd's own file: make text of it first, with trace-cmd "
+				"report %s >trace.txt",
+				name);
 	if (!f)
 		return error_at(err, name, 0, 0, "not a trace of a format we know: %s",
 				format_names(names, sizeof(names)));

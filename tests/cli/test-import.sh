@@ -66,4 +66,9 @@ status 2 "$RINGSIDE" import --db none "$traces/kvm-firmware.qemu.log" "$traces/c
 complains "cannot be aligned with"
 status 2 "$RINGSIDE" import --db none "$traces/kvm-firmware.qemu.log" order.log
 complains "order.log: has no time stamps"
+
+# trace-cmd's own files are not read, and the way round is said.
+printf '\027\010Dtracing6' >trace.dat
+status 2 "$RINGSIDE" import --db none trace.dat
+complains "trace-cmd report trace.dat >trace.txt"
 finish
