@@ -13,12 +13,15 @@
 #include "memory/guest_memory.h"
 #include "oracle/shadow.h"
 #include "virtio/balloon.h"
+#include "vmm/machine.h"
 
 struct balloon_watch {
 	struct shadow_device *device; /* null until there is one */
 	struct page_bitmap in; /* the balloon */
 	uint32_t poison;
 	uint32_t asked, sent; /* command ids: 0 outside of a round; the driver's last */
+	uint32_t owed; /* command id of the last round that was asked for, until DONE */
+	bool ended; /* the migration that asked for it */
 	uint64_t pages;
 };
 
@@ -61,10 +64,57 @@ on_state(struct world *w, const struct event *e, void *context)
 	struct balloon_watch *b = context;
 	const char *state = world_name_text(w, e->arg[1]);
 
-	if (!strcmp(state, "requested"))
-		b->asked = (uint32_t)e->arg[2];
-	else if (strcmp(state, "start"))
+	if (!strcmp(state, "requested")) {
+		b->asked = b->owed = (uint32_t)e->arg[2];
+		b->ended = false;
+	} else if (strcmp(state, "start")) {
 		b->asked = 0;
+	}
+	if (!strcmp(state, "done"))
+		b->owed = 0;
+}
+
+static void
+on_notify(struct world *w, const struct event *e, void *context)
+{
+	struct balloon_watch *b = context;
+
+	if (!strcmp(world_name_text(w, e->arg[0]), "cleanup"))
+		b->ended = true;
+}
+
+/* The driver has its pages back after that. */
+static void
+on_reset(struct world *w, const struct event *e, void *context)
+{
+	struct balloon_watch *b = context;
+
+	if (b->device && b->device == shadow_of(w, e->arg[0]))
+		b->owed = 0;
+}
+
+/* As posted in 2018 there was no DONE to tell. */
+static bool
+has_done(const struct world *w)
+{
+	const struct machine *m = world_room(w, ROOM_MACHINE);
+	const struct machine_device *d = m ? m->devices : NULL;
+
+	while (d && !d->balloon)
+		d = d->next;
+	return d && !d->config.hints_as_posted;
+}
+
+void
+balloon_judge(struct world *w)
+{
+	const struct balloon_watch *b = shadow_state(w)->balloon;
+
+	if (b->device && b->owed && b->ended && has_done(w))
+		shadow_report(w, b->device, BALLOON_VQ_FREE_PAGE, ORACLE_C_O8,
+			      "free page hints were asked for under command id 0x%x, the migration "
+			      "is over, and the driver was never told DONE",
+			      b->owed);
 }
 
 static void
@@ -113,6 +163,9 @@ balloon_attach(struct world *w)
 {
 	struct balloon_watch *b = world_alloc(w, sizeof(*b));
 
+	shadow_state(w)->balloon = b;
+	world_observe(w, EV_PRECOPY_NOTIFY, on_notify, b);
+	world_observe(w, EV_VIRTIO_RESET, on_reset, b);
 	world_observe(w, EV_BALLOON_REQUEST, on_request, b);
 	world_observe(w, EV_GUEST_PAGE_ALLOC, on_alloc, b);
 	world_observe(w, EV_FREE_PAGE_STATE, on_state, b);

@@ -239,4 +239,5 @@ shadow_judge(struct world *w)
 		status_judge(w, d);
 		interrupt_judge(w, d);
 	}
+	balloon_judge(w);
 }

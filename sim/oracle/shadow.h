@@ -129,9 +129,12 @@ struct guest_ring {
 
 enum { ROLE_NONE, ROLE_DRIVER, ROLE_DEVICE, ROLE_BOTH };
 
+struct balloon_watch; /* balloon.c */
+
 struct shadow {
 	struct shadow_device *devices, *last; /* last: asked for last */
 	struct guest_ring *guest_rings;
+	struct balloon_watch *balloon;
 	struct ring *rings; /* all that are enabled */
 	int64_t field[SHADOW_FIELDS];
 	uint8_t *role; /* by actor id */
@@ -214,5 +217,7 @@ void
 status_judge(struct world *w, struct shadow_device *d);
 void
 interrupt_judge(struct world *w, struct shadow_device *d);
+void
+balloon_judge(struct world *w);
 
 #endif

@@ -403,6 +403,7 @@ judge(void (*say)(struct world *w, int64_t dev, bool wrong), bool wrong)
 		fail_msg("set-up: %s", err.text);
 	world_run(w);
 	say(w, world_name(w, BALLOON_NAME), wrong);
+	oracle_judge(w, STOP_QUIESCENT, NULL);
 	v = oracle_violations(w, NULL);
 	if (v)
 		found = v->statement;
@@ -438,6 +439,18 @@ say_poison(struct world *w, int64_t dev, bool wrong)
 }
 
 static void
+say_no_done(struct world *w, int64_t dev, bool wrong)
+{
+	int64_t requested = world_name(w, "requested"), done = world_name(w, "done");
+
+	emit(w, EV_FREE_PAGE_STATE, dev, requested, 7);
+	emit(w, EV_FREE_PAGE_CMD, dev, 7, requested);
+	emit(w, EV_PRECOPY_NOTIFY, world_name(w, "cleanup"));
+	if (!wrong)
+		emit(w, EV_FREE_PAGE_STATE, dev, done, 0);
+}
+
+static void
 test_statements(void **state)
 {
 	(void)state;
@@ -447,6 +460,8 @@ test_statements(void **state)
 	assert_int_equal(judge(say_stale, false), ORACLE_COUNT);
 	assert_int_equal(judge(say_poison, true), ORACLE_VIRTIO_5_5_6_7_2_D1);
 	assert_int_equal(judge(say_poison, false), ORACLE_COUNT);
+	assert_int_equal(judge(say_no_done, true), ORACLE_C_O8);
+	assert_int_equal(judge(say_no_done, false), ORACLE_COUNT);
 }
 
 /* --- free page hints ------------------------------------------------------------------------ */
