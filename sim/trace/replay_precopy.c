@@ -128,7 +128,10 @@ change_slot(struct state *s, struct world *w, const struct precopy_op *op)
 			fetch(s, w, slot);
 		/* What a vCPU writes here is in the bitmap that is about to die. */
 		actor_point(w);
-		count_dying(s, w, slot);
+		/* Others may have replaced the array of slots, if not this one. */
+		slot = kvm_id_to_memslot(s->kvm, op->mem.slot);
+		if (slot)
+			count_dying(s, w, slot);
 	}
 	kvm_set_user_memory_region(s->kvm, &op->mem);
 	s->result.memslot_updates++;
