@@ -6,27 +6,16 @@
 -- not a head!" and hung; the guest's driver was suspected first.
 --
 -- The barrier belongs to whoever refreshes the index, not to whoever pops.
-return {
+
+local barrier = include("barrier.inc")
+
+return barrier.order {
 	name = "avail-empty-rmb",
 	title = "an index seen by a look whether the ring is empty is trusted later, without a barrier",
-	matrix = true,
-	memory = "weak",
 	evidence = {
 		"Linux 22e1992cf7b0: vhost: Add smp_rmb() in vhost_vq_avail_empty()",
 		"Linux: vhost: Add smp_rmb() in vhost_enable_notify()",
 	},
-	params = {
-		buffers = { default = 3, min = 1, max = 16, doc = "exposed in all" },
-	},
-	variants = {
-		missing = { expect = "lost-kick", faults = { "device.empty.skip_rmb" }, runs = 20000 },
-		on_tso = { expect = "ok", memory = "tso", faults = { "device.empty.skip_rmb" }, runs = 4000,
-			   doc = "x86 keeps this order by itself" },
-		on_tso_race = { expect = "data-race", memory = "tso", races = true, faults = { "device.empty.skip_rmb" },
-				runs = 1000, doc = "and still a data race" },
-		holds = { expect = "ok", runs = 4000 },
-	},
-	setup = function(p)
-		raw { buffers = p.buffers }
-	end,
+	expect = "lost-kick",
+	fault = "device.empty.skip_rmb",
 }
