@@ -30,8 +30,8 @@
 #define EXECUTIONS_MAX UINT64_C(20000)
 #define TIME_DEFAULT_NS INT64_C(30000000000) /* of one exhaustive search */
 
-/* ORDER FENCE, and what atomics say. */
-enum { KIND_MB, KIND_ACQUIRE = 3, KIND_RELEASE = 4, KIND_SEQ_CST = 5, KIND_ACCESS = 6 };
+/* What a place has: a fence, which says its kind itself, or what an atomic says; or nothing. */
+enum { KIND_FENCE, KIND_ACQUIRE, KIND_RELEASE, KIND_SEQ_CST, KIND_ACCESS };
 
 struct place {
 	int64_t site;
@@ -89,7 +89,7 @@ learn_sink(void *context, const struct event *e, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		if (e[i].kind == EV_FENCE)
-			add_place(a, e[i].arg[1], e[i].arg[0], KIND_MB);
+			add_place(a, e[i].arg[1], e[i].arg[0], KIND_FENCE);
 		if (e[i].kind != EV_LOAD && e[i].kind != EV_STORE)
 			continue;
 		if (order_of(e[i].arg[4]) != KIND_ACCESS)
@@ -101,19 +101,14 @@ learn_sink(void *context, const struct event *e, size_t count)
 static void
 place_text(int64_t site, char *text, size_t size)
 {
-	struct site_frame frame[SITE_FRAMES_MAX];
-	unsigned n = site_frames(site, frame, SITE_FRAMES_MAX), i = 0;
-	size_t length;
+	struct site_frame frame[2];
+	unsigned n = site_frames_of_code(site, frame, 2);
+	size_t length = site_frame_text(&frame[0], text, size);
 
-	/* virtio_mb() of a header is the same line everywhere: say who calls it. */
-	while (i + 1 < n && frame[i].file && (length = strlen(frame[i].file)) > 2 &&
-	       !strcmp(frame[i].file + length - 2, ".h"))
-		i++;
-	length = site_frame_text(&frame[i], text, size);
 	/* Inlined: the caller tells one use of it from another. */
-	if (i + 1 < n && size > length + 4) {
+	if (n > 1 && size > length + 4) {
 		memcpy(text + length, " < ", 4);
-		site_frame_text(&frame[i + 1], text + length + 3, size - length - 3);
+		site_frame_text(&frame[1], text + length + 3, size - length - 3);
 	}
 }
 
@@ -141,7 +136,7 @@ edit(struct audit *a, int64_t ignored, int64_t added)
 {
 	world_restore(a->s.w);
 	memory_ignore_barrier(a->s.w, ignored);
-	memory_add_barrier(a->s.w, added, KIND_MB);
+	memory_add_barrier(a->s.w, added, FENCE_MB);
 	world_snapshot(a->s.w);
 }
 

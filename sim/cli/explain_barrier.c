@@ -24,10 +24,6 @@
 #define STEPS_MAX UINT64_C(20000000) /* of all runs of one candidate, about */
 #define STEPS_ALL_MAX UINT64_C(60000000) /* after which no further one is tried: some seconds */
 
-/* ORDER FENCE */
-enum { FENCE_MB, FENCE_RMB, FENCE_WMB };
-static const char *const kind_name[] = { "mb", "rmb", "wmb" };
-
 struct candidate {
 	int64_t site;
 	int kind;
@@ -211,8 +207,9 @@ tell(struct search *x, const struct candidate *c, char *text, size_t size)
 	names.gpa(names.context, (uint64_t)e->arg[0], field, sizeof(field));
 	site_frame(c->site, &frame);
 	site_frame_text(&frame, code, sizeof(code));
-	snprintf(text, size, "%s before the %s of %s (%s) removes it: ok in %s", kind_name[c->kind],
-		 e->kind == EV_LOAD ? "load" : "store", field, code, x->result);
+	snprintf(text, size, "%s before the %s of %s (%s) removes it: ok in %s",
+		 fence_name[c->kind], e->kind == EV_LOAD ? "load" : "store", field, code,
+		 x->result);
 }
 
 static void

@@ -4,10 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/must.h"
+#include "datapath/barrier.h"
 #include "datapath/plugin_load.h"
 #include "engine/world.h"
+#include "memory/access.h"
 #include "virtio/features.h"
 #include "virtio/spec.h"
+
+/* Ring code stands alone, and says its barriers by numbers of its own. */
+must_static((int)DP_FENCE_MB == FENCE_MB && (int)DP_FENCE_RMB == FENCE_RMB &&
+		    (int)DP_FENCE_WMB == FENCE_WMB && (int)DP_FENCE_ACQUIRE == FENCE_ACQUIRE &&
+		    (int)DP_FENCE_RELEASE == FENCE_RELEASE,
+	    "ORDER FENCE");
 
 /* There when Linux's ring code was there to be built; the program links the whole library. */
 extern const struct datapath datapath_linux __attribute__((weak));

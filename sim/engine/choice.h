@@ -19,7 +19,7 @@ enum choice_kind {
 	CHOICE_ACTOR, /* which enabled actor goes on; 0 is the one that runs, if it can */
 	CHOICE_TIE, /* which of several same-time events is first; 0 is the oldest */
 	CHOICE_OUTCOME, /* what a modelled fault, a device or a script's choice(n) does */
-	CHOICE_STORE, /* which buffered store becomes visible (issue: memory models) */
+	CHOICE_STORE, /* weak: behind how many stores of others one goes; 0 behind all */
 	CHOICE_LOAD, /* which value a load sees; 0 is the newest */
 	CHOICE_KINDS
 };

@@ -9,10 +9,6 @@
 #include "engine/switch.h"
 #include "engine/world_impl.h"
 
-#if SWITCH_ASAN
-#include <pthread.h>
-#endif
-
 _Thread_local struct world *world_tls;
 
 /* --- life ----------------------------------------------------------------------------------- */

@@ -10,22 +10,22 @@
 #include "memory/race_impl.h"
 #include "memory/site.h"
 
-/* ORDER FENCE: as in datapath/barrier.h, which stands alone and is above this room. */
-static const char *const fence_name[] = { "mb", "rmb", "wmb", "acquire", "release" };
+/* ORDER FENCE */
+const char *const fence_name[FENCE_KINDS] = { "mb", "rmb", "wmb", "acquire", "release" };
 
 int
 memory_fence_kind(const char *word)
 {
-	for (size_t i = 0; i < sizeof(fence_name) / sizeof(fence_name[0]); i++)
+	for (int i = 0; i < FENCE_KINDS; i++)
 		if (!strcmp(fence_name[i], word))
-			return (int)i;
+			return i;
 	return -1;
 }
 
 void
 access_init(struct world *w)
 {
-	for (size_t i = 0; i < sizeof(fence_name) / sizeof(fence_name[0]); i++)
+	for (int i = 0; i < FENCE_KINDS; i++)
 		world_name(w, fence_name[i]);
 }
 
@@ -114,15 +114,15 @@ record(struct world *w, struct actor *a, uint64_t offset, uint32_t size, uint32_
 
 /* --- accesses ------------------------------------------------------------------------------- */
 
-/* ORDER FENCE: an atomic's orders that are left once barriers are edited out. */
+/* An atomic's orders that are left once barriers are edited out. */
 static uint32_t
 order_left(const struct gm *gm, uint32_t how, const void *site)
 {
-	if (how & ACCESS_SEQ_CST && access_ignored(gm, site, 0))
+	if (how & ACCESS_SEQ_CST && access_ignored(gm, site, FENCE_MB))
 		how &= ~ACCESS_SEQ_CST;
-	if (how & ACCESS_ACQUIRE && access_ignored(gm, site, 3))
+	if (how & ACCESS_ACQUIRE && access_ignored(gm, site, FENCE_ACQUIRE))
 		how &= ~ACCESS_ACQUIRE;
-	if (how & ACCESS_RELEASE && access_ignored(gm, site, 4))
+	if (how & ACCESS_RELEASE && access_ignored(gm, site, FENCE_RELEASE))
 		how &= ~ACCESS_RELEASE;
 	return how;
 }
@@ -186,7 +186,7 @@ access_fence(struct world *w, int kind, const void *site)
 {
 	const struct gm *gm = w->room[ROOM_MEMORY];
 
-	must(kind >= 0 && kind < (int)(sizeof(fence_name) / sizeof(fence_name[0])));
+	must(kind >= 0 && kind < FENCE_KINDS);
 	memory_settle(w, w->current);
 	if (w->host->sink)
 		world_emit_detail(w, EV_FENCE, world_name(w, fence_name[kind]), access_site(site),
@@ -205,14 +205,14 @@ access_full_barrier(struct world *w, const void *site)
 	const struct gm *gm = w->room[ROOM_MEMORY];
 
 	memory_settle(w, w->current);
-	if (access_ignored(gm, site, 0))
+	if (access_ignored(gm, site, FENCE_MB))
 		return;
 	if (gm->model == MEMORY_TSO)
-		tso_fence(w, 0);
+		tso_fence(w, FENCE_MB);
 	else if (gm->model == MEMORY_WEAK)
-		weak_fence(w, 0);
+		weak_fence(w, FENCE_MB);
 	if (__builtin_expect(gm->races != NULL, 0))
-		race_fence(w, 0);
+		race_fence(w, FENCE_MB);
 }
 
 bool

@@ -25,6 +25,10 @@
 struct world;
 struct actor;
 
+/* Kinds of barriers. ORDER FENCE: as in datapath/barrier.h, which stands alone, above this room. */
+enum fence_kind { FENCE_MB, FENCE_RMB, FENCE_WMB, FENCE_ACQUIRE, FENCE_RELEASE, FENCE_KINDS };
+extern const char *const fence_name[FENCE_KINDS]; /* "mb", "rmb", … */
+
 /* What an access is: a kind, and flags beside it. ORDER ACCESS */
 enum access_kind { ACCESS_LOAD, ACCESS_STORE, ACCESS_RMW };
 #define ACCESS_KIND_MASK 3u

@@ -195,9 +195,8 @@ __tsan_memset(void *to, int byte, size_t size)
 	return memset(to, byte, size);
 }
 
-/* @kind: ORDER FENCE */
 static void
-fence_at(struct world *w, int kind, const void *site)
+fence_at(struct world *w, enum fence_kind kind, const void *site)
 {
 	if (!access_ignored_here(w, site, kind))
 		access_fence(w, kind, site);
@@ -211,11 +210,11 @@ __tsan_atomic_thread_fence(int order)
 	if (!w || !w->current || w->in_setup || !w->memory)
 		return;
 	if (order == __ATOMIC_SEQ_CST)
-		fence_at(w, 0, HERE);
+		fence_at(w, FENCE_MB, HERE);
 	if (order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL)
-		fence_at(w, 4, HERE);
+		fence_at(w, FENCE_RELEASE, HERE);
 	if (order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME || order == __ATOMIC_ACQ_REL)
-		fence_at(w, 3, HERE);
+		fence_at(w, FENCE_ACQUIRE, HERE);
 }
 
 void

@@ -294,8 +294,8 @@ tso_access(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const 
 void
 tso_fence(struct world *w, int kind)
 {
-	/* ORDER FENCE: x86 keeps the order of all accesses but that of a store and a later load. */
-	if (kind)
+	/* x86 keeps the order of all accesses but that of a store and a later load. */
+	if (kind != FENCE_MB)
 		return;
 	actor_drain(w);
 	access_tell_watch(w, 0, 0, ACCESS_LOAD, WATCH_FENCE);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "memory/model.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -77,34 +76,16 @@ memory_skip_barrier(struct world *w, const char *function, int kind)
 	return true;
 }
 
-struct question {
-	int64_t site;
-	const char *function;
-	bool is;
-};
-
-static void *
-in_function(void *arg)
+static bool
+in_function(int64_t site, const char *function)
 {
-	struct question *q = arg;
 	struct site_frame frame[SITE_FRAMES_MAX];
-	unsigned n = site_frames(q->site, frame, SITE_FRAMES_MAX);
+	unsigned n = site_frames(site, frame, SITE_FRAMES_MAX);
 
 	for (unsigned i = 0; i < n; i++)
-		q->is |= !strncmp(frame[i].function, q->function, strlen(q->function));
-	return NULL;
-}
-
-/* An actor's stack is too small for reading debug information: a thread lends its own. */
-static bool
-ask_in_function(int64_t site, const char *function)
-{
-	struct question q = { site, function, false };
-	pthread_t thread;
-
-	must(!pthread_create(&thread, NULL, in_function, &q));
-	must(!pthread_join(thread, NULL));
-	return q.is;
+		if (!strncmp(frame[i].function, function, strlen(function)))
+			return true;
+	return false;
 }
 
 /* What in_function() said: a function of the program, not of a world, and dear to ask. */
@@ -119,7 +100,7 @@ skipped_here(int64_t site, const char *function, uint64_t hash)
 	struct answer *a = &known[key % 1024];
 
 	if (a->key != key)
-		*a = (struct answer){ key, ask_in_function(site, function) };
+		*a = (struct answer){ key, in_function(site, function) };
 	return a->is;
 }
 

@@ -49,8 +49,8 @@ memory_order_loads(struct world *w, bool on);
 
 /*
  * Edit the linked code, in effect: leave out the barrier at @site (access_site(): of a fence, or
- * the order of an atomic), or put one of @kind (ORDER FENCE) before the access at @site.  One of
- * each at a time; site 0 is none.
+ * the order of an atomic), or put one of @kind (enum fence_kind) before the access at @site.  One
+ * of each at a time; site 0 is none.
  */
 void
 memory_ignore_barrier(struct world *w, int64_t site);
@@ -60,11 +60,12 @@ memory_add_barrier(struct world *w, int64_t site, int kind);
 /*
  * Leave out every barrier of this kind in functions whose names begin with @function, inlined ones
  * and those they were inlined into included: the same in every build, and on any datapath.  @kind:
- * ORDER FENCE, 0 and 3, 4 stand for orders of atomics, too.  Up to eight; false: there are more.
+ * enum fence_kind; FENCE_MB, _ACQUIRE and _RELEASE stand for orders of atomics, too.  Up to eight;
+ * false: there are more.
  */
 bool
 memory_skip_barrier(struct world *w, const char *function, int kind);
-/* "mb", "rmb", "wmb", "acquire", "release": ORDER FENCE; -1 for other words. */
+/* "mb", "rmb", "wmb", "acquire", "release": enum fence_kind; -1 for other words. */
 int
 memory_fence_kind(const char *word);
 

@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "engine/world_impl.h"
 #include "memory/gm_impl.h"
+#include "memory/access.h"
 #include "memory/race_impl.h"
 
 static struct races *
@@ -74,7 +75,7 @@ race_ordered(struct world *w, struct actor *from, struct actor *to)
 static void
 race_point(struct world *w)
 {
-	race_fence(w, 0);
+	race_fence(w, FENCE_MB);
 }
 
 static const struct race_ops race_ops = {
@@ -90,8 +91,8 @@ race_fence(struct world *w, int kind)
 {
 	struct races *r = races_of(w);
 	struct race_actor *a = race_actor_of(w, r, w->current);
-	/* ORDER FENCE: mb, rmb, wmb, acquire, release. */
-	bool acquire = kind != 2 && kind != 4, release = kind != 1 && kind != 3;
+	bool acquire = kind != FENCE_WMB && kind != FENCE_RELEASE;
+	bool release = kind != FENCE_RMB && kind != FENCE_ACQUIRE;
 
 	if (acquire)
 		race_clock_join(w, &a->now, a->read);

@@ -327,7 +327,7 @@ race_access(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const
 	if (kind != ACCESS_STORE && gm->model != MEMORY_WEAK)
 		read = read_cells(w, r, offset, size, how & ACCESS_ACQUIRE);
 	if (full)
-		race_fence(w, 0);
+		race_fence(w, FENCE_MB);
 	record(w, r, offset, size, how, site);
 	if (kind != ACCESS_LOAD && gm->model != MEMORY_WEAK) {
 		brings = race_brings(w, how, read);
@@ -340,7 +340,7 @@ race_access(struct world *w, uint64_t offset, uint32_t size, uint32_t how, const
 	}
 	race_clock_put(w, read);
 	if (full)
-		race_fence(w, 0);
+		race_fence(w, FENCE_MB);
 }
 
 void

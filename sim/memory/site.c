@@ -389,21 +389,33 @@ site_frames(int64_t site, struct site_frame *frame, unsigned max)
 	return n;
 }
 
+static bool
+in_header(const struct site_frame *f)
+{
+	size_t n = f->file ? strlen(f->file) : 0;
+
+	return n > 2 && !strcmp(f->file + n - 2, ".h");
+}
+
+unsigned
+site_frames_of_code(int64_t site, struct site_frame *frame, unsigned max)
+{
+	const struct place *p = place_of(site);
+	unsigned first = 0, n;
+
+	while (first < p->frames && in_header(&p->frame[first]))
+		first++;
+	if (first == p->frames)
+		first = 0;
+	n = p->frames - first < max ? p->frames - first : max;
+	memcpy(frame, &p->frame[first], n * sizeof(*frame));
+	return n;
+}
+
 void
 site_frame(int64_t site, struct site_frame *frame)
 {
-	const struct place *p = place_of(site);
-
-	for (unsigned i = 0; i < p->frames; i++) {
-		const char *file = p->frame[i].file;
-		size_t n = file ? strlen(file) : 0;
-
-		if (n > 2 && !strcmp(file + n - 2, ".h"))
-			continue;
-		*frame = p->frame[i];
-		return;
-	}
-	*frame = p->frame[0];
+	site_frames_of_code(site, frame, 1);
 }
 
 void

@@ -49,6 +49,9 @@ site_frames(int64_t site, struct site_frame *frame, unsigned max);
  */
 void
 site_frame(int64_t site, struct site_frame *frame);
+/* That frame, and those it is inlined into. As site_frames(). */
+unsigned
+site_frames_of_code(int64_t site, struct site_frame *frame, unsigned max);
 
 /* Of that frame: "virtio_ring.c:812", or "virtqueue_add+0x1c" without debug information. */
 void

@@ -291,15 +291,15 @@ weak_fence(struct world *w, int kind)
 	struct actor *a = w->current;
 	struct actor_view *v = view_of(w, a);
 
-	/* ORDER FENCE */
 	switch (kind) {
-	case 0: /* mb: which of two is first matters to both, as for a location that both write */
+	case FENCE_MB:
+		/* Which of two is first matters to both, as for a location that both write. */
 		actor_access_point(w);
 		access_tell_watch(w, ALL_PLACE, 8, ACCESS_RMW, 0);
 		full_barrier(w, a);
 		break;
-	case 1: /* rmb */
-	case 3: /* acquire */
+	case FENCE_RMB:
+	case FENCE_ACQUIRE:
 		view_join(w, &v->cur, v->acq);
 		break;
 	default: /* wmb, release */

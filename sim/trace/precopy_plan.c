@@ -372,7 +372,7 @@ compare_time(const void *a, const void *b)
 
 	if (x->time_ns != y->time_ns)
 		return x->time_ns > y->time_ns ? 1 : -1;
-	return x->transaction > y->transaction ? 1 : -1; /* the place in the list, for now */
+	return x->transaction > y->transaction ? 1 : -1; /* till then its place in the list */
 }
 
 /* In the order of time, each later than the one before, from 0. */
