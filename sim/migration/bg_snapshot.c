@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "engine/cost.h"
 #include "engine/fault.h"
+#include "migration/vm_stop.h"
 
 #define FAULTS_MAX 64u
 #define BATCH_NS INT64_C(1000000)

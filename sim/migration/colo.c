@@ -6,6 +6,7 @@
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/colo_impl.h"
+#include "migration/vm_stop.h"
 
 /* ORDER COLO_SIDE */
 const char *const colo_side_word[COLO_SIDES] = { "primary", "secondary" };

@@ -6,6 +6,7 @@
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/postcopy_impl.h"
+#include "migration/vm_stop.h"
 
 bool
 postcopy_possible(const struct precopy *m)

@@ -8,6 +8,7 @@
 #include "kvm/memslot.h"
 #include "migration/postcopy.h"
 #include "migration/precopy_impl.h"
+#include "migration/vm_stop.h"
 
 /* ORDER PRECOPY_STATE */
 const char *const precopy_state_word[PRECOPY_STATES] = { "none",

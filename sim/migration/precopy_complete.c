@@ -3,6 +3,7 @@
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/precopy_impl.h"
+#include "migration/vm_stop.h"
 
 /* announce_self: 5 rounds, 50 ms after the first, 100 ms more each time, at most 550 ms. */
 #define ANNOUNCE_INITIAL_NS INT64_C(50000000)

@@ -12,7 +12,7 @@
 #include "migration/bg_snapshot.h"
 #include "migration/page_words.h"
 #include "migration/precopy.h"
-#include "vmm/machine.h"
+#include "migration/vm_stop.h"
 #include "vmm/memory_listener.h"
 
 /* ORDER RAM_WRITER */
@@ -132,12 +132,6 @@ vm_writer(const struct migration_vm *vm, unsigned number)
 /* --- writes --------------------------------------------------------------------------------- */
 
 static bool
-is_vcpu(const struct ram_writer *v)
-{
-	return v->kind == WRITER_VCPU || v->kind == WRITER_KVM;
-}
-
-static bool
 slot_has(const struct migration_vm *vm, uint64_t page)
 {
 	const struct kvm_memory_slot *slot = kvm_gfn_to_memslot(vm->kvm, 0, page);
@@ -212,7 +206,7 @@ enter(struct ram_writer *v)
 
 	if (vm->steps)
 		actor_point(vm->w);
-	if (is_vcpu(v))
+	if (ram_writer_is_vcpu(v))
 		while (vm->stop_asked || !vm->running)
 			waitq_wait(vm->w, &vm->started);
 	if (v->stopped)
@@ -293,7 +287,7 @@ write_page(struct ram_writer *v, uint64_t page, const struct store *s)
 		return false;
 	if (vm->snapshot)
 		bg_snapshot_write(vm->snapshot, page);
-	if (is_vcpu(v)) {
+	if (ram_writer_is_vcpu(v)) {
 		/* The fault marks the page before the guest's store is done again: one step, since
 		 * who write-protects flushes the TLB and thereby waits for the store. */
 		logged = log_write(v, page);
@@ -371,95 +365,7 @@ vm_throttle_sleep(struct ram_writer *v, int64_t ran_ns)
 	vm_leave(v);
 }
 
-/* --- stop and start ------------------------------------------------------------------------- */
-
-static void
-wait_until_out(struct ram_writer *v)
-{
-	while (v->inside)
-		waitq_wait(v->vm->w, &v->vm->stopped);
-}
-
-/* vhost_dev_stop(): the last of its log goes into QEMU's dirty memory, then the log is given back.
- */
-static void
-vhost_put_log(struct ram_writer *v)
-{
-	struct migration_vm *vm = v->vm;
-	bool first = fault_on(vm->w, FAULT_MIG_VHOST_LOG_PUT_FIRST);
-
-	if (!v->logging)
-		return;
-	for (uint64_t page = 0; !first && (page = page_bitmap_next(&v->log, page)) < v->log.npages;
-	     page++)
-		memory_listener_set_dirty(vm->listener, page << KVM_PAGE_SHIFT, 1);
-	page_words_clear_range(&v->log, vm->w, 0, v->log.npages);
-	v->logging = v->log_asked = false;
-	if (vm->migration)
-		precopy_check_all(vm->migration, UNCOVERED_LOG_DESTROYED);
-}
-
-void
-vm_stop_devices(struct migration_vm *vm)
-{
-	for (struct ram_writer *v = vm->writers; v; v = v->next) {
-		if (is_vcpu(v) || v->stopped)
-			continue;
-		v->stopped = true;
-		wait_until_out(v);
-		if (v->kind == WRITER_VHOST)
-			vhost_put_log(v);
-	}
-}
-
-int64_t
-vm_stop(struct migration_vm *vm)
-{
-	int64_t took;
-
-	must(vm->running && !vm->stop_asked);
-	vm->stop_asked = true;
-	vm->stop_asked_ns = world_now(vm->w);
-	if (vm->steps)
-		actor_point(vm->w);
-	if (vm->machine)
-		machine_stop(vm->machine);
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (is_vcpu(v))
-			waitq_wake_all(vm->w, &v->halt_cond);
-	for (struct ram_writer *v = vm->writers; v; v = v->next) {
-		if (!is_vcpu(v))
-			continue;
-		wait_until_out(v);
-		kvm_vcpu_exit(v->vcpu);
-	}
-	took = world_now(vm->w) - vm->stop_asked_ns;
-	emit(vm->w, EV_MIG_STOP, vm->stop_asked_ns, took);
-	if (!fault_on(vm->w, FAULT_MIG_DEVICES_AFTER_SYNC))
-		vm_stop_devices(vm);
-	vm->running = false;
-	return took;
-}
-
-void
-vm_start(struct migration_vm *vm)
-{
-	vm->running = true;
-	vm->stop_asked = false;
-	vm->throttle_percent = 0;
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		v->stopped = false;
-	waitq_wake_all(vm->w, &vm->started);
-	if (vm->machine)
-		machine_start(vm->machine);
-}
-
-void
-vm_wait_running(struct migration_vm *vm)
-{
-	while (!vm->running || vm->stop_asked)
-		waitq_wait(vm->w, &vm->started);
-}
+/* --- slots ---------------------------------------------------------------------------------- */
 
 void
 vm_replace_slot(struct migration_vm *vm)

@@ -13,9 +13,8 @@
  * KVM_GET_DIRTY_LOG stays writable, and its bit set, until KVM_CLEAR_DIRTY_LOG: a write in between
  * is noted by nobody, so who sends the page must clear first and read then.
  *
- * Stopping: vCPUs first (pause_all_vcpus), each when it leaves the guest; then devices, each when
- * what it is writing is written, and vhost hands its log over (vm_state_notify, vhost_dev_stop).
- * The guest's frame numbers are ram_addr: one slot, no hole below 4 GiB.
+ * Stopping is migration/vm_stop.h.  The guest's frame numbers are ram_addr: one slot, no hole below
+ *4 GiB.
  */
 #ifndef RINGSIDE_MIGRATION_VM_H
 #define RINGSIDE_MIGRATION_VM_H
@@ -55,6 +54,13 @@ struct ram_writer {
 	struct waitq halt_cond; /* a throttled vCPU sleeps here */
 	struct ram_writer *next;
 };
+
+/* It writes on behalf of a vCPU, and ends with it. */
+static inline bool
+ram_writer_is_vcpu(const struct ram_writer *v)
+{
+	return v->kind == WRITER_VCPU || v->kind == WRITER_KVM;
+}
 
 /* What happened to a page, for who asks afterwards: see vm_watch(). */
 struct page_record {
@@ -156,18 +162,6 @@ vm_leave(struct ram_writer *writer);
 /* Sleep of a vCPU for auto-converge, after it ran @ran_ns. */
 void
 vm_throttle_sleep(struct ram_writer *writer, int64_t ran_ns);
-
-/* vm_stop(): see above. An actor's call. Returns how long it took, ns. */
-int64_t
-vm_stop(struct migration_vm *vm);
-/* The devices' half of it, which vm_stop() includes unless a fault puts it off. */
-void
-vm_stop_devices(struct migration_vm *vm);
-void
-vm_start(struct migration_vm *vm);
-/* Wait until it runs. */
-void
-vm_wait_running(struct migration_vm *vm);
 
 /*
  * The guest's firmware changes what its RAM is mapped as: the slot is deleted and made again, with
