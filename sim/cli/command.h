@@ -60,9 +60,17 @@ int
 command_plot(const struct options *o, struct error *err);
 int
 command_compare(const struct options *o, struct error *err);
+int
+command_report(const struct options *o, struct error *err);
 /* A file of analysis/: here, or where `make install` puts it, beside the program's folder. */
 int
 find_analysis(const char *name, char *path, size_t size, struct error *err);
+/*
+ * Draw a picture ("rings", "exploration") of a run into a file .svg, .png or .txt; what was drawn
+ * stays beside it as .dat.  Without @err silently: -1 if there is nothing to draw, or no gnuplot.
+ */
+int
+plot_draw(const char *picture, const char *db, int64_t run, const char *out, struct error *err);
 
 int
 command_faults(const struct options *o, struct error *err);

@@ -134,6 +134,17 @@ const struct command command_table[] = {
 	  "FILE.png\n"
 	  "it draws in text.",
 	  "db of out quiet", 0, 1, command_plot },
+	{ "report", "[DB]", "one page of all that a database has, for a CI artefact",
+	  "Writes one HTML page that needs nothing beside it: what did not end as expected, first; "
+	  "each\n"
+	  "failure as swim lanes, with its schedule and how to replay it; all runs with their "
+	  "figures; which\n"
+	  "statements were broken; pictures, where gnuplot is there. Failures are run again, so "
+	  "scenarios\n"
+	  "are looked for where they were. To standard output without --out. Exit status 1 if "
+	  "something did\n"
+	  "not end as expected.",
+	  "db out failures memory datapath ring machine quiet", 0, 1, command_report },
 	{ "faults", "[NAME]", "named faults, and the change each stands for", "", "", 0, 1,
 	  command_faults },
 	{ "oracles", "[NAME]", "properties that are watched",

@@ -23,7 +23,7 @@ struct options {
 		*events, *pattern, *over, *beside;
 	uint64_t seed, runs, index, until, to_event;
 	int64_t time_ns; /* of the wall clock */
-	unsigned jobs, shard, shards, lines, columns;
+	unsigned jobs, shard, shards, lines, columns, failures;
 	unsigned depth, bound; /* of strategies */
 	bool bound_delays;
 	bool matrix;

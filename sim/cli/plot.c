@@ -88,6 +88,7 @@ find_run(const struct options *o, char *db, size_t size, int64_t *id, struct err
 	return ret;
 }
 
+/* Without @err its messages go nowhere. */
 static int
 spawn(const char *script, const char *db, int64_t id, const char *out, struct error *err)
 {
@@ -99,17 +100,27 @@ spawn(const char *script, const char *db, int64_t id, const char *out, struct er
 	fflush(stdout);
 	child = fork();
 	if (!child) {
+		if (!err)
+			(void)!freopen("/dev/null", "w", stderr);
 		execl(script, script, db, number, out, (char *)NULL);
 		_exit(127);
 	}
-	if (child < 0 || waitpid(child, &status, 0) < 0) {
-		error_set(err, "plot: %s", strerror(errno));
-		return EXIT_USAGE;
-	}
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return error_set(err, "plot: %s", strerror(errno));
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return EXIT_HELD;
-	error_set(err, "plot: %s failed", script);
-	return EXIT_USAGE;
+		return 0;
+	return error_set(err, "plot: %s failed", script);
+}
+
+int
+plot_draw(const char *name, const char *db, int64_t run, const char *out, struct error *err)
+{
+	const struct picture *picture = find_picture(name, err);
+	char script[2 * PATH_BYTES];
+
+	if (!picture || find_analysis(picture->script, script, sizeof(script), err))
+		return -1;
+	return spawn(script, db, run, out, err);
 }
 
 /* Draw into a folder of our own, and print. */
@@ -120,14 +131,12 @@ plot_text(const char *script, const char *db, int64_t id, struct error *err)
 	int status;
 	FILE *f;
 
-	if (!mkdtemp(folder)) {
-		error_set(err, "plot: %s", strerror(errno));
-		return EXIT_USAGE;
-	}
+	if (!mkdtemp(folder))
+		return error_set(err, "plot: %s", strerror(errno));
 	snprintf(path, sizeof(path), "%s/ring.txt", folder);
 	snprintf(data, sizeof(data), "%s/ring.dat", folder);
 	status = spawn(script, db, id, path, err);
-	f = status == EXIT_HELD ? fopen(path, "r") : NULL;
+	f = !status ? fopen(path, "r") : NULL;
 	while (f && fgets(line, sizeof(line), f))
 		fputs(line, stdout);
 	if (f)
@@ -152,5 +161,7 @@ command_plot(const struct options *o, struct error *err)
 		error_set(err, "plot: gnuplot and sqlite3 are needed");
 		return EXIT_SKIPPED;
 	}
-	return o->out ? spawn(script, db, id, o->out, err) : plot_text(script, db, id, err);
+	if (o->out ? spawn(script, db, id, o->out, err) : plot_text(script, db, id, err))
+		return EXIT_USAGE;
+	return EXIT_HELD;
 }

@@ -185,6 +185,56 @@ stored_run_free(struct stored_run *run)
 	*run = (struct stored_run){ 0 };
 }
 
+int
+reader_runs(struct reader *rd, reader_run_fn fn, void *context, struct error *err)
+{
+	sqlite3_stmt *st =
+		sql_prepare(&rd->sql, "SELECT " RUN_COLUMNS " FROM run ORDER BY id", err);
+	int more = -1;
+
+	while (st && (more = row_next(rd, st, err)) > 0) {
+		struct stored_run run = { 0 };
+
+		run_columns(st, &run);
+		if (run_params(rd, &run, err)) {
+			stored_run_free(&run);
+			sqlite3_finalize(st);
+			return -1;
+		}
+		fn(context, &run);
+	}
+	return more;
+}
+
+int
+reader_statements(struct reader *rd, int64_t id, reader_statement_fn fn, void *context,
+		  struct error *err)
+{
+	/* With min() alone, SQLite takes the bare columns from the row that has the minimum. */
+	sqlite3_stmt *st =
+		rows_of(rd,
+			"SELECT oracle, statement, severity, runs, run_id, message FROM"
+			" (SELECT *, count(DISTINCT run_id) AS runs, min(id) FROM violation"
+			" WHERE ?1 IN (0, run_id) GROUP BY oracle, statement, severity)"
+			" ORDER BY runs DESC, statement, oracle",
+			id, err);
+	int more = -1;
+
+	while (st && (more = row_next(rd, st, err)) > 0) {
+		struct stored_statement row = {
+			.oracle = (const char *)sqlite3_column_text(st, 0),
+			.statement = (const char *)sqlite3_column_text(st, 1),
+			.severity = (const char *)sqlite3_column_text(st, 2),
+			.runs = sqlite3_column_int64(st, 3),
+			.first_run = sqlite3_column_int64(st, 4),
+			.message = (const char *)sqlite3_column_text(st, 5),
+		};
+
+		fn(context, &row);
+	}
+	return more;
+}
+
 /* First column of the first row as a copy; null and @err if there is none, whose name is @what. */
 static char *
 text_of(struct reader *rd, const char *text, int64_t id, const char *what, struct error *err)
@@ -227,8 +277,7 @@ reader_schedule(struct reader *rd, int64_t id, struct error *err)
 }
 
 int
-reader_metrics(struct reader *rd, int64_t id, reader_metric_fn fn, void *context,
-	       struct error *err)
+reader_metrics(struct reader *rd, int64_t id, reader_metric_fn fn, void *context, struct error *err)
 {
 	sqlite3_stmt *st = rows_of(rd,
 				   "SELECT name, value, unit FROM metric WHERE run_id = ?1"

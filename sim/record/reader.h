@@ -53,6 +53,24 @@ reader_run(struct reader *rd, int64_t id, struct stored_run *run, struct error *
 void
 stored_run_free(struct stored_run *run);
 
+/* Each run, oldest first; @run is @fn's to free. -1 and @err if they cannot be read. */
+typedef void (*reader_run_fn)(void *context, const struct stored_run *run);
+int
+reader_runs(struct reader *rd, reader_run_fn fn, void *context, struct error *err);
+
+/* A statement that was broken. Texts live until the function returns. */
+struct stored_statement {
+	const char *oracle, *statement, *severity;
+	int64_t runs; /* that broke it */
+	int64_t first_run; /* whose message is @message */
+	const char *message;
+};
+/* Each statement that run @id broke, or any run if it is 0; most often broken first. */
+typedef void (*reader_statement_fn)(void *context, const struct stored_statement *row);
+int
+reader_statements(struct reader *rd, int64_t id, reader_statement_fn fn, void *context,
+		  struct error *err);
+
 /*
  * The failure of run @id, as a failure file (explore/failure.h); the first one if there are more.
  * To be freed by the caller; null and @err if the run kept none.

@@ -10,7 +10,8 @@
 static const char style[] =
 	":root{color-scheme:light dark;--line:#8884;--soft:#888}\n"
 	"body{font:14px/1.45 ui-monospace,monospace;margin:2em auto;max-width:80em;padding:0 1em}\n"
-	"h1{font-size:1.2em}dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1em}\n"
+	"h1{font-size:1.2em}h2{font-size:1.1em}h3{font-size:1em}\n"
+	"dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1em}\n"
 	"dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\n"
 	".r{display:grid;grid-template-columns:5em repeat(var(--n),minmax(0,1fr))}\n"
 	".r>*{padding:0 .6em;border-left:1px solid var(--line);overflow-wrap:anywhere}\n"
@@ -19,6 +20,9 @@ static const char style[] =
 	".h>*{border-bottom:1px solid var(--line)}\n"
 	".e{border-top:1px solid var(--line);color:var(--soft)}\n"
 	".v{background:#d002;font-weight:bold}.w>*{color:var(--soft)}\n"
+	"table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:0 .6em}\n"
+	"td,th{border-top:1px solid var(--line)}td.n,th.n{text-align:right}.bad{background:#d002}\n"
+	"img{max-width:100%;background:#fff}\n"
 	"summary{color:var(--soft);cursor:pointer;padding-left:5.6em}\n";
 
 static void
@@ -31,15 +35,15 @@ print_item(FILE *out, const char *term, const char *text)
 	fputc('\n', out);
 }
 
-static void
-print_failure(const struct failure *f, FILE *out)
+void
+export_html_failure(const struct failure *f, int level, FILE *out)
 {
 	char *schedule = schedule_print(&f->schedule), number[24];
 
-	fprintf(out, "<h1>%s", verdict_name[f->finding.verdict]);
+	fprintf(out, "<h%d>%s", level, verdict_name[f->finding.verdict]);
 	fputs(*f->finding.message ? ": " : "", out);
 	export_html_text(out, f->finding.message);
-	fputs("</h1>\n<dl>\n", out);
+	fprintf(out, "</h%d>\n<dl>\n", level);
 	print_item(out, "scenario", f->scenario);
 	print_item(out, "variant", f->variant);
 	for (size_t i = 0; i < f->param_count; i++)
@@ -51,6 +55,8 @@ print_failure(const struct failure *f, FILE *out)
 	snprintf(number, sizeof(number), "%" PRIu64, f->seed);
 	print_item(out, "seed", number);
 	print_item(out, "schedule", schedule);
+	print_item(out, "critical pair", f->critical);
+	print_item(out, "barrier", f->barrier);
 	print_item(out, "version", f->version);
 	fputs("</dl>\n", out);
 	free(schedule);
@@ -126,17 +132,26 @@ print_names(const struct lanes *l, const char *class, bool ends, FILE *out)
 }
 
 void
-export_html(const struct lanes *l, const struct failure *failure, FILE *out)
+export_html_begin(const char *title, FILE *out)
+{
+	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>", out);
+	export_html_text(out, title);
+	fprintf(out, "</title>\n<style>\n%s</style></head>\n<body>\n", style);
+}
+
+void
+export_html_end(FILE *out)
+{
+	fputs("</body></html>\n", out);
+}
+
+void
+export_html_lanes(const struct lanes *l, FILE *out)
 {
 	size_t first =
 		l->log->count > EXPORT_HTML_ROWS_MAX ? l->log->count - EXPORT_HTML_ROWS_MAX : 0;
 
-	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>", out);
-	export_html_text(out, failure && failure->scenario ? failure->scenario : "Ringside");
-	fprintf(out, "</title>\n<style>\n%s</style></head>\n<body style=\"--n:%zu\">\n", style,
-		l->lane_count);
-	if (failure)
-		print_failure(failure, out);
+	fprintf(out, "<div style=\"--n:%zu\">\n", l->lane_count);
 	if (first || l->log->dropped)
 		fprintf(out, "<p>%" PRIu64 " earlier events are not shown.</p>\n",
 			l->log->dropped + first);
@@ -146,5 +161,15 @@ export_html(const struct lanes *l, const struct failure *failure, FILE *out)
 	if (l->actors_hidden)
 		fprintf(out, "<p>Not shown: %u other actors, %" PRIu64 " events.</p>\n",
 			l->actors_hidden, l->events_hidden);
-	fputs("</body></html>\n", out);
+	fputs("</div>\n", out);
+}
+
+void
+export_html(const struct lanes *l, const struct failure *failure, FILE *out)
+{
+	export_html_begin(failure && failure->scenario ? failure->scenario : "Ringside", out);
+	if (failure)
+		export_html_failure(failure, 1, out);
+	export_html_lanes(l, out);
+	export_html_end(out);
 }

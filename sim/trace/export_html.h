@@ -19,4 +19,17 @@
 void
 export_html(const struct lanes *lanes, const struct failure *failure, FILE *out);
 
+/*
+ * The same in pieces, for a page that has more: its head with @title and the style of all that
+ * follows; what a failure is (a heading <h@level> and a list of terms); lanes alone; the end.
+ */
+void
+export_html_begin(const char *title, FILE *out);
+void
+export_html_failure(const struct failure *failure, int level, FILE *out);
+void
+export_html_lanes(const struct lanes *lanes, FILE *out);
+void
+export_html_end(FILE *out);
+
 #endif
