@@ -33,6 +33,7 @@ return {
 	setup = function(p)
 		local k = kvm { listener = true, ram_pages = 0x100, ring = 4096, version = p.version }
 		local cpu = k:vcpu()
+		oracle("C-O10", false) -- pages are asked for here; slot-mmio.lua asks for exits
 		local source, destination = {}, {}
 		local slot = k:region_add { base_gfn = 0x40, npages = 0x40 }
 

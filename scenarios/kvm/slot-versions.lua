@@ -47,6 +47,7 @@ return {
 	setup = function(p)
 		local k = kvm { listener = true, ram_pages = 0x200, version = p.version }
 		local bql = semaphore("bql", 1)
+		oracle("C-O10", false) -- pages are asked for here; slot-mmio.lua asks for exits
 		local source, destination = { 0, 0 }, { 0, 0 }
 		local base = 0xc0
 		local slot = k:region_add { base_gfn = base, npages = 0x40, ram_page = 0xc0 }

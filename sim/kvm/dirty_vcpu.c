@@ -192,6 +192,7 @@ kvm_vcpu_read(struct kvm_vcpu *vcpu, gfn_t gfn)
 
 	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID))
 		return true;
+	emit(vcpu->kvm->world, EV_KVM_READ_MMIO, vcpu->as_id, (int64_t)gfn);
 	kvm_vcpu_exit(vcpu);
 	return false;
 }

@@ -58,6 +58,7 @@ oracle_attach(struct world *w)
 	postcopy_attach(w);
 	colo_attach(w);
 	snapshot_attach(w);
+	memslot_attach(w);
 }
 
 void
@@ -228,6 +229,8 @@ oracle_judge(struct world *w, enum stop stop, struct finding *f)
 		oracle_report(w, ORACLE_LIVELOCK, "-",
 			      "the last %" PRIu64 " of %" PRIu64 " steps got nothing done",
 			      step - os->progress_step, step);
+	if (!first_must(os))
+		memslot_judge(w);
 	v = first_must(os);
 	if (f) {
 		*f = (struct finding){ .verdict = VERDICT_OK };

@@ -11,6 +11,7 @@ struct watched_driver {
 };
 
 struct shadow;
+struct slot_watch;
 
 struct watched_pair {
 	struct raw_pair *pair;
@@ -26,6 +27,7 @@ struct oracles {
 	struct watched_pair *pairs;
 	uint64_t progress_step; /* of the last thing that counts as getting somewhere */
 	struct shadow *shadow; /* the statements' own state: shadow.h */
+	struct slot_watch *slots; /* memslot.c */
 };
 
 struct oracles *
@@ -49,6 +51,12 @@ colo_attach(struct world *w);
 /* snapshot.c */
 void
 snapshot_attach(struct world *w);
+/* memslot.c */
+void
+memslot_attach(struct world *w);
+/* What an access met in a transaction, if nothing else went wrong: reports at most one. */
+void
+memslot_judge(struct world *w);
 /* Statements that are decided when nothing runs any more. */
 void
 shadow_judge(struct world *w);

@@ -295,6 +295,8 @@ memory_listener_begin(struct memory_listener *l)
 {
 	must(!l->in_transaction);
 	l->in_transaction = l->rules.transaction;
+	l->begun = true;
+	emit(l->world, EV_MEMORY_BEGIN, l->in_transaction);
 }
 
 /* Whether a section that comes covers a part of one that goes. */
@@ -342,15 +344,13 @@ memory_listener_in_transaction(const struct memory_listener *l)
 	return l->in_transaction;
 }
 
-int
-memory_listener_commit(struct memory_listener *l)
+/* What was queued: all deletions, then all additions. */
+static int
+do_queued(struct memory_listener *l, bool overlap)
 {
-	bool overlap = queued_overlap(l);
 	struct slot *slot;
 	int result = 0;
 
-	if (!l->in_transaction)
-		return 0;
 	l->in_transaction = false;
 	if (overlap)
 		inhibit(l);
@@ -370,6 +370,20 @@ memory_listener_commit(struct memory_listener *l)
 		l->inhibited = false;
 		waitq_wake_all(l->world, &l->cpu_waiters);
 	}
+	return result;
+}
+
+int
+memory_listener_commit(struct memory_listener *l)
+{
+	bool overlap = queued_overlap(l);
+	int result = 0;
+
+	if (l->in_transaction)
+		result = do_queued(l, overlap);
+	if (l->begun)
+		emit(l->world, EV_MEMORY_COMMIT, overlap, result);
+	l->begun = false;
 	return result;
 }
 

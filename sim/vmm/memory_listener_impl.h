@@ -38,7 +38,8 @@ struct memory_listener {
 	uint64_t ram_pages;
 	uint64_t slot_bytes_max; /* 0: no limit */
 	bool global_log;
-	bool in_transaction;
+	bool begun; /* begin() without its commit() */
+	bool in_transaction; /* and updates wait for the latter */
 	struct slot *slots[KVM_ADDRESS_SPACES_MAX];
 	struct slot *adding; /* at commit; in order */
 	struct page_bitmap dirty;

@@ -1199,6 +1199,16 @@ migration_hasty_throttle(struct fake *f)
 	emit(f->w, EV_MIG_THROTTLE, 30, 2, 1);
 }
 static void
+memslot_exit(struct fake *f)
+{
+	emit(f->w, EV_KVM_SET_MEMSLOT, 3, 0, 0xc0, 0x40, 0);
+	emit(f->w, EV_MEMORY_BEGIN, 0);
+	emit(f->w, EV_KVM_SET_MEMSLOT, 3, 0, 0xc0, 0, 0);
+	emit(f->w, EV_KVM_WRITE_MMIO, 0, 0xca, -1);
+	emit(f->w, EV_KVM_SET_MEMSLOT, 3, 1, 0xc0, 0x20, 0);
+	emit(f->w, EV_MEMORY_COMMIT, 0, 0);
+}
+static void
 scenario(struct fake *f)
 {
 	oracle_report_as(f->w, VERDICT_STATE_LOST, "x", "gone");
@@ -1361,6 +1371,7 @@ static const struct {
 	CASE(C_O9, migration_hasty_throttle),
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
+	CASE(C_O10, memslot_exit),
 	CASE(C_O11, postcopy_refused),
 	CASE(INV_POSTCOPY_ONCE, postcopy_twice),
 	CASE(SCENARIO, scenario),
