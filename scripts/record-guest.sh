@@ -31,7 +31,8 @@ guest_image() {
 	(cd "$root" && find . | cpio -o -H newc 2>/dev/null | gzip -1) >"$1"
 }
 
-# guest_init LOAD: its first process.
+# guest_init LOAD: its first process.  FILE, REWRITE (MiB) and PAUSE (seconds) say what `dirty`
+# does.
 guest_init() {
 	cat <<-'END'
 		#!/bin/busybox sh
@@ -58,12 +59,26 @@ guest_init() {
 		END
 		;;
 	dirty)
-		cat <<-'END'
-			dd if=/dev/urandom of=/tmp/file bs=1M count=64
+		cat <<-END
+			dd if=/dev/urandom of=/tmp/file bs=1M count=${FILE:-64}
 			echo ringside-ready
 			while :; do
-				dd if=/dev/urandom of=/tmp/file bs=1M count=16 \
-					conv=notrunc 2>/dev/null
+				read from rest </proc/uptime
+				for i in 1 2 3 4 5 6 7 8; do
+					dd if=/dev/urandom of=/tmp/file bs=1M \
+						count=${REWRITE:-16} conv=notrunc 2>/dev/null
+					[ ${PAUSE:-0} = 0 ] || sleep ${PAUSE:-0}
+				done
+				read to rest </proc/uptime
+				echo ringside-rewritten 8 times, uptime \$from to \$to s
+			done
+		END
+		;;
+	idle)
+		cat <<-'END'
+			echo ringside-ready
+			while :; do
+				sleep 3600
 			done
 		END
 		;;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Commands to the monitor of a QEMU: record-monitor.py SOCKET DELAY COMMAND...
 
-`wait SECONDS` waits for the end of a migration. What the monitor answers is printed.
+`wait SECONDS` waits for the end of a migration, `cancel SECONDS` cancels it if it has not come to
+its end by then. What the monitor answers is printed.
 """
 import socket
 import sys
@@ -41,14 +42,22 @@ def main():
     answer(s)
     time.sleep(float(sys.argv[2]))
     for command in sys.argv[3:]:
-        if command.startswith("wait "):
-            end = time.time() + float(command.split()[1])
+        what, _, seconds = command.partition(" ")
+        if what in ("wait", "cancel") and seconds:
+            end = time.time() + float(seconds)
             while "completed" not in (text := ask(s, "info migrate")):
-                if time.time() > end or "failed" in text:
+                if "failed" in text or time.time() > end and what == "wait":
                     sys.exit("record-monitor: the migration does not end:\n" + text)
+                if time.time() > end:
+                    print(text)
+                    ask(s, "migrate_cancel")
+                    break
                 time.sleep(0.1)
         elif command == "quit":
-            s.sendall(b"quit\n")
+            try:
+                ask(s, "quit")
+            except OSError:
+                pass
         else:
             print(ask(s, command))
 

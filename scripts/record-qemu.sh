@@ -11,10 +11,29 @@
 #	linux-packed	the same with packed rings
 #	migrate		firmware is migrated while it boots, at a given bandwidth
 #	migrate-linux	a Linux guest that rewrites memory is migrated
+#	migrate-hint	the same guest, or an idle one, with free page hints or without
 #
 # From the environment: ACCEL=kvm|tcg (default: kvm if it is there), BANDWIDTH=64M, DOWNTIME=100
 # (ms), SECONDS_MAX=60, QEMU=qemu-system-x86_64, KERNEL=vmlinuz and MODULES=folder of its modules
 # (default: the newest of /boot and /lib/modules; apt-get install linux-image-cloud-amd64).
+#
+# For migrate-linux and migrate-hint also:
+#
+#	MEMORY=512	MiB of the guest
+#	FILE=64, REWRITE=16, PAUSE=0
+#			MiB of a file in memory, how many of them are rewritten, and seconds after
+#			each time
+#	LOAD=dirty|idle	whether it does that, or nothing (the default of migrate-hint)
+#	HINT=on|off	whether QEMU has free page hints (migrate-hint; default: on)
+#	APPEND=...	more for the guest's kernel.  Debian's zeroes what it allocates, also a page
+#			that it hints; migrate-hint has init_on_alloc=0 unless said otherwise
+#	DELAY=3		seconds from the guest's being ready to the migration
+#	CANCEL=8	cancel after so many seconds what does not converge (default: fail after
+#			SECONDS_MAX)
+#	REALTIME=1	SCHED_RR for source and destination while the guest is migrated, the vCPU on
+#			the first processor, all others on the second (root, 2 processors)
+#	COMPACT=1	without the lines of pages (ram_save_page); they are traced all the same, so
+#			that a page takes as long
 #
 # How it was made stands in comments in front of the recording.  Exit status 77: something is
 # missing.
@@ -35,7 +54,7 @@ skip() {
 }
 
 case $what in
-firmware | firmware-host | linux | linux-packed | migrate | migrate-linux) ;;
+firmware | firmware-host | linux | linux-packed | migrate | migrate-linux | migrate-hint) ;;
 *)
 	sed -n '3,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p' >&2
 	exit 2
@@ -61,7 +80,12 @@ origin() {
 		for line in "$@"; do
 			echo "# $line"
 		done
-		sed '/^#/d' "$tmp/log"
+		if [ -n "${COMPACT:-}" ]; then
+			echo "# $(grep -c :ram_save_page "$tmp/log") lines ram_save_page left out"
+			sed '/^#/d;/:ram_save_page/d' "$tmp/log"
+		else
+			sed '/^#/d' "$tmp/log"
+		fi
 	} >"$out" && echo "record-qemu: $out, $(wc -l <"$out") lines"
 }
 
@@ -70,7 +94,8 @@ start() {
 	log=$1
 	shift
 	# shellcheck disable=SC2086
-	"$qemu" -accel "$accel" -display none -serial "file:$tmp/$log.serial" -msg timestamp=on \
+	"$qemu" -accel "$accel" -display none -name guest,debug-threads=on \
+		-serial "file:$tmp/$log.serial" -msg timestamp=on \
 		-monitor "unix:$tmp/$log.mon,server,nowait" -D "$tmp/$log" $events "$@" \
 		>"$tmp/$log.err" 2>&1 &
 	pid=$!
@@ -86,6 +111,32 @@ wait_for() {
 	done
 	kill "$2" 2>/dev/null
 	wait "$2" 2>/dev/null
+}
+
+# guest_ready: the guest of `start log` has said that it is.
+guest_ready() {
+	n=0
+	until grep -q ringside-ready "$tmp/log.serial" 2>/dev/null; do
+		kill -0 "$pid" 2>/dev/null && [ $n -lt 1200 ] || return 1
+		sleep 0.1
+		n=$((n + 1))
+	done
+}
+
+# realtime: threads yet to be made inherit it from those that make them.
+realtime() {
+	set +f
+	for p in $pids; do
+		if ! taskset -a -c -p 1 "$p" || ! chrt -a -r -p 1 "$p"; then
+			skip "no SCHED_RR"
+		fi
+	done >/dev/null
+	for t in /proc/"$pid"/task/*; do
+		case $(cat "$t/comm") in
+		"CPU "*) taskset -c -p 0 "${t##*/}" >/dev/null ;;
+		esac
+	done
+	set -f
 }
 
 . "$here/record-guest.sh"
@@ -154,33 +205,61 @@ linux | linux-packed)
 		"virtio-net-pci$packed, virtio-balloon-pci" \
 		"in the guest: dd reads 64 KiB and writes 4 KiB blocks, ping"
 	;;
-migrate | migrate-linux)
+migrate | migrate-linux | migrate-hint)
 	command -v python3 >/dev/null 2>&1 || skip "no python3 to speak to the monitor"
 	set -f
 	# shellcheck disable=SC2046,SC2086
 	events=$(traces $moving)
+	guest=
 	if [ "$what" = migrate ]; then
 		set -- -machine pc -m 512 -net none
 		delay=0.05
 	else
+		guest=${LOAD:-$([ "$what" = migrate-hint ] && echo idle || echo dirty)}
+		append=${APPEND:-}
 		set +f
-		guest_image "$tmp/initrd" dirty
+		guest_image "$tmp/initrd" "$guest"
 		set -f
-		set -- -machine pc -m 512 -net none -kernel "$kernel" -initrd "$tmp/initrd" \
-			-append "console=ttyS0 quiet"
-		delay=${DELAY:-15}
+		set -- -machine pc -m "${MEMORY:-512}" -net none -kernel "$kernel" \
+			-initrd "$tmp/initrd"
+		if [ "$what" = migrate-hint ]; then
+			append=${APPEND:-init_on_alloc=0}
+			set -- "$@" -object iothread,id=io0 -device \
+				"virtio-balloon-pci,free-page-hint=${HINT:-on},iothread=io0"
+		fi
+		set -- "$@" -append "console=ttyS0 quiet $append"
+		delay=${DELAY:-3}
 	fi
+	end="wait ${SECONDS_MAX:-60}"
+	[ -z "${CANCEL:-}" ] || end="cancel $CANCEL"
 	start dst "$@" -incoming "unix:$tmp/migrate"
 	start log "$@"
+	if [ -n "$guest" ]; then
+		guest_ready || { tail "$tmp/log.serial" "$tmp/log.err" >&2; exit 1; }
+		[ -z "${REALTIME:-}" ] || realtime
+	fi
 	"$here/record-monitor.py" "$tmp/log.mon" "$delay" \
 		"migrate_set_parameter max-bandwidth ${BANDWIDTH:-64M}" \
 		"migrate_set_parameter downtime-limit ${DOWNTIME:-100}" \
-		"migrate -d unix:$tmp/migrate" "wait ${SECONDS_MAX:-60}" "info migrate" quit \
+		"migrate -d unix:$tmp/migrate" \
+		"$end" "info migrate" quit \
 		>"$tmp/info" || { cat "$tmp/info" "$tmp/log.err" >&2; exit 1; }
 	wait_for 10 "$pid"
-	origin "-m 512, max-bandwidth ${BANDWIDTH:-64M}, downtime-limit ${DOWNTIME:-100}" \
-		"started $delay s after QEMU" \
+	if [ -z "$guest" ]; then
+		set -- "-m 512"
+	else
+		set -- "-m ${MEMORY:-512}, guest $guest" "$append"
+		[ "$guest" = idle ] || set -- "$1: rewrites ${REWRITE:-16} of ${FILE:-64} MiB \
+in memory, pause ${PAUSE:-0} s" "$append"
+		[ "$what" != migrate-hint ] || set -- "$1" "free-page-hint=${HINT:-on} $append"
+		[ -z "${REALTIME:-}" ] || set -- "$@" "SCHED_RR, vCPU on the first processor, \
+the rest of source and destination on the second"
+		[ "$guest" = idle ] || set -- "$@" "before: $(grep rewritten "$tmp/log.serial" |
+			tail -n 1 | tr -d '\r')"
+	fi
+	origin "$@" "max-bandwidth ${BANDWIDTH:-64M}, downtime-limit ${DOWNTIME:-100}" \
+		"started $delay s after the guest was ready" \
 		"$(tr -d '\r' <"$tmp/info" | tr '\n' ';' |
-			sed 's/.*\(total time:\)/\1/; s/(qemu).*//')"
+			sed 's/.*\(Migration status:\)/\1/; s/(qemu).*//')"
 	;;
 esac
