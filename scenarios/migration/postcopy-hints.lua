@@ -28,13 +28,14 @@ return {
 		local m, there
 
 		vm:fill(0, 3)
-		m = migrate { vm = vm, destination = vm:destination(), threshold_bytes = 4096, announce_rounds = 0 }
+		m = migrate { vm = vm, destination = vm:destination(), threshold_bytes = 4096, announce_rounds = 0,
+			      budget_pages = 1 }
 		m:postcopy_ram()
 		there = m:vcpu("vcpu0")
 		actor("vcpu0", function()
 			m:hint(2)
+			vcpu:write(p.reuse_here and 2 or 0) -- at the source: the guest has not left
 			m:start_postcopy()
-			vcpu:write(p.reuse_here and 2 or 0)
 		end, { daemon = true })
 		actor("vcpu0 there", function()
 			there:write(2)

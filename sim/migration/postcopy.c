@@ -29,7 +29,6 @@ postcopy_enable(struct precopy *m, bool preempt)
 	page_bitmap_init(&p->received, p->w, ram_pages(m->dst));
 	page_bitmap_init(&p->requested, p->w, ram_pages(m->dst));
 	page_bitmap_init(&p->written, p->w, ram_pages(m->dst));
-	waitq_init(&p->mutex, p->w, "bitmap_mutex");
 	waitq_init(&p->work, p->w, "postcopy source");
 	waitq_init(&p->rp_work, p->w, "return path");
 	waitq_init(&p->fault_work, p->w, "userfaultfd");
@@ -108,18 +107,14 @@ postcopy_hint(struct precopy *m, uint64_t first, uint64_t count)
 static void
 lock(struct postcopy *p)
 {
-	if (fault_on(p->w, FAULT_POSTCOPY_BITMAP_UNLOCKED))
-		return;
-	while (p->locked)
-		waitq_wait(p->w, &p->mutex);
-	p->locked = true;
+	if (!fault_on(p->w, FAULT_POSTCOPY_BITMAP_UNLOCKED))
+		precopy_bitmap_lock(p->m);
 }
 
 static void
 unlock(struct postcopy *p)
 {
-	p->locked = false;
-	waitq_wake_one(p->w, &p->mutex);
+	precopy_bitmap_unlock(p->m);
 }
 
 /* Whether @page is to be sent by who asks: migration_bitmap_clear_dirty(). Under the mutex. */
@@ -132,8 +127,8 @@ take_page(struct postcopy *p, uint64_t page)
 		return false;
 	if (p->preempt)
 		precopy_point(m); /* the other thread, if nothing keeps it out */
-	page_bitmap_test_and_clear(&m->bitmap, p->w, page);
-	vm_log_clear_page(m->vm, page);
+	precopy_clear_dirty(m, page);
+	precopy_clear_chunk(m, page);
 	return true;
 }
 
@@ -389,6 +384,7 @@ reload_bitmap(struct postcopy *p)
 	for (uint64_t page = 0; (page = page_bitmap_next(&p->received, page)) < p->received.npages;
 	     page++)
 		page_bitmap_test_and_clear(dirty, p->w, page);
+	p->m->dirty_pages = dirty->set; /* ram_state_resume_prepare() */
 }
 
 bool

@@ -37,10 +37,9 @@ struct postcopy {
 
 	/* The source. */
 	struct postcopy_queue requests; /* src_page_requests */
-	bool locked; /* bitmap_mutex */
 	bool paused; /* the migration thread noticed */
 	bool rp_busy; /* the return path has a request in its hands */
-	struct waitq mutex, work, rp_work;
+	struct waitq work, rp_work;
 
 	/* The destination. */
 	struct page_bitmap received; /* receivedmap */

@@ -106,6 +106,8 @@ rate_exceeded(const struct precopy *m, uint64_t *room)
 	uint64_t used = m->stats.bytes - m->rate_bytes;
 
 	*room = UINT64_MAX;
+	if (m->vm->steps && m->config.budget_pages && !m->rate_off)
+		return m->budget_used >= m->config.budget_pages;
 	if (!budget || m->rate_off || m->vm->steps)
 		return false;
 	*room = used < budget ? budget - used : 0;
@@ -137,7 +139,7 @@ update_counters(struct precopy *m)
 		m->stats.threshold =
 			(int64_t)((__int128)bandwidth * m->config.downtime_limit_ns / 1000000000);
 	if (m->stats.dirty_rate && bytes > 10000 && m->stats.bandwidth)
-		m->stats.expected_downtime_ns = (int64_t)((__int128)m->bitmap.set * PAGE_BYTES *
+		m->stats.expected_downtime_ns = (int64_t)((__int128)m->dirty_pages * PAGE_BYTES *
 							  1000000000 / m->stats.bandwidth);
 	m->iteration_start_ns = now;
 	m->iteration_bytes = m->rate_bytes = m->stats.bytes;
@@ -152,6 +154,13 @@ rate_limit(struct precopy *m)
 	update_counters(m);
 	if (!rate_exceeded(m, &room))
 		return;
+	if (m->vm->steps) {
+		if (!m->cancel)
+			waitq_wait_for(m->w, &m->channel_ready, PRECOPY_BUFFER_DELAY_NS,
+				       m->config.slow_link);
+		m->budget_used = 0;
+		return;
+	}
 	precopy_spend(m, 0, true);
 
 	int64_t wait = m->iteration_start_ns + PRECOPY_BUFFER_DELAY_NS - world_now(m->w);
@@ -169,36 +178,39 @@ iterate(struct precopy *m)
 	int64_t began = precopy_now(m);
 	uint64_t pages = 0, n, room;
 
+	precopy_walk_lock(m);
 	while (!rate_exceeded(m, &room) && !m->cancel) {
 		if (!precopy_send_next(m, &n))
 			break;
 		pages += n;
+		m->budget_used += n;
 		if (precopy_now(m) - began > PRECOPY_MAX_WAIT_NS)
 			break;
 	}
+	precopy_walk_unlock(m);
 	precopy_put(m, WIRE_EOS);
 	m->stats.iterations++;
 	emit(m->w, EV_MIG_ITERATE, (int64_t)pages, (int64_t)m->bitmap.set);
 }
 
-static int64_t
+static uint64_t
 pending(const struct precopy *m)
 {
-	return (int64_t)(m->bitmap.set * PAGE_BYTES);
+	return m->dirty_pages * PAGE_BYTES;
 }
 
 /* migration_iteration_run(); false when it completed. */
 static bool
 iteration_run(struct precopy *m)
 {
-	int64_t threshold = m->stats.threshold, left = pending(m);
+	uint64_t threshold = (uint64_t)m->stats.threshold, left = pending(m);
 
-	emit(m->w, EV_MIG_PENDING, left, threshold, 0);
+	emit(m->w, EV_MIG_PENDING, (int64_t)left, (int64_t)threshold, 0);
 	if (left <= threshold) {
 		if (left < threshold)
 			precopy_sync(m, false);
 		left = pending(m);
-		emit(m->w, EV_MIG_PENDING, left, threshold, 1);
+		emit(m->w, EV_MIG_PENDING, (int64_t)left, (int64_t)threshold, 1);
 	}
 	if (!left || left < threshold) {
 		precopy_complete(m);
@@ -231,6 +243,7 @@ set_up(struct precopy *m)
 	page_bitmap_init(&m->dropped, m->w, ram_pages(m->vm->ram));
 	if (!fault_on(m->w, FAULT_MIG_BITMAP_NOT_FILLED))
 		page_bitmap_fill(&m->bitmap, m->w);
+	m->dirty_pages = m->bitmap.set;
 	m->vm->migration = m;
 	precopy_notify(m->w, PRECOPY_NOTIFY_SETUP);
 	if (m->vm->machine) {
@@ -376,6 +389,12 @@ int64_t
 precopy_name(const struct precopy *m)
 {
 	return m->name;
+}
+
+uint64_t
+precopy_dirty_pages(const struct precopy *m)
+{
+	return m->dirty_pages;
 }
 
 const struct page_bitmap *

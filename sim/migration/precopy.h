@@ -17,10 +17,12 @@
  * since the last sync; clear its bit; then read; then send.
  *
  * Relaxed mode: a page at a time, a point between all of these, so that each order of writer and
- * thread is met; bandwidth cannot be measured there, and `threshold_bytes` takes the place of what
- * would follow from it.  Timed mode: 64 pages at a time, or 512 of one content, time is spent in
- *quanta of PRECOPY_QUANTUM_NS, and what costs what is in engine/costs.def; a writer is that much
- *out of step with the thread.
+ * thread is met; bandwidth cannot be measured there, and `threshold_bytes` and `budget_pages` take
+ * the place of what would follow from it.
+ *
+ * Timed mode: 64 pages at a time, or 512 of one content, time is spent in quanta of
+ * PRECOPY_QUANTUM_NS, and what costs what is in engine/costs.def; a writer is that much out of step
+ * with the thread.
  *
  * Everything is the world's memory.
  */
@@ -72,6 +74,12 @@ struct precopy_config {
 	unsigned channels; /* multifd; 0: off */
 	unsigned packet_pages;
 	uint64_t clear_chunk_pages; /* a power of two of at least 64 */
+	/* bitmap_mutex is held for a page's clearing only, as until 2021 (63268c4970). */
+	bool mutex_per_page;
+	/* Relaxed mode: pages of a rate budget, 0: no limit; the next one begins when nothing else
+	 * can run with slow_link, else at any point. */
+	uint64_t budget_pages;
+	bool slow_link;
 	unsigned announce_rounds;
 };
 struct precopy_config
@@ -81,6 +89,7 @@ struct precopy_stats {
 	int64_t began_ns, total_ns, setup_ns, downtime_ns, stop_ns;
 	uint64_t rounds; /* dirty_sync_count */
 	uint64_t normal_pages, zero_pages, xbzrle_pages, skipped_pages;
+	uint64_t hinted_pages; /* that were to be sent, until a hint */
 	uint64_t bytes; /* on the wire */
 	uint64_t iterations; /* calls of ram_save_iterate() */
 	int64_t dirty_rate; /* pages a second, as of the last evaluation */
@@ -137,17 +146,18 @@ const struct page_bitmap *
 precopy_bitmap(const struct precopy *m);
 
 /*
- * The guest said that the page's content is of no worth, or it was discarded: it need not arrive,
- * until it is written again.
- */
-void
-precopy_drop(struct precopy *m, uint64_t page);
-/*
- * The same of a range that is said to be free now; returns how many pages need not be sent.  Before
- * the first sync and after the last it does nothing.
+ * qemu_guest_free_page_hint(): the guest said that what [first, first + count) holds is of no
+ * worth, so it need not arrive until it is written again.  Takes bitmap_mutex, carries out the
+ * KVM_CLEAR_DIRTY_LOG of the chunks that is pending (3143577d6a), takes the pages out of the bitmap
+ * and off its count; returns how many need not be sent for it.  Nothing before there is a bitmap
+ * and once the guest is over there.  The protocol is the balloon's (vmm/balloon_hint.h): nothing
+ * here knows whether the pages were written after they were hinted.
  */
 uint64_t
 precopy_hint(struct precopy *m, uint64_t first, uint64_t count);
+/* migration_dirty_pages: what pending is computed from. Without faults: precopy_bitmap()->set. */
+uint64_t
+precopy_dirty_pages(const struct precopy *m);
 
 /*
  * The watch over covers: a page whose destination differs must have its bit in the migration's

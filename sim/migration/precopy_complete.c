@@ -70,10 +70,12 @@ precopy_complete(struct precopy *m)
 		precopy_sync(m, true);
 	m->last_sync = true;
 	precopy_check_all(m, UNCOVERED_LAST_SYNC);
+	precopy_walk_lock(m);
 	while (precopy_send_next(m, &n))
 		;
 	if (m->channel)
 		multifd_flush(m);
+	precopy_walk_unlock(m);
 	if (send_devices(m)) {
 		m->last_sync = false;
 		precopy_set_state(m, PRECOPY_FAILED);

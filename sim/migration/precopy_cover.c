@@ -4,29 +4,6 @@
 
 #include "migration/page_words.h"
 
-void
-precopy_drop(struct precopy *m, uint64_t page)
-{
-	vm_log_clear_page(m->vm, page);
-	page_bitmap_test_and_clear(&m->bitmap, m->w, page);
-	page_bitmap_test_and_set(&m->dropped, m->w, page);
-	m->vm->dropping = true;
-}
-
-uint64_t
-precopy_hint(struct precopy *m, uint64_t first, uint64_t count)
-{
-	uint64_t before = m->bitmap.set;
-
-	/* Before the first sync there is no bitmap, after the last no second chance. */
-	if (!m->stats.rounds || m->last_sync ||
-	    (m->state != PRECOPY_SETUP && m->state != PRECOPY_ACTIVE))
-		return 0;
-	for (uint64_t page = first; page < first + count; page++)
-		precopy_drop(m, page);
-	return before - m->bitmap.set;
-}
-
 /* Something will read the page from the source, or has what it holds. */
 static bool
 covered(const struct precopy *m, uint64_t page, ram_content content)

@@ -45,6 +45,9 @@ struct precopy {
 	struct postcopy *postcopy; /* the capability postcopy-ram, or null */
 
 	struct page_bitmap bitmap; /* RAMBlock.bmap */
+	uint64_t dirty_pages; /* migration_dirty_pages: how many bits of it are set */
+	struct actor *bitmap_mutex; /* who has it: bitmap and count are changed under it */
+	struct waitq mutex_wait;
 	struct precopy_target target; /* of free page hints */
 	struct page_bitmap dropped; /* hinted or discarded, and not written since */
 	uint64_t *clear_pending; /* RAMBlock.clear_bmap: a bit a chunk */
@@ -57,6 +60,7 @@ struct precopy {
 	/* Counters: ORDER as in migration_update_counters(). */
 	int64_t iteration_start_ns;
 	uint64_t iteration_bytes, rate_bytes;
+	uint64_t budget_used; /* pages, with budget_pages */
 	bool rate_off;
 	/* migration_trigger_throttle() */
 	int64_t last_evaluation_ns;
@@ -98,6 +102,31 @@ precopy_room_pages(const struct precopy *m);
 void
 precopy_put(struct precopy *m, uint64_t bytes);
 
+/*
+ * precopy_hint.c: bitmap_mutex. Does not nest.  The thread holds it for a sync's move, for each
+ * ram_save_iterate() and for the last pass, points and all: a hint waits that long.  With
+ * mutex_per_page the latter two do not, and precopy_clear_dirty() takes it itself.
+ */
+void
+precopy_bitmap_lock(struct precopy *m);
+void
+precopy_bitmap_unlock(struct precopy *m);
+static inline void
+precopy_walk_lock(struct precopy *m)
+{
+	if (!m->config.mutex_per_page)
+		precopy_bitmap_lock(m);
+}
+static inline void
+precopy_walk_unlock(struct precopy *m)
+{
+	if (!m->config.mutex_per_page)
+		precopy_bitmap_unlock(m);
+}
+/* migration_bitmap_clear_dirty() of bitmap and count; false if the page need not be sent. */
+bool
+precopy_clear_dirty(struct precopy *m, uint64_t page);
+
 /* precopy_sync.c */
 void
 precopy_sync(struct precopy *m, bool last);
@@ -105,6 +134,9 @@ precopy_sync(struct precopy *m, bool last);
 /* precopy_send.c: the next dirty pages, up to 64 of one word; false if there are none. */
 bool
 precopy_send_next(struct precopy *m, uint64_t *pages);
+/* KVM_CLEAR_DIRTY_LOG of @page's chunk, if it has not been since the last sync. */
+void
+precopy_clear_chunk(struct precopy *m, uint64_t page);
 /* The destination stores a page. */
 void
 precopy_load(struct precopy *m, const struct sent_page *p, unsigned channel, const char *how);

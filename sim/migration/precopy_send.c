@@ -38,8 +38,8 @@ load_main(struct precopy *m, ram_content content, const char *how, enum uncovere
 
 /* --- one page ------------------------------------------------------------------------------- */
 
-static void
-clear_chunk(struct precopy *m, uint64_t page)
+void
+precopy_clear_chunk(struct precopy *m, uint64_t page)
 {
 	uint64_t chunk = page / m->config.clear_chunk_pages;
 	uint64_t first = chunk * m->config.clear_chunk_pages, count = m->config.clear_chunk_pages;
@@ -135,8 +135,9 @@ save_page(struct precopy *m, uint64_t page)
 	bool late = fault_on(m->w, FAULT_MIG_CLEAR_AFTER_READ);
 
 	if (!late)
-		clear_chunk(m, page);
-	must(page_bitmap_test_and_clear(&m->bitmap, m->w, page));
+		precopy_clear_chunk(m, page);
+	if (!precopy_clear_dirty(m, page))
+		return; /* a hint was faster */
 	m->reading = page;
 	precopy_point(m);
 	m->reading = RAM_NOT_WRITING;
@@ -148,7 +149,7 @@ save_page(struct precopy *m, uint64_t page)
 	}
 	if (late) {
 		precopy_point(m);
-		clear_chunk(m, page);
+		precopy_clear_chunk(m, page);
 		precopy_check_page(m, page, UNCOVERED_CLEAR);
 	}
 	precopy_work(m, cost_of(m->w, COST_MIG_PAGE));
@@ -216,8 +217,8 @@ save_chunk(struct precopy *m, uint64_t page)
 	if (m->config.clear_chunk_pages < RAM_CHUNK_PAGES ||
 	    !ram_copy_uniform(m->dst, m->vm->ram, page, &content))
 		return false;
-	clear_chunk(m, page);
-	page_words_clear_range(&m->bitmap, m->w, page, RAM_CHUNK_PAGES);
+	precopy_clear_chunk(m, page);
+	m->dirty_pages -= page_words_clear_range(&m->bitmap, m->w, page, RAM_CHUNK_PAGES);
 	for (unsigned i = 0; m->postcopy && i < RAM_CHUNK_PAGES / 64; i++)
 		postcopy_received(m->postcopy, page / 64 + i, UINT64_MAX);
 	count_pages(m, RAM_CHUNK_PAGES, content == RAM_ZERO ? RAM_CHUNK_PAGES : 0);
@@ -235,8 +236,9 @@ save_word(struct precopy *m, uint64_t page)
 
 	for (; n > room; n--)
 		mask &= ~(UINT64_C(1) << (63 - __builtin_clzll(mask)));
-	clear_chunk(m, page);
+	precopy_clear_chunk(m, page);
 	page_words_take(&m->bitmap, m->w, word, mask);
+	m->dirty_pages -= n;
 	zeros = ram_copy_word(m->dst, m->vm->ram, word, mask);
 	count_pages(m, n, zeros);
 	if (m->postcopy)

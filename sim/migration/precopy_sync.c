@@ -69,7 +69,10 @@ precopy_sync(struct precopy *m, bool last)
 	if (!m->last_evaluation_ns)
 		m->last_evaluation_ns = precopy_now(m);
 	precopy_notify(m->w, PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC);
+	precopy_bitmap_lock(m);
 	added = vm_log_sync(m->vm, &m->bitmap);
+	m->dirty_pages += added;
+	precopy_bitmap_unlock(m);
 	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
 	m->period_dirty_pages += added;
 	emit(m->w, EV_MIG_SYNC, (int64_t)m->stats.rounds, (int64_t)m->bitmap.set, (int64_t)added,

@@ -464,22 +464,6 @@ vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count)
 		emit(vm->w, EV_MIG_PAGE_CLEAR, (int64_t)first, (int64_t)count);
 }
 
-void
-vm_log_clear_page(struct migration_vm *vm, uint64_t page)
-{
-	uint64_t first = page / 64 * 64, left = ram_pages(vm->ram) - first;
-	struct page_bitmap one;
-
-	if (!vm->manual_protect || !page_bitmap_test(&vm->handed_out, page))
-		return;
-	page_bitmap_init(&one, vm->w, 64);
-	page_bitmap_test_and_set(&one, vm->w, page % 64);
-	must(!kvm_clear_dirty_log(vm->kvm, (uint32_t)vm->slot, first, left < 64 ? left : 64, &one,
-				  0));
-	page_bitmap_free(&one, vm->w);
-	page_bitmap_test_and_clear(&vm->handed_out, vm->w, page);
-}
-
 bool
 vm_log_has(const struct migration_vm *vm, uint64_t page)
 {

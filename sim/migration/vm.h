@@ -187,10 +187,6 @@ vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap);
 void
 vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count);
 
-/* Of one page alone, whatever its place: a free page hint. */
-void
-vm_log_clear_page(struct migration_vm *vm, uint64_t page);
-
 /* Whether some log has the page, or a writer is about to note it. */
 bool
 vm_log_has(const struct migration_vm *vm, uint64_t page);

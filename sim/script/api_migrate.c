@@ -424,6 +424,9 @@ static const char *const migrate_options[] = { "vm",
 					       "multifd_channels",
 					       "packet_pages",
 					       "clear_chunk_pages",
+					       "bitmap_mutex",
+					       "budget_pages",
+					       "slow_link",
 					       "announce_rounds",
 					       "devices",
 					       NULL };
@@ -433,6 +436,9 @@ percent(lua_State *L, const char *name, unsigned missing)
 {
 	return (unsigned)api_integer(L, 1, name, missing, 1, 99);
 }
+
+/* What the thread holds bitmap_mutex for: an iteration, or a page as until 2021. */
+static const char *const mutex_word[] = { "iterate", "page" };
 
 static void
 read_config(lua_State *L, struct precopy_config *c)
@@ -459,6 +465,9 @@ read_config(lua_State *L, struct precopy_config *c)
 						PRECOPY_PACKET_PAGES_MAX);
 	c->clear_chunk_pages = (uint64_t)api_integer(
 		L, 1, "clear_chunk_pages", (lua_Integer)c->clear_chunk_pages, 64, INT64_C(1) << 30);
+	c->mutex_per_page = api_word(L, 1, "bitmap_mutex", 0, mutex_word, 2);
+	c->budget_pages = (uint64_t)api_integer(L, 1, "budget_pages", 0, 0, INT64_C(1) << 32);
+	c->slow_link = api_boolean(L, 1, "slow_link", false);
 	c->announce_rounds =
 		(unsigned)api_integer(L, 1, "announce_rounds", c->announce_rounds, 0, 1000);
 	if (c->clear_chunk_pages & (c->clear_chunk_pages - 1))
@@ -549,7 +558,8 @@ migration_l_state(lua_State *L)
 static int
 migration_l_stats(lua_State *L)
 {
-	const struct precopy_stats *s = precopy_stats(check_migration(L, NULL));
+	const struct precopy *m = check_migration(L, NULL);
+	const struct precopy_stats *s = precopy_stats(m);
 
 	lua_newtable(L);
 	api_set_integer(L, "rounds", (int64_t)s->rounds);
@@ -560,6 +570,9 @@ migration_l_stats(lua_State *L)
 	api_set_integer(L, "pages_sent", (int64_t)s->normal_pages);
 	api_set_integer(L, "zero_pages", (int64_t)s->zero_pages);
 	api_set_integer(L, "xbzrle_pages", (int64_t)s->xbzrle_pages);
+	api_set_integer(L, "hinted_pages", (int64_t)s->hinted_pages);
+	api_set_integer(L, "dirty_pages", (int64_t)precopy_dirty_pages(m));
+	api_set_integer(L, "dirty_bits", (int64_t)precopy_bitmap(m)->set);
 	api_set_integer(L, "transferred", (int64_t)s->bytes);
 	api_set_integer(L, "bandwidth", s->bandwidth);
 	api_set_integer(L, "threshold", s->threshold);
