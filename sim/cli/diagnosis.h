@@ -3,14 +3,17 @@
  * From what recovers a hung machine to what it had lost.  For each queue there are up to six
  * attempts: call and kick, each at its levels (vmm/debug.h).  Reading them together:
  *
- *	call at the eventfd recovers        the way from the guest notifier to the driver is whole:
- *nobody signalled it.  Either the ring said so (suppression) or a signal was lost before it only
- *call by message recovers       the signal stays in the notifier: the vector is masked, or its GSI
- *has no route kick at the doorbell recovers       the way from the doorbell to the device is whole
- *now: the kick was not sent (suppression), or vanished on its way kick at the eventfd, not the the
- *doorbell does not reach the eventfd: not decoded, or no doorbell ioeventfd there only kick at the
- *ring recovers      the device does not listen to its notifier nothing recovers it is not a
- *notification: the state of ring or device
+ *	call at the eventfd recovers     the way from the guest notifier to the driver is whole:
+ *	                                 nobody signalled it.  Either the ring said so
+ *	                                 (suppression) or a signal was lost before it
+ *	only call by message recovers    the signal stays in the notifier: the vector is masked, or
+ *	                                 its GSI has no route
+ *	kick at the doorbell recovers    the way from the doorbell to the device is whole now: the
+ *	                                 kick was not sent (suppression), or vanished on its way
+ *	kick at the eventfd, not at the  the doorbell does not reach the eventfd: not decoded, or
+ *	doorbell                         no ioeventfd there
+ *	only kick at the ring recovers   the device does not listen to its notifier
+ *	nothing recovers                 it is not a notification: the state of ring or device
  *
  * The evidence are the counters, which were collected before anything was tried.
  */

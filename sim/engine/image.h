@@ -17,8 +17,8 @@
  *	words that a room gave to world_ignore()
  *
  * All of it is in the image and put back.  Free memory of the arena is zero and dead parts of
- *stacks are left out; other differences of no meaning (a dead variable in a live frame, the order
- *in which blocks were freed) make two worlds of one: that costs work, and nothing is missed.
+ * stacks are left out; other differences of no meaning (a dead variable in a live frame, the order
+ * in which blocks were freed) make two worlds of one: that costs work, and nothing is missed.
  *
  * Between world_restore() and the next one, images may be taken and loaded in any order.  One that
  * was taken before another snapshot is worthless.

@@ -10,20 +10,20 @@
  *	world_destroy(w)
  *
  * What runs next.  Things that can run now stand in the ready queue, first in, first out: actors,
- *and callbacks of timers that are due.  Things that can run later stand in a heap by (time,
- *insertion).
+ * and callbacks of timers that are due.  Things that can run later stand in a heap by (time,
+ * insertion).
  *	- An actor goes on until it blocks, sleeps, ends or comes to a *point* (a shared access, a
  *	  yield) at which the chooser takes another answer than 0.
  *	- When nothing is ready, time goes on to the heap's first entry, and all entries of that
- *same time become ready together; which of them is first is a choice (ties).
+ *	  same time become ready together; which of them is first is a choice (ties).
  *	- When heap and queue are empty the run ends: STOP_QUIESCENT.
  *
  * Modes of time.
  *	WORLD_TIMED    the earliest event goes first; ties are choices.
  *	WORLD_RELAXED  a sleep only orders an actor's own steps, and a timer may fire at any point
- *after it was set: both stand in the ready queue at once, and the clock goes up to their time when
- *they are picked.  A timer or sleep marked *bound* is a real bound: it waits in the heap until
- *nothing else can run.
+ *		       after it was set: both stand in the ready queue at once, and the clock goes
+ *		       up to their time when they are picked.  A timer or sleep marked *bound* is a
+ *		       real bound: it waits in the heap until nothing else can run.
  *
  *	WORLD_AROUND   what would run next by its time is known, but anything else may: all that can
  *		       run stands in the ready queue as in relaxed mode, and work takes time as in
@@ -36,7 +36,7 @@
  *
  * Memory.  world_alloc() never returns null: when the arena is full the run ends at once with
  * STOP_ERROR and everything is given back with the arena.  It may thus be called from actors and
- *from set-up without a check.
+ * from set-up without a check.
  */
 #ifndef RINGSIDE_ENGINE_WORLD_H
 #define RINGSIDE_ENGINE_WORLD_H

@@ -5,17 +5,18 @@
  * The exact form (schedule.h) says "the 12th choice": one access more in the linked code, and it
  * means something else.  The keyed form says who was asked, and what it had done last:
  *
- *	driver | load vq0.used.flags | split_kick_prepare ring_split_driver.c:222 | #2+1,7,31 ->
- *device |        |                     |                                          |         the
- *answer |        what it did last      the function and the line, or "-"          numbers the actor
- *that was asked, "-" if none was running
+ *	driver | load vq0.used.flags | split_kick_prepare ring_split_driver.c:222 | #2+1,7,31
+ *	    -> device
+ *
+ *	the actor that was asked, "-" if none was running | what it did last | the function and the
+ *	line, or "-" | numbers -> answer
  *
  * The numbers: how often it had done that in that function; which choice since; and for guesses,
- *how often it had done that anywhere, and which of its choices in all this was.
+ * how often it had done that anywhere, and which of its choices in all this was.
  *
  * An answer is the actor that goes on ("device"), "flush of device", "callback 1/3", or, for other
- *kinds of choice, "1/3 outcome".  The second actor of the same name is "worker#2".  In names, | and
- *control characters are shown as !.
+ * kinds of choice, "1/3 outcome".  The second actor of the same name is "worker#2".  In names, |
+ * and control characters are shown as !.
  *
  * Following it, each pick waits for its place: the same actor, the same event in the same function
  * as often as before.  Where that place never comes, or the answer is not possible there, the run

@@ -31,7 +31,7 @@
  * end, if there is none), the first event after a switch between actors, the last ones of each
  * actor, accesses to named fields, notifications, blocking and waking.  The rest is counted where
  * it was ("… 12 more").  Where there are more than three actors, those that did nothing but wait
- *for work have no column; if that is not enough, those stay that are in what is kept.
+ * for work have no column; if that is not enough, those stay that are in what is kept.
  *
  * Wording: wording.c has a short one for the common kinds; any other kind shows its name and
  * arguments by the format of events.def.

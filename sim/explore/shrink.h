@@ -3,12 +3,12 @@
  * Shrinking: from a failing schedule to one that people can read, with the same finding.
  *
  * Smaller means, in this order: fewer preemptions (an actor that could go on did not), fewer
- *delayed stores (others went on while a store was in its actor's buffer), fewer picks that are not
- *0 (the rest of what somebody has to understand: ties, outcomes, early flushes), a smaller sum of
- *picks, fewer steps.  The number of buffers is a parameter of the scenario, and is the caller's to
+ * delayed stores (others went on while a store was in its actor's buffer), fewer picks that are not
+ * 0 (the rest of what somebody has to understand: ties, outcomes, early flushes), a smaller sum of
+ * picks, fewer steps.  The number of buffers is a parameter of the scenario, and is the caller's to
  * shrink.  Phases:
  *	1. ddmin (Zeller) over the picks, until each one left is necessary: without it the finding
- *is gone, or the run is larger;
+ *	   is gone, or the run is larger;
  *	2. search from below: the plain run, all schedules with one pick, with two, … below what is
  *	   left, as far as the budget goes; if it goes all the way that number is `proven` least;
  *	3. each pick made smaller, and moved to neighbouring choices, where that makes the run

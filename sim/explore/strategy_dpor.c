@@ -10,9 +10,10 @@
  *
  *	the run           each step goes to the first process that can go on and does not sleep
  *	after each step   dpor_trace.c looks for races with earlier steps; each asks an earlier
- *place to begin with another process, too (`backtrack`) after the run     from the end of the path:
- *the process that was taken there is done and sleeps; if another one is asked for, it is taken, and
- *the world is run again
+ *	                  place to begin with another process, too (`backtrack`)
+ *	after the run     from the end of the path: the process that was taken there is done and
+ *	                  sleeps; if another one is asked for, it is taken, and the world is run
+ *	                  again
  *
  * A process sleeps from where it was explored until a step is made that its own depends on: up to
  * there every schedule with it next is one that was run already.  Where all that can go on sleeps,

@@ -7,7 +7,7 @@
  *	                                        command id: report free pages, or give them back
  *	stats buffer used      ──▶  the worker: new statistics, the buffer again
  *	no page is free        ──▶  the task:   hinted pages back, then (DEFLATE_ON_OOM) the
- *balloon's
+ *	                                        balloon's
  *
  * A report of free pages (virtio_balloon_report_free_page()):
  *

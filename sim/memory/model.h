@@ -2,13 +2,14 @@
 /*
  * Memory models: when a store becomes visible to others, and which value a load sees.
  *
- *	sc	accesses take effect at once.
- *	tso	as x86: each actor has a FIFO store buffer; its loads see its own buffered stores; a
- *		full barrier or locked operation waits until it is empty; when its oldest store
- *becomes visible is a choice (buffer.c). weak	stores to different places become visible in any
- *order unless a write barrier or a release lies between, and a load may see an older value that
- *nothing has ordered its actor past (weak.c).  Loads do not come after later stores (no load
- *buffering), and dependencies are invisible to the hooks: what breaking one would allow is allowed.
+ *	sc    accesses take effect at once.
+ *	tso   as x86: each actor has a FIFO store buffer; its loads see its own buffered stores; a
+ *	      full barrier or locked operation waits until it is empty; when its oldest store
+ *	      becomes visible is a choice (buffer.c).
+ *	weak  stores to different places become visible in any order unless a write barrier or a
+ *	      release lies between, and a load may see an older value that nothing has ordered its
+ *	      actor past (weak.c).  Loads do not come after later stores (no load buffering), and
+ *	      dependencies are invisible to the hooks: what breaking one would allow is allowed.
  *
  * Under every model, what the models of notify/, vhost/ and vmm/ do at their points (a doorbell, a
  * lock, an eventfd) is a full barrier, as it is in the systems they stand for.

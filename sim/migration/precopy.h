@@ -6,9 +6,10 @@
  *	iterate   pending_estimate: pages left x 4 KiB
  *	          if that <= threshold: pending_exact, which syncs if it is < threshold
  *	          if nothing or less than threshold is pending: complete
- *	          else ram_save_iterate: pages until the rate budget is used, nothing is left, or 50
- *ms passed (looked at every 64 pages) at most every 100 ms: bandwidth := bytes / time since;
- *threshold := bandwidth x downtime limit; a new rate budget.  Budget used up: sleep until then
+ *	          else ram_save_iterate: pages until the rate budget is used, nothing is left, or
+ *	          50 ms passed (looked at every 64 pages)
+ *	          at most every 100 ms: bandwidth := bytes / time since; threshold := bandwidth x
+ *	          downtime limit; a new rate budget.  Budget used up: sleep until then
  *	complete  stop the machine; last sync; all that is left; multifd sync; device state;
  *	          switch-over
  *

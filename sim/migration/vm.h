@@ -14,7 +14,7 @@
  * is noted by nobody, so who sends the page must clear first and read then.
  *
  * Stopping is migration/vm_stop.h.  The guest's frame numbers are ram_addr: one slot, no hole below
- *4 GiB.
+ * 4 GiB.
  */
 #ifndef RINGSIDE_MIGRATION_VM_H
 #define RINGSIDE_MIGRATION_VM_H

@@ -2,31 +2,32 @@
 /*
  * The recorder: runs, their parameters, events, violations and metrics, into one SQLite file.
  *
- *	record_open()                                 once a process
- *	record_run_begin()                            the run's row, committed: a crash keeps seed
- *and parameters world_set_sink(w, record_sink, r)           its events (optional)
- *	  record_violation(), record_metric(), …      in any order
- *	  record_names(r, w)                          what the events' numbers stand for
- *	record_run_end()                              verdict and counters, committed
+ *	record_open()                           once a process
+ *	record_run_begin()                      the run's row, committed: a crash keeps seed and
+ *	                                        parameters
+ *	  world_set_sink(w, record_sink, r)     its events (optional)
+ *	  record_violation(), record_metric()…  in any order
+ *	  record_names(r, w)                    what the events' numbers stand for
+ *	record_run_end()                        verdict and counters, committed
  *	record_close()
  *
  * "none" as the path is the null recorder: the same calls, and nothing is kept.
  *
  * What a crash costs.  The row of a run is committed before its first step, with verdict
- *`unfinished`; violations, metrics and failures are committed as they come, events by tens of
- *thousands, the verdict last.  Once record_run_end() has returned, killing the process at any
- *moment loses nothing of that run (write-ahead log, synchronous=NORMAL: a power failure may take
- *the newest commits, and never damages older ones).  A killed run stays as `unfinished`, with what
- *was committed of it.
+ * `unfinished`; violations, metrics and failures are committed as they come, events by tens of
+ * thousands, the verdict last.  Once record_run_end() has returned, killing the process at any
+ * moment loses nothing of that run (write-ahead log, synchronous=NORMAL: a power failure may take
+ * the newest commits, and never damages older ones).  A killed run stays as `unfinished`, with what
+ * was committed of it.
  *
  * Many writers.  The file is locked only during a transaction, some tens of milliseconds; others
- *wait up to RECORD_BUSY_MS.  Readers are never in the way.  A process that forks opens the file
- *after the fork. Do not write over a network file system: join shards with record_merge()
- *(merge.h).
+ * wait up to RECORD_BUSY_MS.  Readers are never in the way.  A process that forks opens the file
+ * after the fork. Do not write over a network file system: join shards with record_merge()
+ * (merge.h).
  *
  * Errors.  Each call that writes returns -1 and fills @err; the sink cannot, so its first error is
- *kept and returned by each later call of that run up to record_run_end(), after which the next run
- *may be begun.  A run with an error stays `unfinished`.
+ * kept and returned by each later call of that run up to record_run_end(), after which the next run
+ * may be begun.  A run with an error stays `unfinished`.
  *
  * All texts are copied or written at once; a null text is stored as ''.
  */

@@ -3,11 +3,14 @@
  * The sandbox: what of Lua's libraries a scenario gets, and what it gets instead of the rest.
  *
  *	kept        assert error getmetatable ipairs pcall rawequal rawget rawlen rawset select
- *tonumber type xpcall _VERSION; string, table, utf8, coroutine; the exact part of math replaced
- *pairs next table.sort (order), tostring string.format (addresses), setmetatable (no finalizers and
- *weak tables: when they act depends on the collector), print (a note) not there   load dofile
- *require os io debug package, collectgarbage, string.dump, math.random, functions of libm whose
- *last bit differs from one C library to the next
+ *	            tonumber type xpcall _VERSION; string, table, utf8, coroutine; the exact part of
+ *	            math
+ *	replaced    pairs next table.sort (order), tostring string.format (addresses), setmetatable
+ *	            (no finalizers and weak tables: when they act depends on the collector), print
+ *	            (a note)
+ *	not there   load dofile require os io debug package, collectgarbage, string.dump,
+ *	            math.random, functions of libm whose last bit differs from one C library to the
+ *	            next
  */
 #include <lualib.h>
 #include <string.h>

@@ -16,15 +16,18 @@
  *		},
  *		buffers = "n",                            the parameter that shrinking makes less of
  *		variants = {                              at least one that fails and one that holds
- *			fails = { expect = "hang", faults = { "…" }, set = { n = 2 }, runs = 1000,
- *doc = "…" }, holds = { expect = "ok", runs = 20000 },
+ *			fails = { expect = "hang", faults = { "…" }, set = { n = 2 },
+ *				  runs = 1000, doc = "…" },
+ *			holds = { expect = "ok", runs = 20000 },
  *		},
  *		matrix = true,                            in `ringside test --matrix`, or false, or
  *		                                          what it sets itself: { "ring", … }
- *		machine = "file.yaml",                    what machine{} begins with
- *(machine_file.h) steps_max = 200000, time_max_ns = 0,      limits of one run setup = function(p) …
- *end,                builds the world; p has the parameters check = function(p) … end, looks at the
- *finished world; may violate()
+ *		machine = "file.yaml",                    what machine{} begins with:
+ *		                                          machine_file.h
+ *		steps_max = 200000, time_max_ns = 0,      limits of one run
+ *		setup = function(p) … end,                builds the world; p has the parameters
+ *		check = function(p) … end,                looks at the finished world; may
+ *		                                          violate()
  *	}
  *
  * Everything is validated, and unknown keys are errors: messages name file, line and column of the

@@ -10,7 +10,8 @@
  * and where it really was is what exploring around the recording asks.
  *
  * QEMU does not say when it sends a page of zeros.  Tracked pages are sent in each pass in the
- *order of their addresses: at the recorded time if the pass has one, else between their neighbours.
+ * order of their addresses: at the recorded time if the pass has one, else between their
+ * neighbours.
  *
  *	slots      memslot_update of threads that do not sync; others (the log is switched on), and
  *	           all before the migration begins, are the migration's: their order to it is not

@@ -2,8 +2,8 @@
 /*
  * Around a recorded precopy: QEMU's changes of memory slots, the migration's syncs, clears and
  * pages, and the vCPUs' writes (precopy_plan.h), each in its recorded order and in any order to
- *each other, under the QEMU of an era.  What of the tracked pages is not on the destination at the
- *end?
+ * each other, under the QEMU of an era.  What of the tracked pages is not on the destination at the
+ * end?
  *
  *	vcpu write ──▶ kvm/: slot's dirty bitmap ──GET──▶ dirty memory ──sync──▶ pending ──▶ sent
  *	                          └── dies with the slot
@@ -23,10 +23,10 @@
  *
  * Under all eras the recorded slot updates are made: those of the era in which the recording was
  * made.  A sync waits for the end of a transaction (the BQL), a clear for that of a single change
- *(the slots lock), a write to a page that has no slot, or one that is read-only, for a slot; and
- *the guest stops only when no transaction is under way.  The vCPUs of the model are others than the
- *thread that changes slots: with one vCPU, whose own exits make QEMU change them, orders within a
- *change need another writer (a second vCPU).
+ * (the slots lock), a write to a page that has no slot, or one that is read-only, for a slot; and
+ * the guest stops only when no transaction is under way.  The vCPUs of the model are others than
+ * the thread that changes slots: with one vCPU, whose own exits make QEMU change them, orders
+ * within a change need another writer (a second vCPU).
  */
 #ifndef RINGSIDE_TRACE_REPLAY_PRECOPY_H
 #define RINGSIDE_TRACE_REPLAY_PRECOPY_H

@@ -21,7 +21,7 @@
  *
  * The driver has the structure of the packed half of Linux's drivers/virtio/virtio_ring.c, the
  * device that of QEMU's hw/virtio/virtio.c, with vhost's enable_notify().  What ring_split.h says
- *of single accesses and of lost notifications holds here too.
+ * of single accesses and of lost notifications holds here too.
  *
  * Restrictions: start_idx must be 0 (a packed ring wraps after size descriptors anyway), size need
  * not be a power of two.  empty() cannot say how long the chain is that it saw, so enable_notify()

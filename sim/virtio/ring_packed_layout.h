@@ -9,7 +9,7 @@
  * The three areas may lie anywhere; ring_packed_layout_init() puts them behind each other.
  *
  * ring_packed_describe() has the shape of gm_describe_fn (memory/guest_memory.h) and turns an
- *offset into the field's name: "desc[3].id", "driver_event.off_wrap", "device_event.flags".
+ * offset into the field's name: "desc[3].id", "driver_event.off_wrap", "device_event.flags".
  */
 #ifndef RINGSIDE_VIRTIO_RING_PACKED_LAYOUT_H
 #define RINGSIDE_VIRTIO_RING_PACKED_LAYOUT_H

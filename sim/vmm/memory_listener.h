@@ -24,18 +24,20 @@
  * upstream (QEMU's kvm_set_phys_mem() says so in a comment since b4420f198d, 6.1).  What else
  * depends on the version of QEMU is chosen with memory_listener_set_version():
  *
- *	before 1.1	no fetch on removal
- *	1.1	3fbffb628c	fetch if the section itself logs
- *	2.3	4cc856faba	fetch if a migration logs, too
- *	4.1	ff4aa11419	KVM_CLEAR_DIRTY_LOG: a slot has a bitmap in QEMU of what was
- *		9f4bf4baa8	fetched and not cleared; one that appears while logging is on has
- *none, and clearing it fails (QEMU asserts) 5.0	9b3a31c745	it has
- *	6.1	b4420f198d	the dirty ring, with a reaper; no INITIALLY_SET with it (a81a592698)
- *	8.0	f39b7d2b96	updates wait for the end of the transaction: all deletions, then all
- *		a27dd2de68	additions, and vCPUs are kept out of KVM_RUN meanwhile, if an
- *addition overlaps a deletion and only then
- *	8.1	b20cc77692	the bitmap beside the ring is fetched, too, at the end and on
- *removal
+ *	before 1.1  no fetch on removal
+ *	1.1         3fbffb628c: fetch if the section itself logs
+ *	2.3         4cc856faba: fetch if a migration logs, too
+ *	4.1         ff4aa11419, 9f4bf4baa8: KVM_CLEAR_DIRTY_LOG: a slot has a bitmap in QEMU of
+ *	            what was fetched and not cleared; one that appears while logging is on has
+ *	            none, and clearing it fails (QEMU asserts)
+ *	5.0         9b3a31c745: it has
+ *	6.1         b4420f198d: the dirty ring, with a reaper; no INITIALLY_SET with it
+ *	            (a81a592698)
+ *	8.0         f39b7d2b96, a27dd2de68: updates wait for the end of the transaction: all
+ *	            deletions, then all additions, and vCPUs are kept out of KVM_RUN meanwhile, if
+ *	            an addition overlaps a deletion and only then
+ *	8.1         b20cc77692: the bitmap beside the ring is fetched, too, at the end and on
+ *	            removal
  *
  * RAM is counted in pages of ram_addr, as in QEMU, because one guest address may be backed by
  * other RAM after a section changed.  Slot ids are the lowest free one, as kvm_get_free_slot()
