@@ -2,7 +2,7 @@
 /* The watch over covers: what would still bring a page's content to the destination. */
 #include "migration/precopy_impl.h"
 
-#include "migration/page_words.h"
+#include "kvm/page_words.h"
 
 /* Something will read the page from the source, or has what it holds. */
 static bool

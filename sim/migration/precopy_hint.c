@@ -2,7 +2,7 @@
 /* bitmap_mutex, migration_dirty_pages, and qemu_guest_free_page_hint(). */
 #include "base/must.h"
 #include "engine/fault.h"
-#include "migration/page_words.h"
+#include "kvm/page_words.h"
 #include "migration/precopy_impl.h"
 
 /* --- bitmap_mutex --------------------------------------------------------------------------- */

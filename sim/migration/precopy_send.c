@@ -3,7 +3,7 @@
 #include "base/must.h"
 #include "engine/cost.h"
 #include "engine/fault.h"
-#include "migration/page_words.h"
+#include "kvm/page_words.h"
 #include "migration/postcopy.h"
 #include "migration/precopy_impl.h"
 #include "migration/xbzrle.h"

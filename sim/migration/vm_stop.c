@@ -5,7 +5,7 @@
 #include "engine/fault.h"
 #include "kvm/dirty_log.h"
 #include "kvm/memslot.h"
-#include "migration/page_words.h"
+#include "kvm/page_words.h"
 #include "migration/precopy.h"
 #include "vmm/machine.h"
 #include "vmm/memory_listener.h"

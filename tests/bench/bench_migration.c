@@ -16,8 +16,8 @@
 #include "base/prng.h"
 #include "bench.h"
 #include "engine/world.h"
+#include "kvm/page_words.h"
 #include "migration/dirtier.h"
-#include "migration/page_words.h"
 #include "migration/precopy.h"
 
 #define TIB_PAGES (UINT64_C(1) << 28)

@@ -10,8 +10,8 @@
 
 #include "base/prng.h"
 #include "engine/world.h"
+#include "kvm/page_words.h"
 #include "migration/md5.h"
-#include "migration/page_words.h"
 #include "migration/ram.h"
 #include "migration/xbzrle.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "migration/page_words.h"
+#include "kvm/page_words.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
  * of a byte a page, and chunks that are all zeros or all ones cost nothing but their entry in the
  * directory.  Word n stands for pages 64 n … 64 n + 63.
  */
-#ifndef RINGSIDE_MIGRATION_PAGE_WORDS_H
-#define RINGSIDE_MIGRATION_PAGE_WORDS_H
+#ifndef RINGSIDE_KVM_PAGE_WORDS_H
+#define RINGSIDE_KVM_PAGE_WORDS_H
 
 #include <stdint.h>
 
