@@ -8,6 +8,9 @@
 
 CONFIG ?= release
 CC ?= gcc
+# Processes at a time, of compilers and of tests.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+export JOBS
 BUILD ?= build/$(CONFIG)
 LUA_PC := lua5.4
 PKGS := sqlite3 yaml-0.1 $(LUA_PC) libdw
@@ -201,9 +204,9 @@ bench: $(BENCHES) all
 # The whole suite in another build.
 .PHONY: asan ubsan hostile
 asan ubsan hostile:
-	@$(MAKE) -s -j2 CONFIG=$@ $(@:%=build/%/ringside)
-	@$(MAKE) -s -j2 CONFIG=$@ unit
-	@$(MAKE) -s -j2 CONFIG=$@ fuzz
+	@$(MAKE) -s -j$(JOBS) CONFIG=$@ $(@:%=build/%/ringside)
+	@$(MAKE) -s -j$(JOBS) CONFIG=$@ unit
+	@$(MAKE) -s -j$(JOBS) CONFIG=$@ fuzz
 	@$(MAKE) -s CONFIG=$@ cli-tests
 
 .PHONY: tidy
@@ -217,7 +220,7 @@ deps:
 	@scripts/deps.sh
 
 demo: deps
-	@$(MAKE) -s -j2 all
+	@$(MAKE) -s -j$(JOBS) all
 	@scripts/demo.sh
 
 check: deps
@@ -228,8 +231,8 @@ soak: check
 
 .PHONY: coverage
 coverage:
-	@$(MAKE) -s -j2 CONFIG=coverage all
-	@$(MAKE) -s -j2 CONFIG=coverage unit cli-tests
+	@$(MAKE) -s -j$(JOBS) CONFIG=coverage all
+	@$(MAKE) -s -j$(JOBS) CONFIG=coverage unit cli-tests
 	@scripts/coverage.sh build/coverage
 
 PREFIX ?= /usr/local

@@ -6,7 +6,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 TALLY=$(mktemp) || exit 2
 trap 'rm -f "$TALLY"' EXIT
-export TALLY
+: "${JOBS:=$(nproc 2>/dev/null || echo 2)}"
+export TALLY JOBS
 status=0
 started=$(date +%s)
 
@@ -29,7 +30,7 @@ step() {
 
 # Variants of scenarios against their expectation: `ringside test` closes with the line we sum.
 scenarios() {
-	"$1/ringside" test --quiet --jobs 2 --db none scenarios >"$1/scenarios.out" 2>&1
+	"$1/ringside" test --quiet --jobs "$JOBS" --db none scenarios >"$1/scenarios.out" 2>&1
 	code=$?
 	grep -v '^ok ' "$1/scenarios.out"
 	sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
@@ -39,7 +40,7 @@ scenarios() {
 
 # The conformance matrix, in short: few schedules a cell, one memory model.
 matrix() {
-	"$1/ringside" test --matrix --quiet --jobs 2 --memory sc --runs 30 --db none \
+	"$1/ringside" test --matrix --quiet --jobs "$JOBS" --memory sc --runs 30 --db none \
 		scenarios/ring scenarios/plugin scenarios/kick \
 		scenarios/suppress/packed-flags-content.lua >"$1/matrix.out" 2>&1
 	code=$?
@@ -50,15 +51,15 @@ matrix() {
 }
 
 build() {
-	step "${MAKE:-make}" -s -j2 "$@"
+	step "${MAKE:-make}" -s -j"$JOBS" "$@"
 }
 
 part "build" build all
-part "unit tests" "${MAKE:-make}" -s -j2 unit
+part "unit tests" "${MAKE:-make}" -s -j"$JOBS" unit
 part "command line" "${MAKE:-make}" -s cli-tests
 part "scenarios" scenarios build/release
 part "conformance matrix, in short" matrix build/release
-part "fuzz" "${MAKE:-make}" -s -j2 fuzz
+part "fuzz" "${MAKE:-make}" -s -j"$JOBS" fuzz
 part "address sanitizer" "${MAKE:-make}" -s asan
 part "undefined behaviour sanitizer" "${MAKE:-make}" -s ubsan
 part "hostile build" "${MAKE:-make}" -s hostile

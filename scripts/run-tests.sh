@@ -4,7 +4,7 @@
 # The last line is "N passed, N failed, N skipped"; the status is 1 if anything failed.
 # With TALLY set to a file the three numbers are appended to it as a line: scripts/check.sh sums.
 # JOBS programs run at a time.
-: "${JOBS:=2}"
+: "${JOBS:=$(nproc 2>/dev/null || echo 2)}"
 dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
 

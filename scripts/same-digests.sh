@@ -5,15 +5,15 @@
 # in each build and environment and compares the digests.  SEEDS and FILTER narrow it down.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-: "${SEEDS:=1 2}" "${FILTER:=}"
+: "${SEEDS:=1 2}" "${FILTER:=}" "${JOBS:=$(nproc 2>/dev/null || echo 2)}"
 make=${MAKE:-make}
 dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
 
-$make -s -j2 CONFIG=release build/release/ringside || exit 2
-$make -s -j2 CONFIG=debug build/debug/ringside || exit 2
+$make -s -j"$JOBS" CONFIG=release build/release/ringside || exit 2
+$make -s -j"$JOBS" CONFIG=debug build/debug/ringside || exit 2
 if command -v clang >/dev/null 2>&1; then
-	$make -s -j2 CONFIG=clang CC=clang build/clang/ringside || exit 2
+	$make -s -j"$JOBS" CONFIG=clang CC=clang build/clang/ringside || exit 2
 fi
 
 build/release/ringside scenarios 2>/dev/null | awk '{ print $1 }' | grep -F "$FILTER" >"$dir/list"
@@ -23,12 +23,14 @@ build/release/ringside scenarios 2>/dev/null | awk '{ print $1 }' | grep -F "$FI
 digests() {
 	out=$1
 	shift
-	while read -r scenario; do
-		for seed in $SEEDS; do
+	for seed in $SEEDS; do
+		xargs -P "$JOBS" -I '{}' sh -c '
+			scenario=$1 seed=$2
+			shift 2
 			"$@" run "$scenario" --seed "$seed" --db none 2>&1 </dev/null |
 				sed -n "s|^digest: |$scenario $seed |p"
-		done
-	done <"$dir/list" >"$out"
+		' digests '{}' "$seed" "$@" <"$dir/list"
+	done | sort >"$out"
 }
 
 status=0

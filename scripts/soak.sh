@@ -58,7 +58,7 @@ memcheck() {
 	valgrind -q --error-exitcode=9 --px-default=allregs-at-mem-access "$@"
 }
 
-"${MAKE:-make}" -s -j2 all unit fuzz >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
+"${MAKE:-make}" -s -j"${JOBS:-2}" all unit fuzz >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
 for f in "$build"/fuzz/fuzz_*; do
 	[ -x "$f" ] && one "$(basename "$f") x $FACTOR, seed $SOAK_SEED" fuzz "$f"
 done
