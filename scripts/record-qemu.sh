@@ -30,8 +30,9 @@
 #	DELAY=3		seconds from the guest's being ready to the migration
 #	CANCEL=8	cancel after so many seconds what does not converge (default: fail after
 #			SECONDS_MAX)
-#	REALTIME=1	SCHED_RR for source and destination while the guest is migrated, the vCPU on
-#			the first processor, all others on the second (root, 2 processors)
+#	REALTIME=10	SCHED_RR of that priority for source and destination while the guest is
+#			migrated, an iothread one above it; the vCPU on the first processor, all
+#			others on the second (root, 2 processors)
 #	COMPACT=1	without the lines of pages (ram_save_page); they are traced all the same, so
 #			that a page takes as long
 #
@@ -127,13 +128,14 @@ guest_ready() {
 realtime() {
 	set +f
 	for p in $pids; do
-		if ! taskset -a -c -p 1 "$p" || ! chrt -a -r -p 1 "$p"; then
+		if ! taskset -a -c -p 1 "$p" || ! chrt -a -r -p "$REALTIME" "$p"; then
 			skip "no SCHED_RR"
 		fi
 	done >/dev/null
 	for t in /proc/"$pid"/task/*; do
 		case $(cat "$t/comm") in
 		"CPU "*) taskset -c -p 0 "${t##*/}" >/dev/null ;;
+		"IO "*) chrt -r -p $((REALTIME + 1)) "${t##*/}" ;;
 		esac
 	done
 	set -f
@@ -252,8 +254,8 @@ migrate | migrate-linux | migrate-hint)
 		[ "$guest" = idle ] || set -- "$1: rewrites ${REWRITE:-16} of ${FILE:-64} MiB \
 in memory, pause ${PAUSE:-0} s" "$append"
 		[ "$what" != migrate-hint ] || set -- "$1" "free-page-hint=${HINT:-on} $append"
-		[ -z "${REALTIME:-}" ] || set -- "$@" "SCHED_RR, vCPU on the first processor, \
-the rest of source and destination on the second"
+		[ -z "${REALTIME:-}" ] || set -- "$@" "SCHED_RR $REALTIME, vCPU on the first \
+processor, the rest of source and destination on the second"
 		[ "$guest" = idle ] || set -- "$@" "before: $(grep rewritten "$tmp/log.serial" |
 			tail -n 1 | tr -d '\r')"
 	fi

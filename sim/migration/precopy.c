@@ -187,8 +187,8 @@ iterate(struct precopy *m)
 		if (precopy_now(m) - began > PRECOPY_MAX_WAIT_NS)
 			break;
 	}
-	precopy_walk_unlock(m);
 	precopy_put(m, WIRE_EOS);
+	precopy_let_in(m);
 	m->stats.iterations++;
 	emit(m->w, EV_MIG_ITERATE, (int64_t)pages, (int64_t)m->bitmap.set);
 }

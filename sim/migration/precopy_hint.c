@@ -5,6 +5,8 @@
 #include "kvm/page_words.h"
 #include "migration/precopy_impl.h"
 
+#define LET_IN_NS 50000
+
 /* --- bitmap_mutex --------------------------------------------------------------------------- */
 
 /*
@@ -34,6 +36,20 @@ precopy_bitmap_unlock(struct precopy *m)
 		return;
 	m->bitmap_mutex = NULL;
 	waitq_wake_one(m->w, &m->mutex_wait);
+}
+
+/*
+ * Between the unlock and the next lock the thread writes to a socket and asks what is pending.
+ * QEMU 7.2 with a trace of both takes 30 to 300 us, and who was woken by the unlock runs within 50.
+ */
+void
+precopy_let_in(struct precopy *m)
+{
+	bool wanted = !m->vm->steps && m->mutex_wait.name && !waitq_empty(&m->mutex_wait);
+
+	precopy_walk_unlock(m);
+	if (wanted)
+		precopy_spend(m, LET_IN_NS, true);
 }
 
 /*

@@ -123,6 +123,9 @@ precopy_walk_unlock(struct precopy *m)
 	if (!m->config.mutex_per_page)
 		precopy_bitmap_unlock(m);
 }
+/* The end of an iteration: unlocks, and in timed mode who waits for the mutex gets it. */
+void
+precopy_let_in(struct precopy *m);
 /* migration_bitmap_clear_dirty() of bitmap and count; false if the page need not be sent. */
 bool
 precopy_clear_dirty(struct precopy *m, uint64_t page);

@@ -68,6 +68,8 @@ save_normal(struct precopy *m)
 	m->stats.normal_pages++;
 	precopy_work(m, cost_of(m->w, COST_MIG_SEND));
 	precopy_put(m, WIRE_HEADER + PAGE_BYTES);
+	if (ram_read(m->dst, m->on_wire.page) == RAM_ZERO)
+		precopy_spend(m, cost_of(m->w, COST_MIG_FIRST), false);
 	load_main(m, m->on_wire.content, "normal", UNCOVERED_SENT);
 }
 
@@ -191,14 +193,20 @@ find_dirty(struct precopy *m, uint64_t *page)
 	return *page < pages;
 }
 
-/* What @n pages, @zeros of them zero, take of time and wire. */
+/*
+ * What @n pages, @zeros of them zero, take of time and wire.  The destination had touched @touched
+ * pages before: what it must allocate it does in the fault of its own store, and a socket's buffer
+ * is soon full.
+ */
 static void
-count_pages(struct precopy *m, uint64_t n, uint64_t zeros)
+count_pages(struct precopy *m, uint64_t n, uint64_t zeros, uint64_t touched)
 {
 	m->stats.zero_pages += zeros;
 	m->stats.normal_pages += n - zeros;
 	precopy_work(m, (int64_t)n * cost_of(m->w, COST_MIG_PAGE) +
 				(int64_t)(n - zeros) * cost_of(m->w, COST_MIG_SEND));
+	precopy_spend(m, (int64_t)(ram_touched(m->dst) - touched) * cost_of(m->w, COST_MIG_FIRST),
+		      false);
 	precopy_put(m,
 		    zeros * (WIRE_HEADER + WIRE_ZERO) + (n - zeros) * (WIRE_HEADER + PAGE_BYTES));
 }
@@ -207,6 +215,7 @@ count_pages(struct precopy *m, uint64_t n, uint64_t zeros)
 static bool
 save_chunk(struct precopy *m, uint64_t page)
 {
+	uint64_t touched = ram_touched(m->dst);
 	ram_content content;
 
 	if (page % RAM_CHUNK_PAGES || precopy_room_pages(m) < RAM_CHUNK_PAGES)
@@ -221,7 +230,7 @@ save_chunk(struct precopy *m, uint64_t page)
 	m->dirty_pages -= page_words_clear_range(&m->bitmap, m->w, page, RAM_CHUNK_PAGES);
 	for (unsigned i = 0; m->postcopy && i < RAM_CHUNK_PAGES / 64; i++)
 		postcopy_received(m->postcopy, page / 64 + i, UINT64_MAX);
-	count_pages(m, RAM_CHUNK_PAGES, content == RAM_ZERO ? RAM_CHUNK_PAGES : 0);
+	count_pages(m, RAM_CHUNK_PAGES, content == RAM_ZERO ? RAM_CHUNK_PAGES : 0, touched);
 	m->at = page + RAM_CHUNK_PAGES;
 	return true;
 }
@@ -230,7 +239,7 @@ save_chunk(struct precopy *m, uint64_t page)
 static uint64_t
 save_word(struct precopy *m, uint64_t page)
 {
-	uint64_t word = page / 64, room = precopy_room_pages(m);
+	uint64_t word = page / 64, room = precopy_room_pages(m), touched = ram_touched(m->dst);
 	uint64_t mask = page_words_get(&m->bitmap, word) & UINT64_MAX << page % 64;
 	unsigned n = (unsigned)__builtin_popcountll(mask), zeros;
 
@@ -240,7 +249,7 @@ save_word(struct precopy *m, uint64_t page)
 	page_words_take(&m->bitmap, m->w, word, mask);
 	m->dirty_pages -= n;
 	zeros = ram_copy_word(m->dst, m->vm->ram, word, mask);
-	count_pages(m, n, zeros);
+	count_pages(m, n, zeros, touched);
 	if (m->postcopy)
 		postcopy_received(m->postcopy, word, mask);
 	m->at = word * 64 + 64 - (unsigned)__builtin_clzll(mask);

@@ -85,8 +85,12 @@ ram_store(struct ram *r, uint64_t page, ram_content content)
 	struct ram_chunk *c = &r->chunk[page / RAM_CHUNK_PAGES];
 
 	must(page < r->pages);
-	if (c->page || c->uniform != content)
-		chunk_words(r, c)[page % RAM_CHUNK_PAGES] = content;
+	if (c->page || c->uniform != content) {
+		ram_content *have = &chunk_words(r, c)[page % RAM_CHUNK_PAGES];
+
+		r->touched += content && !*have;
+		*have = content;
+	}
 }
 
 ram_content
@@ -120,15 +124,36 @@ ram_fill(struct ram *r, uint64_t first, uint64_t count, unsigned writer)
 	return content;
 }
 
+static unsigned
+chunk_zeros(const struct ram_chunk *c)
+{
+	unsigned zeros = 0;
+
+	if (!c->page)
+		return c->uniform ? 0 : RAM_CHUNK_PAGES;
+	for (unsigned i = 0; i < RAM_CHUNK_PAGES; i++)
+		zeros += c->page[i] == RAM_ZERO;
+	return zeros;
+}
+
+uint64_t
+ram_touched(const struct ram *r)
+{
+	return r->touched;
+}
+
 bool
 ram_copy_uniform(struct ram *to, const struct ram *from, uint64_t page, ram_content *content)
 {
 	const struct ram_chunk *s = &from->chunk[page / RAM_CHUNK_PAGES];
+	struct ram_chunk *d = &to->chunk[page / RAM_CHUNK_PAGES];
 
 	if (page % RAM_CHUNK_PAGES || s->page || from->pages - page < RAM_CHUNK_PAGES)
 		return false;
 	*content = s->uniform;
-	chunk_set(to, &to->chunk[page / RAM_CHUNK_PAGES], s->uniform);
+	if (s->uniform)
+		to->touched += chunk_zeros(d);
+	chunk_set(to, d, s->uniform);
 	return true;
 }
 
@@ -161,6 +186,7 @@ ram_copy_word(struct ram *to, const struct ram *from, uint64_t word, uint64_t ma
 		ram_content c = s->page ? s->page[i] : s->uniform;
 
 		zeros += c == RAM_ZERO;
+		to->touched += c && !have[i];
 		have[i] = c;
 	}
 	/* The last word of what is the same throughout: a bulk pass leaves chunks uniform. */

@@ -90,6 +90,13 @@ ram_copy_word(struct ram *to, const struct ram *from, uint64_t word, uint64_t ma
 bool
 ram_copy_uniform(struct ram *to, const struct ram *from, uint64_t page, ram_content *content);
 
+/*
+ * How often ram_store(), ram_write() and the copies put content where zeros were: what the host
+ * must allocate first.
+ */
+uint64_t
+ram_touched(const struct ram *r);
+
 /* The first page at or after @start in which they differ, or ram_pages(). Same sizes. */
 uint64_t
 ram_next_difference(const struct ram *a, const struct ram *b, uint64_t start);

@@ -17,6 +17,7 @@ struct ram {
 	uint64_t pages;
 	uint64_t versions; /* handed out */
 	uint64_t chunks, real;
+	uint64_t touched; /* see ram_touched() */
 	struct ram_chunk *chunk;
 	struct ram_block block[RAM_BLOCKS_MAX];
 	unsigned blocks;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "engine/cost.h"
 #include "engine/world.h"
 #include "migration/precopy.h"
 #include "oracle/oracle.h"
@@ -19,6 +20,7 @@
 struct run {
 	struct precopy_config config;
 	bool hint, reuse;
+	int64_t first_ns; /* mig_first_ns */
 	/* Results */
 	struct migration_vm *vm;
 	struct ram_writer *vcpu;
@@ -26,6 +28,7 @@ struct run {
 	struct precopy_stats stats;
 	struct finding finding;
 	uint64_t early, hinted, late;
+	int64_t hinted_ns;
 	bool reused_arrived;
 };
 
@@ -38,6 +41,7 @@ balloon(struct actor *self, void *arg)
 	while (precopy_state(r->m) != PRECOPY_ACTIVE)
 		actor_sleep(r->vm->w, MS);
 	r->hinted = precopy_hint(r->m, HALF, HALF);
+	r->hinted_ns = world_now(r->vm->w);
 	if (r->reuse)
 		assert_true(vm_write(r->vcpu, REUSED, false));
 	precopy_wait(r->m);
@@ -51,6 +55,7 @@ set_up(struct world *w, void *arg)
 	struct ram_block block = { .name = "pc.ram", .pages = PAGES };
 
 	oracle_attach(w);
+	cost_set(w, COST_MIG_FIRST, r->first_ns);
 	r->vm = vm_create(w, &(struct migration_vm_config){ .blocks = &block, .block_count = 1 });
 	r->vcpu = vm_add_writer(r->vm, WRITER_VCPU, "vcpu0");
 	ram_fill(r->vm->ram, 0, PAGES, 1);
@@ -124,13 +129,53 @@ test_thread_percent(void **state)
 	assert_true(after > 3 * before && after < 5 * before);
 }
 
+/* A page is allocated when it arrives for the first time, whether vCPUs run or not. */
+static void
+test_first_arrival(void **state)
+{
+	struct run none = { .config = precopy_config_default() }, first, stopped;
+
+	none.config.max_bandwidth = 0;
+	none.config.downtime_limit_ns = MS;
+	first = none;
+	first.first_ns = 9000;
+	migrate(&none);
+	migrate(&first);
+	assert_int_equal(first.stats.normal_pages, PAGES);
+
+	int64_t more = first.stats.total_ns - none.stats.total_ns - (int64_t)PAGES * 9000;
+
+	assert_in_range(more, 0, MS); /* a sync more */
+
+	/* All in the last pass: the guest stands for as long. */
+	stopped = first;
+	stopped.config.threshold_bytes = INT64_C(1) << 40;
+	migrate(&stopped);
+	assert_true(stopped.stats.downtime_ns > (int64_t)PAGES * 9000);
+}
+
+/* Hints that wait for bitmap_mutex get in after an iteration, also if the thread never sleeps. */
+static void
+test_hints_get_in(void **state)
+{
+	struct run r = { .config = precopy_config_default(), .hint = true };
+
+	r.config.max_bandwidth = 0;
+	r.config.downtime_limit_ns = MS;
+	r.first_ns = 9000;
+	migrate(&r);
+	assert_int_equal(r.hinted, HALF);
+	assert_int_equal(r.stats.normal_pages, HALF);
+	assert_true(r.hinted_ns > 50 * MS && r.hinted_ns < 55 * MS + r.stats.setup_ns);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hinted_pages_stay),
-		cmocka_unit_test(test_written_again),
-		cmocka_unit_test(test_thread_percent),
+		cmocka_unit_test(test_hinted_pages_stay), cmocka_unit_test(test_written_again),
+		cmocka_unit_test(test_thread_percent),	  cmocka_unit_test(test_first_arrival),
+		cmocka_unit_test(test_hints_get_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

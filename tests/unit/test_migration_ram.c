@@ -66,15 +66,18 @@ against_array_body(struct world *w, void *arg)
 			if (prng_below(&prng, 2))
 				mask = UINT64_MAX;
 
-			unsigned zeros = 0;
+			unsigned zeros = 0, touched = 0;
+			uint64_t before = ram_touched(dst);
 
 			for (unsigned b = 0; b < 64; b++) {
 				if (!(mask >> b & 1))
 					continue;
+				touched += slow[word * 64 + b] && !slow_dst[word * 64 + b];
 				slow_dst[word * 64 + b] = slow[word * 64 + b];
 				zeros += !slow[word * 64 + b];
 			}
 			assert_int_equal(ram_copy_word(dst, r, word, mask), zeros);
+			assert_int_equal(ram_touched(dst) - before, touched);
 			break;
 		default:
 			slow[page] = ram_write(r, page, 7);
