@@ -257,6 +257,12 @@ recording_merge(struct recording *into, const struct recording *a, const struct 
 	into->lines = a->lines + b->lines;
 	into->lines_skipped = a->lines_skipped + b->lines_skipped;
 	into->events_lost = a->events_lost + b->events_lost;
+	into->gaps = a->gaps + b->gaps;
+	for (size_t n = 0; n < a->notes + b->notes; n++) {
+		const struct recording *of = n < a->notes ? a : b;
+
+		recording_note(into, "%s: %s", of->name, of->note[of == a ? n : n - a->notes]);
+	}
 	while (i < a->count || k < b->count) {
 		bool first =
 			k == b->count ||

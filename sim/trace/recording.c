@@ -2,6 +2,7 @@
 #include "trace/recording.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,9 @@ recording_free(struct recording *r)
 		free(n->slot);
 	}
 	free(n);
+	for (size_t i = 0; i < r->notes; i++)
+		free(r->note[i]);
+	free(r->note);
 	free(r->added);
 	free(r->thread);
 	free(r->record);
@@ -280,6 +284,23 @@ recording_count(const struct recording *r, unsigned kind)
 	for (size_t i = 0; i < r->count; i++)
 		n += r->record[i].kind == kind;
 	return n;
+}
+
+void
+recording_note(struct recording *r, const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	r->note = realloc(r->note, (r->notes + 1) * sizeof(*r->note));
+	must(r->note);
+	va_start(args, format);
+	must(vasprintf(&text, format, args) >= 0);
+	va_end(args);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			*c = '?';
+	r->note[r->notes++] = text;
 }
 
 void

@@ -70,6 +70,9 @@ struct recording {
 	uint64_t lines_skipped; /* said nothing we know; empty ones too */
 	uint64_t times_backwards; /* records whose time is before their predecessor's */
 	uint64_t events_lost; /* the recorder says that it dropped so many */
+	uint64_t gaps; /* places where it dropped some, it does not say how many */
+	char **note; /* what else is to be known of the import: lines without file and newline */
+	size_t notes;
 	bool timeless;
 };
 
@@ -118,6 +121,10 @@ recording_text_of(const struct recording *r, int64_t number);
 /* How many records there are of a kind. O(n). */
 uint64_t
 recording_count(const struct recording *r, unsigned kind);
+
+/* Append a note; what is no text in it becomes '?'. */
+void
+recording_note(struct recording *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Count the times that go backwards: an importer's last act. */
 void

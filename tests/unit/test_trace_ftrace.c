@@ -71,14 +71,19 @@ other_lines(void **state)
 		    " => trace_event_raw_event_kvm_mmio\n"
 		    "CPU:2 [LOST 17 EVENTS]\n"
 		    "CPU:3 [LOST 5 EVENTS]\n"
+		    "CPU:3 [LOST EVENTS]\n"
+		    "CPU:1 [100 EVENTS DROPPED]\n"
+		    "CPU:1 [EVENTS DROPPED]\n"
+		    "CPU:1 [SUBBUFFER START]\n"
 		    "vm-9 [001] ..... 1.5: sched_switch: prev_comm=vm\n"
 		    "      CPU 0: kvm_entry: vcpu 0, rip 0xffffffff81000aa0\n"
 		    "\n"
 		    "vm-9 [001] ..... 1.5: kvm_fast_mmio: fast mmio at gpa 0xfe003000\n",
 		    &r);
 	assert_int_equal(r.count, 1);
-	assert_int_equal(r.lines_skipped, 9);
-	assert_int_equal(r.events_lost, 22);
+	assert_int_equal(r.lines_skipped, 13);
+	assert_int_equal(r.events_lost, 122);
+	assert_int_equal(r.gaps, 2);
 	record_is(&r, 0, "1.500000000 vm-9 kvm_fast_mmio gpa=0xfe003000");
 	recording_free(&r);
 }
