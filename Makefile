@@ -39,7 +39,8 @@ LINK_coverage := --coverage
 
 CFLAGS ?= -Werror
 ALL_CFLAGS = $(STD) $(WARN) $(OPT_$(CONFIG)) -Isim $(PKG_CFLAGS) $(CFLAGS)
-LDLIBS = -Wl,--build-id=sha1 $(LINUX_LIBS) $(LINK_$(CONFIG)) $(PKG_LIBS) -lm -ldl -lpthread
+LDLIBS = -Wl,--build-id=sha1 $(LINUX_LIBS) $(LINK_$(CONFIG)) $(TRACECMD_LIBS) $(PKG_LIBS) -lm \
+	-ldl -lpthread
 
 RING := $(wildcard sim/virtio/ring_*.c) sim/kvm/dirty_ring_entry.c
 # Lowest first: a room includes only rooms before it in this list (scripts/tidy checks that).
@@ -60,12 +61,21 @@ endif
 LINUX_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard sim/datapath/linux/*.c))
 LINUX_LIBS := -Wl,-u,datapath_linux
 endif
+
+# trace-cmd's library (sim/trace/tracecmd/), where pkg-config finds it; "none" builds without.
+TRACECMD ?= $(shell pkg-config --exists libtracecmd 2>/dev/null && echo libtracecmd libtraceevent)
+ifneq ($(filter-out none,$(TRACECMD)),)
+TRACECMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard sim/trace/tracecmd/*.c))
+TRACECMD_CFLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags $(TRACECMD)))
+TRACECMD_LIBS := -Wl,-u,tracecmd_walk $(shell pkg-config --libs $(TRACECMD))
+endif
 ASM_SRC := $(wildcard $(ROOMS:%=sim/%/*.S))
 TEST_SRC := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(ASM_SRC:%.S=$(BUILD)/%.o) $(LINUX_OBJ)
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(ASM_SRC:%.S=$(BUILD)/%.o) $(LINUX_OBJ) \
+	$(TRACECMD_OBJ)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
@@ -112,6 +122,12 @@ $(BUILD)/linux-source: FORCE
 .PHONY: FORCE
 FORCE:
 
+$(TRACECMD_OBJ): ALL_CFLAGS += $(TRACECMD_CFLAGS)
+# Changes when trace-cmd's library comes or goes.
+$(BUILD)/tracecmd: FORCE
+	@mkdir -p $(@D)
+	@echo "$(TRACECMD_LIBS)" | cmp -s - $@ || echo "$(TRACECMD_LIBS)" >$@
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
@@ -127,7 +143,7 @@ $(BUILD)/sim/trace/qemu_trace_events.o: sim/trace/qemu-trace-events
 $(BUILD)/sim/cli/version.o: ALL_CFLAGS += -DRINGSIDE_VERSION='"$(VERSION)"' \
 	-DRINGSIDE_COMMIT='"$(COMMIT)"'
 
-$(BUILD)/libringside.a: $(LIB_OBJ) $(BUILD)/linux-source
+$(BUILD)/libringside.a: $(LIB_OBJ) $(BUILD)/linux-source $(BUILD)/tracecmd
 	@rm -f $@
 	ar rcs $@ $(LIB_OBJ)
 

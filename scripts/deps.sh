@@ -11,8 +11,10 @@ build="gcc make pkg-config libc6-dev libsqlite3-dev libyaml-dev liblua5.4-dev li
 build="$build libdw-dev"
 run="sqlite3 gnuplot-nox lua5.4 git"
 check="libcmocka-dev lua-check clang libclang-rt-14-dev xz-utils"
-# Linux's ring code, for the linux datapath.  Without it that is not built and its tests skip.
-optional="linux-source-6.1"
+# Linux's ring code, for the linux datapath, and trace-cmd's library, for trace.dat; a test asks
+# trace-cmd itself what is in one.  Without them those are not built and their tests skip.
+linux="linux-source-6.1"
+optional="$linux libtracecmd-dev libtraceevent-dev trace-cmd"
 
 if [ "${1:-}" = --list ]; then
 	echo "$build $run $check $optional" | tr ' ' '\n'
@@ -31,11 +33,16 @@ done
 if command -v gnuplot >/dev/null 2>&1; then
 	missing=$(echo "$missing" | sed 's/ gnuplot-nox//')
 fi
-# Any kernel's source will do, and where apt knows of none there is nothing to try.
-if [ -n "${LINUX_SRC:-}" ] || ls /usr/src/linux-source-*.tar.xz >/dev/null 2>&1 ||
-	! apt-cache show $optional >/dev/null 2>&1; then
-	optional=
+# Any kernel's source will do.
+if [ -n "${LINUX_SRC:-}" ] || ls /usr/src/linux-source-*.tar.xz >/dev/null 2>&1; then
+	optional=${optional#"$linux"}
 fi
+# What apt does not know of need not be tried.
+wanted=
+for p in $optional; do
+	have "$p" || ! apt-cache show "$p" >/dev/null 2>&1 || wanted="$wanted $p"
+done
+optional=${wanted# }
 [ -n "$missing$optional" ] || exit 0
 
 sudo=

@@ -7,6 +7,7 @@
 #include "cli/version.h"
 #include "cli/watchdog.h"
 #include "datapath/linux/linux_datapath.h"
+#include "trace/tracedat.h"
 
 #define RUN_OPTIONS "set machine db trace quiet"
 
@@ -117,7 +118,9 @@ const struct command command_table[] = {
 	  "it.\n"
 	  "Several recordings of one run are merged: clocks are aligned by status writes and "
 	  "kicks\n"
-	  "that both the host kernel and QEMU have seen.",
+	  "that both the host kernel and QEMU have seen. A trace.dat of trace-cmd is read where "
+	  "Ringside\n"
+	  "was built with libtracecmd: ringside --version says so.",
 	  "format events pattern db quiet", 1, -1, command_import },
 	{ "compare", "SCENARIO.lua[:VARIANT]", "the same workload under each value of a parameter",
 	  "Runs the scenario once for each value of --over, records each run, and prints one "
@@ -281,6 +284,8 @@ main(int argc, char **argv)
 		printf("ringside %s (%s)\n", ringside_version, ringside_commit);
 		if (&datapath_linux)
 			printf("with the ring code of Linux %s\n", linux_version);
+		if (tracedat_built_in())
+			printf("with libtracecmd, for trace.dat\n");
 		return end_output(EXIT_HELD);
 	}
 	if (!strcmp(argv[1], "help")) {

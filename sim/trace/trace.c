@@ -13,6 +13,7 @@
 #include "trace/qemu.h"
 #include "trace/simpletrace.h"
 #include "trace/syslog.h"
+#include "trace/tracedat.h"
 
 const struct trace_format trace_formats[] = {
 	{ "qemu", "QEMU's -trace in text, with time stamps or without", qemu_recognise,
@@ -20,6 +21,8 @@ const struct trace_format trace_formats[] = {
 	{ "simpletrace", "QEMU's simpletrace files", simpletrace_recognise, simpletrace_import },
 	{ "ftrace", "kvm:* events of the host kernel: ftrace, trace-cmd report, perf script",
 	  ftrace_recognise, ftrace_import },
+	{ "tracedat", "trace-cmd's trace.dat, its kvm:* events", tracedat_recognise,
+	  tracedat_import },
 	{ "syslog", "a host's syslog or dmesg with KVM's and QEMU's dirty-bitmap messages",
 	  syslog_recognise, syslog_import },
 	{ "pattern", "any log, by the patterns of --pattern", NULL, pattern_import },
@@ -50,15 +53,6 @@ trace_recognise(const char *text, size_t size)
 		}
 	}
 	return best;
-}
-
-/* trace.dat: what trace-cmd record writes. */
-static bool
-is_trace_dat(const char *text, size_t size)
-{
-	static const char magic[] = "\x17\x08\x44tracing";
-
-	return size >= sizeof(magic) - 1 && !memcmp(text, magic, sizeof(magic) - 1);
 }
 
 /* "'syslog', 'ftrace'" */
@@ -99,11 +93,6 @@ trace_open_text_with(const char *name, const char *text, size_t size, const stru
 				 format_names(names, sizeof(names)));
 	if (!f && !size)
 		return error_at(err, name, 0, 0, "the file is empty");
-	if (!f && is_trace_dat(text, size))
-		return error_at(err, name, 0, 0,
-				"trace-cmd's own file: make text of it first, with trace-cmd "
-				"report %s >trace.txt",
-				name);
 	if (!f)
 		return error_at(err, name, 0, 0, "not a trace of a format we know: %s",
 				format_names(names, sizeof(names)));
@@ -208,6 +197,11 @@ trace_print_import(const struct recording *r, FILE *to)
 			r->name);
 	if (r->events_lost)
 		fprintf(to, "%s: the recorder lost %" PRIu64 " events\n", r->name, r->events_lost);
+	if (r->gaps)
+		fprintf(to, "%s: the recorder lost events without a number: %" PRIu64 " times\n",
+			r->name, r->gaps);
+	for (size_t i = 0; i < r->notes; i++)
+		fprintf(to, "%s: %s\n", r->name, r->note[i]);
 	if (r->threads > 1)
 		fprintf(to, "%s: %zu threads\n", r->name, r->threads);
 	for (unsigned kind = 0; kind < RECORD_KINDS + r->kinds_added; kind++) {

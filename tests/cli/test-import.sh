@@ -40,7 +40,7 @@ complains "damaged.log:7:"
 echo 'vhost_dev_start(void *dev, const char *name) "dev %p:%s"' >events
 echo '1@2.5:vhost_dev_start dev 0x7f00:tap0' >vhost.log
 status 2 "$RINGSIDE" import --db none --format none vhost.log
-complains "'qemu', 'simpletrace', 'ftrace', 'syslog', 'pattern'"
+complains "'qemu', 'simpletrace', 'ftrace', 'tracedat', 'syslog', 'pattern'"
 status 0 "$RINGSIDE" import --db none --events events vhost.log
 says "2.500000000 1 vhost_dev_start dev=dev0 name=tap0"
 echo 'x(int a) %d' >bad-events
@@ -67,8 +67,4 @@ complains "cannot be aligned with"
 status 2 "$RINGSIDE" import --db none "$traces/kvm-firmware.qemu.log" order.log
 complains "order.log: has no time stamps"
 
-# trace-cmd's own files are not read, and the way round is said.
-printf '\027\010Dtracing6' >trace.dat
-status 2 "$RINGSIDE" import --db none trace.dat
-complains "trace-cmd report trace.dat >trace.txt"
 finish
