@@ -8,12 +8,15 @@ return {
 	name = "colo-cache",
 	title = "COLO: the primary dies during a checkpoint, and the secondary's memory is of two states",
 	evidence = {
-		"QEMU 8.2 migration/ram.c: colo_init_ram_cache(), colo_flush_ram_cache()",
+		"QEMU 13af18f222, d1955d2219 (2018): the cache, and its flush of what the secondary wrote",
+		"QEMU 24fa16f8cc (2020): flushed only when the device state is whole",
+		"Derek Su, 2020: [PATCH] migration/colo.c: migrate dirty ram pages before colo checkpoint",
 		"QEMU 9d638407ef (2023): bitmap_mutex for the cache's bitmap again, after 672159a97c",
 	},
 	params = {
 		steps = { default = 2, min = 1, max = 8, doc = "of each side's guest" },
 		loaders = { default = 1, min = 1, max = 2, doc = "threads that load pages" },
+		ahead = { default = 0, min = 0, max = 4, doc = "rounds that send pages before the checkpoint" },
 		dies = { default = true, doc = "the primary dies at some time" },
 	},
 	variants = {
@@ -28,6 +31,9 @@ return {
 		bitmap_unlocked = { expect = "memory-divergence", faults = { "qemu.colo.bitmap_unlocked" },
 				    set = { loaders = 2, dies = false }, runs = 6000,
 				    doc = "a bit of the cache's bitmap is lost" },
+		flush_ahead = { expect = "memory-divergence", faults = { "qemu.colo.flush_ahead" }, set = { ahead = 2 },
+				runs = 6000, doc = "what was sent ahead is in memory before its checkpoint" },
+		ahead = { expect = "ok", set = { ahead = 2 }, runs = 4000, doc = "it waits in the cache" },
 		cache = { expect = "ok", runs = 6000, doc = "as QEMU 8.2" },
 		two_loaders = { expect = "ok", set = { loaders = 2 }, runs = 4000, doc = "with bitmap_mutex" },
 		no_failure = { expect = "ok", set = { dies = false }, runs = 2000 },
@@ -37,7 +43,7 @@ return {
 		local c
 
 		vm:fill(0, 4)
-		c = colo { vm = vm, loaders = p.loaders }
+		c = colo { vm = vm, loaders = p.loaders, ahead_rounds = p.ahead }
 		actor("guest", function()
 			for i = 1, p.steps do
 				c:step("primary", i % 4, 0)

@@ -11,7 +11,7 @@
 return {
 	name = "colo-commit",
 	title = "COLO: a packet leaves before the secondary has the state behind it",
-	evidence = { "QEMU 8.2 migration/colo.c: compare is notified after COLO_MESSAGE_VMSTATE_RECEIVED" },
+	evidence = { "QEMU 4fa8ed25b8 (2020): compare is notified after VMSTATE_RECEIVED" },
 	params = {
 		steps = { default = 2, min = 1, max = 8, doc = "of each side's guest" },
 		differ = { default = true, doc = "the sides' packets differ" },

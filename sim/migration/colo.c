@@ -6,15 +6,26 @@
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/colo_impl.h"
+#include "migration/precopy.h"
 #include "migration/vm_stop.h"
 
 /* ORDER COLO_SIDE */
 const char *const colo_side_word[COLO_SIDES] = { "primary", "secondary" };
+/* ORDER COLO_PHASE */
+const char *const colo_phase_word[COLO_PHASES] = { "request", "stop", "save",	"ram",
+						   "state",   "load", "stopped" };
 
 const struct colo_stats *
 colo_stats(const struct colo *c)
 {
 	return &c->stats;
+}
+
+const struct colo_sample *
+colo_samples(const struct colo *c, uint64_t *count)
+{
+	*count = c->stats.checkpoints < c->samples_max ? c->stats.checkpoints : c->samples_max;
+	return c->sample;
 }
 
 struct migration_vm *
@@ -52,29 +63,108 @@ may_run(const struct colo *c, enum colo_side side)
 }
 
 bool
-colo_step(struct colo *c, enum colo_side side, uint64_t page, int64_t payload)
+colo_guest_runs(struct colo *c, enum colo_side side)
 {
-	must(page < ram_pages(c->secondary));
 	colo_point(c);
 	while (!c->stopped && !may_run(c, side)) {
 		if (side == COLO_PRIMARY && c->dead)
 			return false;
 		waitq_wait(c->w, &c->guests);
 	}
-	if (c->stopped)
-		return false;
-	c->count[side]++;
+	return !c->stopped;
+}
+
+static void
+write_page(struct colo *c, enum colo_side side, uint64_t page)
+{
+	ram_content content;
+
 	if (side == COLO_PRIMARY) {
 		vm_write_now(c->vcpu, page);
-	} else {
-		ram_content content = ram_write(c->secondary, page, COLO_SECONDARY_WRITER);
-
-		ram_store(c->expected, page, content);
-		page_bitmap_test_and_set(&c->own, c->w, page);
-		emit(c->w, EV_COLO_WRITE, (int64_t)page, (int64_t)ram_version(content));
+		return;
 	}
+	content = ram_write(c->secondary, page, COLO_SECONDARY_WRITER);
+	ram_store(c->expected, page, content);
+	page_bitmap_test_and_set(&c->own, c->w, page);
+	emit(c->w, EV_COLO_WRITE, (int64_t)page, (int64_t)ram_version(content));
+}
+
+bool
+colo_step(struct colo *c, enum colo_side side, uint64_t page, int64_t payload)
+{
+	must(page < ram_pages(c->secondary));
+	if (!colo_guest_runs(c, side))
+		return false;
+	write_page(c, side, page);
+	/* It is stopped between any two of its instructions. */
+	if (!colo_guest_runs(c, side))
+		return false;
+	c->count[side]++;
 	colo_compare_put(c, side, payload);
 	return true;
+}
+
+bool
+colo_write(struct colo *c, enum colo_side side, uint64_t first, uint64_t count)
+{
+	must(first < ram_pages(c->secondary) && count <= ram_pages(c->secondary) - first);
+	if (!colo_guest_runs(c, side))
+		return false;
+	for (uint64_t g = first; g < first + count; g++)
+		write_page(c, side, g);
+	return true;
+}
+
+/* --- time ----------------------------------------------------------------------------------- */
+
+void
+colo_link(struct colo *c, int64_t bytes)
+{
+	int64_t ns = c->config.rtt_ns / 2;
+
+	if (c->vm->steps)
+		return;
+	if (c->config.link_bandwidth)
+		ns += (int64_t)((__int128)bytes * 1000000000 / c->config.link_bandwidth);
+	if (ns)
+		actor_sleep(c->w, ns);
+}
+
+void
+colo_work(struct colo *c, int64_t ns)
+{
+	if (!c->vm->steps && ns)
+		actor_work(c->w, ns);
+}
+
+/* A phase ended; the next begins. */
+static void
+phase(struct colo *c, struct colo_sample *s, enum colo_phase p)
+{
+	int64_t now = world_now(c->w);
+
+	s->ns[p] = now - c->phase_ns;
+	c->phase_ns = now;
+}
+
+/*
+ * Pages of a checkpoint: threads find and send them, beside each other with multifd, and the wire
+ * takes them one behind the other; whichever is slower has its way.
+ */
+static void
+spend_pages(struct colo *c, uint64_t pages)
+{
+	int64_t page_ns = cost_of(c->w, COST_MIG_PAGE) + cost_of(c->w, COST_MIG_SEND), wire = 0;
+	int64_t work = (int64_t)pages * page_ns / c->config.loaders;
+
+	if (c->vm->steps)
+		return;
+	if (c->config.link_bandwidth)
+		wire = (int64_t)((__int128)pages * (RAM_PAGE_BYTES + 8) * 1000000000 /
+				 c->config.link_bandwidth);
+	colo_work(c, work > wire ? work : wire);
+	if (c->config.loaders > 1)
+		colo_work(c, cost_of(c->w, COST_COLO_SYNC) * c->config.loaders);
 }
 
 /* --- a checkpoint --------------------------------------------------------------------------- */
@@ -89,9 +179,17 @@ colo_checkpoint(struct colo *c)
 bool
 colo_wait_checkpoint(struct colo *c)
 {
-	while ((c->asked || c->loaded < c->request) && !c->dead && !c->stopped)
+	while ((c->asked || c->loaded < c->request) && !c->dead && !c->stopped && !c->failed)
 		waitq_wait(c->w, &c->guests);
-	return !c->dead && !c->stopped;
+	return !c->dead && !c->stopped && !c->failed;
+}
+
+bool
+colo_wait_started(struct colo *c)
+{
+	while (!c->started && !c->dead && !c->stopped && !c->failed)
+		waitq_wait(c->w, &c->guests);
+	return c->started;
 }
 
 static bool
@@ -99,7 +197,10 @@ await(struct colo *c, const uint64_t *message, uint64_t epoch)
 {
 	while (*message < epoch && !c->dead && !c->stopped)
 		waitq_wait(c->w, &c->primary);
-	return *message >= epoch && !c->dead;
+	if (*message < epoch || c->dead)
+		return false;
+	colo_link(c, 0);
+	return !c->dead;
 }
 
 struct loader {
@@ -107,7 +208,7 @@ struct loader {
 	unsigned number;
 };
 
-/* One of two channels: every other page. */
+/* One of the channels: each so many-th page. */
 static void
 loader_thread(struct actor *self, void *arg)
 {
@@ -116,7 +217,7 @@ loader_thread(struct actor *self, void *arg)
 	uint64_t n = 0;
 
 	for (uint64_t g = 0; (g = page_bitmap_next(&c->dirty, g)) < c->dirty.npages; g++) {
-		if (n++ % 2 != l->number)
+		if (n++ % c->config.loaders != l->number)
 			continue;
 		colo_point(c);
 		if (c->dead)
@@ -131,7 +232,7 @@ loader_thread(struct actor *self, void *arg)
 static bool
 send_ram(struct colo *c)
 {
-	if (c->config.loaders < 2) {
+	if (c->config.loaders < 2 || !c->vm->steps) {
 		for (uint64_t g = 0; (g = page_bitmap_next(&c->dirty, g)) < c->dirty.npages; g++) {
 			colo_point(c);
 			if (c->dead)
@@ -139,10 +240,11 @@ send_ram(struct colo *c)
 			colo_load(c, g, ram_read(c->vm->ram, g));
 			c->stats.pages++;
 		}
-		return true;
+		spend_pages(c, c->dirty.set);
+		return !c->dead;
 	}
-	c->loading_pages = 2;
-	for (unsigned i = 0; i < 2; i++) {
+	c->loading_pages = c->config.loaders;
+	for (unsigned i = 0; i < c->config.loaders; i++) {
 		struct loader *l = world_alloc(c->w, sizeof(*l));
 
 		*l = (struct loader){ c, i };
@@ -153,41 +255,120 @@ send_ram(struct colo *c)
 	return !c->dead;
 }
 
-/* colo_do_checkpoint_transaction(); false if the primary died. */
+/* The dirty log, and the pages of it; false if the primary died. */
 static bool
-transaction(struct colo *c, uint64_t epoch)
+sync_and_send(struct colo *c)
 {
-	int64_t began;
+	uint64_t pages = ram_pages(c->vm->ram);
+	bool sent;
 
-	c->request = epoch;
-	waitq_wake_all(c->w, &c->incoming);
-	if (!await(c, &c->reply, epoch))
-		return false;
-	began = world_now(c->w);
-	vm_stop(c->vm);
-	if (c->dead)
-		return false;
-	c->stops++;
-	colo_copy(c->snapshot, c->vm->ram);
 	vm_log_sync(c->vm, &c->dirty);
-	vm_log_clear(c->vm, 0, ram_pages(c->vm->ram));
-	if (!send_ram(c))
-		return false;
-	if (!c->vm->steps)
-		actor_work(c->w, (int64_t)c->dirty.set * (cost_of(c->w, COST_MIG_PAGE) +
-							  cost_of(c->w, COST_MIG_SEND)));
+	vm_log_clear(c->vm, 0, pages);
+	colo_work(c, (int64_t)((__int128)cost_of(c->w, COST_MIG_SYNC_GIB) * (int64_t)pages >> 18));
+	sent = send_ram(c);
 	page_bitmap_clear_all(&c->dirty, c->w);
-	c->ram_sent = epoch;
+	return sent;
+}
+
+/*
+ * Pages ahead of the checkpoint, while the guest runs: rounds until little is dirty (Derek Su's
+ * series of 2020: x-colo-migrate-ram-threshold, COLO_RAM_MIGRATE_ITERATION_MAX).
+ */
+static bool
+send_ahead(struct colo *c)
+{
+	uint64_t least = (uint64_t)c->config.ahead_bytes / RAM_PAGE_BYTES;
+
+	for (unsigned i = 0; i < c->config.ahead_rounds; i++) {
+		uint64_t before = c->stats.pages;
+
+		if (!sync_and_send(c))
+			return false;
+		c->stats.ahead_pages += c->stats.pages - before;
+		if (fault_on(c->w, FAULT_COLO_FLUSH_AHEAD))
+			colo_flush_cache(c);
+		if (c->stats.pages - before <= least)
+			break;
+		colo_point(c);
+	}
+	return !c->dead;
+}
+
+static void
+error(struct colo *c, const char *what)
+{
+	c->failed = true;
+	emit(c->w, EV_COLO_ERROR, world_name(c->w, what), (int64_t)c->request);
+	waitq_wake_all(c->w, &c->guests);
+}
+
+/* What the guest has at the checkpoint; for the check alone. */
+static void
+snapshot(struct colo *c)
+{
+	colo_copy(c->snapshot, c->vm->ram);
+	colo_disk_snapshot(c);
+}
+
+/* From the stopped machine to the whole state in the secondary's hands. */
+static bool
+send_state(struct colo *c, struct colo_sample *s, uint64_t epoch)
+{
+	int64_t device_ns = cost_of(c->w, COST_MIG_DEVICE_STATE) / 2;
+	uint64_t before = c->stats.pages;
+
+	colo_work(c, device_ns);
 	c->sent_count = c->count[COLO_PRIMARY];
+	phase(c, s, COLO_PHASE_SAVE);
+	if (!sync_and_send(c))
+		return false;
+	s->pages = c->stats.pages - before;
+	c->ram_sent = epoch;
 	waitq_wake_all(c->w, &c->incoming);
+	phase(c, s, COLO_PHASE_RAM);
 	if (fault_on(c->w, FAULT_COLO_RELEASE_EARLY))
 		colo_compare_flush(c);
+	/* Here the secondary has VMSTATE_SIZE and a part of the buffer. */
 	colo_point(c);
+	if (c->dead)
+		return false;
+	colo_link(c, c->config.device_state_bytes);
 	if (c->dead)
 		return false;
 	c->state_sent = epoch;
 	waitq_wake_all(c->w, &c->incoming);
 	if (!await(c, &c->whole, epoch))
+		return false;
+	phase(c, s, COLO_PHASE_STATE);
+	return true;
+}
+
+/* colo_do_checkpoint_transaction(); false if the primary died, or ends COLO. */
+static bool
+transaction(struct colo *c, uint64_t epoch)
+{
+	struct colo_sample *s = &c->sample[c->stats.checkpoints % c->samples_max];
+	int64_t began;
+
+	c->phase_ns = world_now(c->w);
+	c->request = epoch;
+	waitq_wake_all(c->w, &c->incoming);
+	if (!await(c, &c->reply, epoch))
+		return false;
+	phase(c, s, COLO_PHASE_REQUEST);
+	began = world_now(c->w);
+	vm_stop(c->vm);
+	colo_disk_drain(c, COLO_PRIMARY);
+	if (c->dead)
+		return false;
+	c->stops++;
+	snapshot(c);
+	if (colo_disk_error(c) && !fault_on(c->w, FAULT_COLO_DISK_ERROR_UNSEEN)) {
+		error(c, "replication");
+		return false;
+	}
+	phase(c, s, COLO_PHASE_STOP);
+	if (!send_state(c, s, epoch))
 		return false;
 	colo_point(c);
 	if (c->dead)
@@ -195,9 +376,64 @@ transaction(struct colo *c, uint64_t epoch)
 	colo_compare_flush(c);
 	if (!await(c, &c->loaded, epoch))
 		return false;
+	phase(c, s, COLO_PHASE_LOAD);
+	s->ns[COLO_PHASE_STOPPED] = world_now(c->w) - began;
 	c->stats.checkpoints++;
-	c->stats.stop_ns += world_now(c->w) - began;
+	c->stats.stop_ns += s->ns[COLO_PHASE_STOPPED];
 	vm_start(c->vm);
+	return true;
+}
+
+/* The first migration; at its end the machine stands, and both memories are equal. */
+static bool
+migrate(struct colo *c)
+{
+	struct precopy_config config = precopy_config_default();
+	struct precopy *m;
+	bool missed = false;
+
+	config.announce_rounds = 0;
+	config.channels = c->config.loaders > 1 ? c->config.loaders : 0;
+	config.link_bandwidth = c->config.link_bandwidth;
+	if (!c->vm->steps)
+		config.max_bandwidth = 0;
+	else
+		config.threshold_bytes = 2 * RAM_PAGE_BYTES;
+	m = precopy_start(c->vm, c->secondary, &config, NULL, "colo migration");
+	if (precopy_wait(m) != PRECOPY_COMPLETED || c->dead)
+		return false;
+	missed = config.channels && fault_on(c->w, FAULT_COLO_MULTIFD_NO_CACHE);
+	if (!missed)
+		colo_copy(c->cache, c->secondary);
+	vm_log_start(c->vm);
+	c->count[COLO_SECONDARY] = c->count[COLO_PRIMARY];
+	return true;
+}
+
+/* Up to CHECKPOINT_READY and what follows it; the secondary starts its half first. */
+static bool
+start(struct colo *c)
+{
+	if (c->started)
+		return true;
+	if (!migrate(c))
+		return false;
+	snapshot(c);
+	colo_copy(c->expected, c->snapshot);
+	colo_disk_loaded(c);
+	c->migrated = true;
+	waitq_wake_all(c->w, &c->incoming);
+	if (!fault_on(c->w, FAULT_COLO_NO_READY)) {
+		while (!c->ready && !c->dead && !c->stopped)
+			waitq_wait(c->w, &c->primary);
+		if (!c->ready || c->dead)
+			return false;
+	}
+	colo_disk_start(c, COLO_PRIMARY);
+	if (!c->vm->running)
+		vm_start(c->vm);
+	c->started = true;
+	waitq_wake_all(c->w, &c->guests);
 	return true;
 }
 
@@ -206,13 +442,17 @@ primary_thread(struct actor *self, void *arg)
 {
 	struct colo *c = arg;
 
+	if (!start(c)) {
+		waitq_wake_all(c->w, &c->guests);
+		return;
+	}
 	for (uint64_t epoch = 1; !c->dead && !c->stopped; epoch++) {
 		if (!c->asked && c->config.checkpoint_delay_ns && !c->vm->steps)
 			waitq_wait_for(c->w, &c->primary, c->config.checkpoint_delay_ns, false);
 		while (!c->asked && !c->dead && !c->stopped &&
 		       (c->vm->steps || !c->config.checkpoint_delay_ns))
 			waitq_wait(c->w, &c->primary);
-		if (c->dead || c->stopped || !transaction(c, epoch))
+		if (c->dead || c->stopped || !send_ahead(c) || !transaction(c, epoch))
 			break;
 		c->asked = false;
 		waitq_wake_all(c->w, &c->guests);
@@ -222,36 +462,52 @@ primary_thread(struct actor *self, void *arg)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+static void
+create_memories(struct colo *c)
+{
+	const struct ram_block *blocks;
+	unsigned n = ram_blocks(c->vm->ram, &blocks);
+	uint64_t pages = ram_pages(c->vm->ram);
+
+	c->secondary = ram_create(c->w, blocks, n);
+	c->cache = ram_create(c->w, blocks, n);
+	c->snapshot = ram_create(c->w, blocks, n);
+	c->expected = ram_create(c->w, blocks, n);
+	page_bitmap_init(&c->dirty, c->w, pages);
+	page_bitmap_init(&c->received, c->w, pages);
+	page_bitmap_init(&c->own, c->w, pages);
+}
+
 struct colo *
 colo_start(struct migration_vm *vm, const struct colo_config *config)
 {
 	struct world *w = vm->w;
 	struct colo *c = world_alloc(w, sizeof(*c));
-	const struct ram_block *blocks;
-	unsigned n = ram_blocks(vm->ram, &blocks);
-	uint64_t pages = ram_pages(vm->ram);
 
-	must(!vm->migration && vm->running && config->loaders >= 1 && config->loaders <= 2);
+	must(!vm->migration && vm->running && config->loaders >= 1 &&
+	     config->loaders <= COLO_LOADERS_MAX);
 	c->vm = vm;
 	c->w = w;
 	c->config = *config;
-	c->secondary = ram_create(w, blocks, n);
-	c->cache = ram_create(w, blocks, n);
-	c->snapshot = ram_create(w, blocks, n);
-	c->expected = ram_create(w, blocks, n);
-	colo_copy(c->secondary, vm->ram);
-	colo_copy(c->cache, vm->ram);
-	colo_copy(c->snapshot, vm->ram);
-	colo_copy(c->expected, vm->ram);
-	page_bitmap_init(&c->dirty, w, pages);
-	page_bitmap_init(&c->received, w, pages);
-	page_bitmap_init(&c->own, w, pages);
+	c->samples_max = vm->steps ? 1 : COLO_SAMPLES_MAX;
+	c->sample = world_alloc(w, c->samples_max * sizeof(*c->sample));
+	create_memories(c);
 	waitq_init(&c->primary, w, "colo");
 	waitq_init(&c->incoming, w, "colo incoming");
 	waitq_init(&c->guests, w, "checkpoint");
 	c->vcpu = vm_add_writer(vm, WRITER_VCPU, "vcpu0");
-	c->secondary_running = true;
-	vm_log_start(vm);
+	colo_disk_create(c);
+	if (!config->migrate) {
+		colo_copy(c->secondary, vm->ram);
+		colo_copy(c->cache, vm->ram);
+		colo_copy(c->snapshot, vm->ram);
+		colo_copy(c->expected, vm->ram);
+		vm_log_start(vm);
+		/* As it is when both have started. */
+		c->migrated = c->ready = c->secondary_running = c->started = true;
+		colo_disk_start(c, COLO_SECONDARY);
+		colo_disk_start(c, COLO_PRIMARY);
+	}
 	actor_set_daemon(actor_create(w, "colo", primary_thread, c, 0), true);
 	actor_set_daemon(actor_create(w, "colo incoming", colo_incoming, c, 0), true);
 	return c;
@@ -266,6 +522,7 @@ colo_primary_dies(struct colo *c)
 	emit(c->w, EV_COLO_PRIMARY_DIES, (int64_t)c->request);
 	waitq_wake_all(c->w, &c->primary);
 	waitq_wake_all(c->w, &c->guests);
+	colo_disk_wake(c);
 }
 
 void

@@ -1,27 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * COLO: two machines run the same guest, and the client sees one (QEMU 8.2, migration/colo.c,
- * net/colo-compare.c).
+ * net/colo-compare.c, block/replication.c).
  *
  *	primary                              secondary
+ *	precopy ───────────────────────────▶ memory, RAM cache
+ *	stop                                 start block replication, go on
+ *	                   ◀──────────────── CHECKPOINT_READY
+ *	start block replication, go on
+ *
  *	packet ──▶ compare ◀── packet        the same: released.  Not: checkpoint
- *	CHECKPOINT_REQUEST ────────────────▶ stop
+ *	CHECKPOINT_REQUEST ────────────────▶ stop, drain
  *	                   ◀──────────────── CHECKPOINT_REPLY
- *	stop
+ *	stop, drain; save devices to a buffer
  *	dirty pages ───────────────────────▶ RAM cache, not the guest's memory
  *	VMSTATE_SIZE, device state ────────▶
  *	                   ◀──────────────── VMSTATE_RECEIVED: the state is whole
- *	release what compare holds           cache ──▶ memory; load devices; go on
+ *	release what compare holds           cache ──▶ memory; load devices; disk checkpoint; go on
  *	go on              ◀──────────────── VMSTATE_LOADED
  *
  * Output commit: a packet that the secondary did not send as well leaves only when the state behind
  * it is wholly at the secondary.  A primary that dies before leaves a secondary that goes on as it
  * was, with the cache thrown away; one that dies later, a secondary that loads first.
  *
- * The guest of this model does one thing, colo_step(): it counts, writes a page, and sends a packet
- * with its count and a payload.  The count is its register, and goes with the device state.
+ * Failover at the secondary: x-colo-lost-heartbeat, then a bottom half under the BQL.  While the
+ * state is loaded (vmstate_loading) it only notes FAILOVER_STATUS_RELAUNCH, and the incoming thread
+ * asks again when it is done, or failed.  Else it stops replication and shuts the sockets down, so
+ * that the incoming thread's read ends, half a message or none; what had come is still read.  The
+ * guest goes on once that thread has ended.
  *
- * It starts where the first migration ended: both memories equal.  The world's memory throughout.
+ * The guest of this model does one thing, colo_step(): it writes a page, counts, and sends a packet
+ * with its count and a payload.  The count is its register, and goes with the device state; between
+ * write and packet it may be stopped.
+ *
+ * Timed mode has the time of a checkpoint by phases (enum colo_phase).  The world's memory
+ * throughout.
  */
 #ifndef RINGSIDE_MIGRATION_COLO_H
 #define RINGSIDE_MIGRATION_COLO_H
@@ -33,6 +46,8 @@
 
 #define COLO_PACKETS_MAX 64u
 #define COLO_SECONDARY_WRITER 0x9000u
+#define COLO_LOADERS_MAX 16u
+#define COLO_SAMPLES_MAX 4096u /* checkpoints whose phases are kept: 64 bytes each */
 
 /* ORDER COLO_SIDE */
 enum colo_side { COLO_PRIMARY, COLO_SECONDARY, COLO_SIDES };
@@ -40,11 +55,39 @@ extern const char *const colo_side_word[COLO_SIDES];
 
 struct colo_config {
 	int64_t checkpoint_delay_ns; /* x-checkpoint-delay, timed mode; 0: only when asked for */
-	unsigned loaders; /* threads that fill the cache: 1, or with multifd 2 */
+	unsigned loaders; /* threads that send and load pages: 1, or multifd's channels */
+	bool migrate; /* begins with a precopy; else as it is behind one */
+	uint64_t disk_sectors; /* of the replicated disk; 0: none */
+	int64_t commit_fails_at; /* the how many-th sector that a failover commits; -1: none */
+	uint64_t filters_fail_at; /* the checkpoint at which the filters cannot be told; 0: none */
+	/* Timed mode. */
+	int64_t link_bandwidth; /* bytes a second; 0: the wire costs nothing */
+	int64_t rtt_ns;
+	int64_t device_state_bytes;
+	unsigned ahead_rounds; /* pages sent before the stop: at most so many rounds; 0: none */
+	int64_t ahead_bytes; /* a round that sends no more than this is the last */
+};
+
+/* What a checkpoint's time goes to, at the primary. ORDER COLO_PHASE */
+enum colo_phase {
+	COLO_PHASE_REQUEST, /* until the secondary stands; the primary runs */
+	COLO_PHASE_STOP,
+	COLO_PHASE_SAVE, /* devices, into the buffer */
+	COLO_PHASE_RAM, /* dirty log and pages */
+	COLO_PHASE_STATE, /* the buffer, until VMSTATE_RECEIVED */
+	COLO_PHASE_LOAD, /* until VMSTATE_LOADED */
+	COLO_PHASE_STOPPED, /* all but the first */
+	COLO_PHASES
+};
+extern const char *const colo_phase_word[COLO_PHASES];
+
+struct colo_sample {
+	int64_t ns[COLO_PHASES];
+	uint64_t pages; /* sent while the machine stood */
 };
 
 struct colo_stats {
-	uint64_t checkpoints, pages, flushed, matched, mismatched, released;
+	uint64_t checkpoints, pages, ahead_pages, flushed, matched, mismatched, released;
 	int64_t stop_ns; /* the primary stood, all checkpoints */
 };
 
@@ -58,10 +101,19 @@ colo_start(struct migration_vm *vm, const struct colo_config *config);
 bool
 colo_step(struct colo *c, enum colo_side side, uint64_t page, int64_t payload);
 
+/* It writes pages [first, first + count), and sends nothing: a workload of timed mode. */
+bool
+colo_write(struct colo *c, enum colo_side side, uint64_t first, uint64_t count);
+
+/* Wait until both sides run: the end of the first migration; false if it came to nothing. */
+bool
+colo_wait_started(struct colo *c);
+
 /* Ask for a checkpoint, as the timer does; nothing if one is under way. */
 void
 colo_checkpoint(struct colo *c);
-/* Wait until the checkpoint that was asked for is over; false if the primary died first. */
+/* Wait until the checkpoint that was asked for is over; false if the primary died, or an error
+ * ended COLO. */
 bool
 colo_wait_checkpoint(struct colo *c);
 
@@ -77,6 +129,9 @@ colo_stop(struct colo *c);
 
 const struct colo_stats *
 colo_stats(const struct colo *c);
+/* The first checkpoints' phases, timed mode. */
+const struct colo_sample *
+colo_samples(const struct colo *c, uint64_t *count);
 struct migration_vm *
 colo_vm(const struct colo *c);
 const struct ram *

@@ -18,6 +18,8 @@ struct colo_queue {
 	unsigned count;
 };
 
+struct colo_disk;
+
 struct colo {
 	struct migration_vm *vm; /* the primary */
 	struct world *w;
@@ -33,17 +35,33 @@ struct colo {
 	struct page_bitmap received; /* cache differs: what the primary sent */
 	struct page_bitmap own; /* what the secondary's guest wrote since it loaded */
 	struct colo_queue compare[COLO_SIDES];
+	struct colo_disk *disk; /* null: none */
+	struct colo_sample *sample;
+	uint64_t samples_max;
+	int64_t phase_ns; /* when the phase began */
 
 	/* Epochs: the messages of checkpoint n carry n. */
 	uint64_t stops; /* of the primary */
 	uint64_t request, reply, ram_sent, state_sent, whole, loaded;
 	bool asked; /* a checkpoint, by timer or compare */
-	bool dead, failing, failed_over, stopped; /* the primary; the secondary */
-	bool secondary_running, loading;
+	bool migrated, ready, started; /* the first migration; CHECKPOINT_READY; both run */
+	bool dead, failed, stopped; /* the primary; COLO, by an error */
+	bool secondary_running, loading; /* vmstate_loading */
+	/* Failover: asked for; put off; sockets are shut; the incoming thread is no more; over. */
+	bool failing, relaunch, relaunched, shut, incoming_ended, failed_over;
 	bool cache_locked;
-	unsigned loading_pages; /* under way to the cache, with two loaders */
+	unsigned loading_pages; /* loaders under way */
 	struct waitq primary, incoming, guests;
 };
+
+/* colo.c: wait until the guest on @side may run; false if it never will. */
+bool
+colo_guest_runs(struct colo *c, enum colo_side side);
+/* Timed mode: @bytes and half a round trip; a processor's work. */
+void
+colo_link(struct colo *c, int64_t bytes);
+void
+colo_work(struct colo *c, int64_t ns);
 
 /* colo_secondary.c */
 void
@@ -56,6 +74,9 @@ void
 colo_check(struct colo *c, const struct ram *expected);
 void
 colo_copy(struct ram *to, const struct ram *from);
+/* colo_flush_ram_cache() */
+void
+colo_flush_cache(struct colo *c);
 
 /* colo_compare.c */
 void
@@ -63,6 +84,35 @@ colo_compare_put(struct colo *c, enum colo_side side, int64_t payload);
 /* The checkpoint is committed: what is held leaves. */
 void
 colo_compare_flush(struct colo *c);
+
+/* colo_disk.c; all of them do nothing where there is no disk. */
+void
+colo_disk_create(struct colo *c);
+/* replication_start() on one side. */
+void
+colo_disk_start(struct colo *c, enum colo_side side);
+/* Wait until no request of the guest on @side is under way. */
+void
+colo_disk_drain(struct colo *c, enum colo_side side);
+/* For the check: the primary's disk as of this checkpoint; the secondary has it now. */
+void
+colo_disk_snapshot(struct colo *c);
+void
+colo_disk_loaded(struct colo *c);
+/* What the secondary's guest would read, against that; says EV_COLO_DISK_DIFFERS. */
+void
+colo_disk_check(struct colo *c, bool of_snapshot);
+/* Whether a write was not forwarded: replication_get_error() of the primary. */
+bool
+colo_disk_error(const struct colo *c);
+/* replication_do_checkpoint() of the secondary. */
+void
+colo_disk_checkpoint(struct colo *c);
+void
+colo_disk_failover(struct colo *c);
+/* A host died: who waits for a request looks again. */
+void
+colo_disk_wake(struct colo *c);
 
 static inline void
 colo_point(struct colo *c)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The secondary: RAM cache, flush, load, failover. colo_process_incoming_thread(). */
+#include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/colo_impl.h"
 
@@ -68,11 +69,11 @@ colo_load(struct colo *c, uint64_t page, ram_content content)
 	mark_received(c, page);
 }
 
-/* colo_flush_ram_cache(): what the primary sent, and what the secondary's guest wrote itself. */
-static void
-flush_cache(struct colo *c)
+/* What the primary sent, and what the secondary's guest wrote itself. */
+void
+colo_flush_cache(struct colo *c)
 {
-	uint64_t pages = ram_pages(c->cache);
+	uint64_t pages = ram_pages(c->cache), before = c->stats.flushed;
 
 	if (!fault_on(c->w, FAULT_COLO_FLUSH_RECEIVED_ONLY))
 		for (uint64_t g = 0; (g = page_bitmap_next(&c->own, g)) < pages; g++)
@@ -84,6 +85,7 @@ flush_cache(struct colo *c)
 		page_bitmap_test_and_clear(&c->received, c->w, g);
 		c->stats.flushed++;
 	}
+	colo_work(c, (int64_t)(c->stats.flushed - before) * cost_of(c->w, COST_COLO_FLUSH));
 }
 
 /* --- the checkpoint ------------------------------------------------------------------------- */
@@ -95,37 +97,99 @@ go_on(struct colo *c)
 	waitq_wake_all(c->w, &c->guests);
 }
 
-/* Wait for a message; false if failover came first. */
+/*
+ * Wait for a message; false if the sockets were shut down first.  A read that nobody ends waits
+ * until the connection times out, which is after everything here.
+ */
 static bool
 await(struct colo *c, const uint64_t *message, uint64_t epoch)
 {
-	while (*message < epoch && !c->failing && !c->stopped)
+	while (*message < epoch && !c->shut && !c->stopped)
 		waitq_wait(c->w, &c->incoming);
-	return *message >= epoch;
+	if (*message < epoch)
+		return false;
+	colo_link(c, 0);
+	return true;
 }
 
-/* VMSTATE_RECEIVED to VMSTATE_LOADED. */
+/* vmstate_loading ends; who asked for a failover meanwhile is told to ask again. */
 static void
+loading_ends(struct colo *c, bool failed)
+{
+	c->loading = false;
+	if (!failed || !fault_on(c->w, FAULT_COLO_NO_RELAUNCH))
+		c->relaunched = c->relaunch;
+	waitq_wake_all(c->w, &c->incoming);
+}
+
+/*
+ * VMSTATE_RECEIVED to VMSTATE_LOADED; false on an error.  QEMU 8.2 sends the one before it takes
+ * the BQL and sets vmstate_loading: FAULT_COLO_RECEIVED_FIRST.
+ */
+static bool
 load_state(struct colo *c, uint64_t epoch, bool flushed)
 {
-	c->loading = true;
+	bool first = fault_on(c->w, FAULT_COLO_RECEIVED_FIRST);
+
+	if (c->shut) /* the message cannot be sent any more */
+		return false;
+	c->loading = !first;
 	c->whole = epoch;
 	emit(c->w, EV_COLO_RECEIVED, (int64_t)epoch);
 	waitq_wake_all(c->w, &c->primary);
 	colo_point(c);
+	c->loading = true;
 	if (!flushed)
-		flush_cache(c);
+		colo_flush_cache(c);
+	colo_work(c, cost_of(c->w, COST_MIG_DEVICE_STATE) / 2);
 	c->count[COLO_SECONDARY] = c->sent_count;
 	colo_copy(c->expected, c->snapshot);
-	c->loading = false;
+	if (!fault_on(c->w, FAULT_COLO_DISK_CHECKPOINT_LATE))
+		colo_disk_checkpoint(c);
+	colo_disk_loaded(c);
 	c->loaded = epoch;
-	if (!c->failed_over) {
+	if (epoch == c->config.filters_fail_at) {
+		emit(c->w, EV_COLO_ERROR, world_name(c->w, "filters"), (int64_t)epoch);
+		loading_ends(c, true);
+		return false;
+	}
+	if (!c->failing) {
 		emit(c->w, EV_COLO_LOADED, (int64_t)epoch, (int64_t)c->stats.flushed);
 		colo_check(c, c->expected);
+		colo_disk_check(c, false);
 		go_on(c);
 	}
+	loading_ends(c, false);
 	waitq_wake_all(c->w, &c->primary);
-	waitq_wake_all(c->w, &c->incoming);
+	if (fault_on(c->w, FAULT_COLO_DISK_CHECKPOINT_LATE)) {
+		colo_point(c);
+		colo_disk_checkpoint(c);
+	}
+	return true;
+}
+
+/* One of the primary's messages after the other; false if it is the last. */
+static bool
+process_checkpoint(struct colo *c, uint64_t epoch)
+{
+	bool early = fault_on(c->w, FAULT_COLO_FLUSH_EARLY);
+
+	if (!await(c, &c->request, epoch))
+		return false;
+	colo_point(c);
+	if (c->stopped)
+		return false;
+	c->secondary_running = false;
+	colo_disk_drain(c, COLO_SECONDARY);
+	c->reply = epoch;
+	waitq_wake_all(c->w, &c->primary);
+	if (fault_on(c->w, FAULT_COLO_DISK_CHECKPOINT_EARLY) && await(c, &c->ram_sent, epoch))
+		colo_disk_checkpoint(c);
+	if (early && await(c, &c->ram_sent, epoch))
+		colo_flush_cache(c);
+	if (!await(c, &c->state_sent, epoch) || !load_state(c, epoch, early))
+		return false;
+	return !c->failing;
 }
 
 void
@@ -133,48 +197,51 @@ colo_incoming(struct actor *self, void *arg)
 {
 	struct colo *c = arg;
 	uint64_t epoch = 1;
-	bool early;
 
-	for (; await(c, &c->request, epoch); epoch++) {
+	while (!c->migrated && !c->stopped && !c->shut)
+		waitq_wait(c->w, &c->incoming);
+	if (!c->ready && c->migrated) {
 		colo_point(c);
-		if (c->failing || c->stopped)
-			break;
-		c->secondary_running = false;
-		c->reply = epoch;
+		colo_disk_start(c, COLO_SECONDARY);
+		c->ready = true;
+		go_on(c);
+		colo_link(c, 0);
 		waitq_wake_all(c->w, &c->primary);
-		early = fault_on(c->w, FAULT_COLO_FLUSH_EARLY);
-		if (early && await(c, &c->ram_sent, epoch))
-			flush_cache(c);
-		if (!await(c, &c->state_sent, epoch))
-			break;
-		load_state(c, epoch, early);
 	}
-	c->loading = false;
+	while (process_checkpoint(c, epoch))
+		epoch++;
+	c->incoming_ended = true;
 	waitq_wake_all(c->w, &c->incoming);
 }
 
 /* --- failover ------------------------------------------------------------------------------- */
 
 /*
- * secondary_vm_do_failover(): not while the state is being loaded (FAILOVER_STATUS_RELAUNCH), then
- * with what is in memory; the cache is released.
+ * secondary_vm_do_failover(), and the incoming coroutine behind it, which waits for the thread and
+ * lets the guest go on with what is in memory; the cache is released.
  */
 void
 colo_failover(struct colo *c)
 {
-	bool whole;
+	bool whole, wait = !fault_on(c->w, FAULT_COLO_FAILOVER_LOADING);
 
 	colo_point(c);
 	c->failing = true;
+	c->relaunch = c->loading && wait;
+	while (c->relaunch && !c->relaunched)
+		waitq_wait(c->w, &c->incoming);
+	c->secondary_running = false;
+	colo_disk_drain(c, COLO_SECONDARY);
+	colo_disk_failover(c);
+	c->shut = !fault_on(c->w, FAULT_COLO_NO_SHUTDOWN);
 	waitq_wake_all(c->w, &c->incoming);
-	/* What came before the heartbeat was lost is read first. */
-	while (!fault_on(c->w, FAULT_COLO_FAILOVER_LOADING) &&
-	       (c->loading || c->state_sent > c->loaded))
+	while (wait && !c->incoming_ended)
 		waitq_wait(c->w, &c->incoming);
 	c->failed_over = true;
 	whole = c->whole > c->loaded; /* received, and not loaded: half a state */
 	emit(c->w, EV_COLO_FAILOVER, (int64_t)c->whole, (int64_t)c->loaded,
 	     (int64_t)c->count[COLO_SECONDARY]);
 	colo_check(c, whole ? c->snapshot : c->expected);
+	colo_disk_check(c, whole);
 	go_on(c);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * COLO's output commit (migration/colo.h), as the client would judge it: a packet that left must be
- * one that the secondary sent too, or one whose state the secondary has whole.
+ * one that the secondary sent too, or one whose state the secondary has whole.  And its disk
+ * (migration/colo_disk.h), whose check is the model's: said here.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,6 +64,24 @@ on_release(struct world *w, const struct event *e, void *context)
 		      e->arg[0], e->arg[2], c->received);
 }
 
+static void
+on_disk_differs(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "sector=%" PRId64, e->arg[0]);
+	oracle_report(w, ORACLE_INV_COLO_DISK, subject,
+		      "the secondary's guest would read version %" PRId64 ", the state that it has "
+		      "goes with %" PRId64 "; %" PRId64 " sectors differ",
+		      e->arg[2], e->arg[1], e->arg[3]);
+}
+
+static void
+on_progress(struct world *w, const struct event *e, void *context)
+{
+	oracle_progress(w);
+}
+
 void
 colo_attach(struct world *w)
 {
@@ -71,4 +90,6 @@ colo_attach(struct world *w)
 	world_observe(w, EV_COLO_RECEIVED, on_received, c);
 	world_observe(w, EV_COLO_PACKET, on_packet, c);
 	world_observe(w, EV_COLO_RELEASE, on_release, c);
+	world_observe(w, EV_COLO_DISK_WRITE, on_progress, NULL);
+	world_observe(w, EV_COLO_DISK_DIFFERS, on_disk_differs, NULL);
 }

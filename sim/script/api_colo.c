@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* API: COLO. */
 #include "migration/colo.h"
+#include "migration/colo_disk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "script/machine_api.h"
+
+#define NS_MAX INT64_C(1000000000000)
+#define BYTES_MAX (INT64_C(1) << 50)
 
 static struct colo *
 check_colo(lua_State *L, const char *what)
@@ -13,11 +20,42 @@ check_colo(lua_State *L, const char *what)
 	return api_check(L, 1, "colo");
 }
 
+static void
+read_config(lua_State *L, struct colo_config *config)
+{
+	*config = (struct colo_config){
+		.checkpoint_delay_ns = api_integer(L, 1, "checkpoint_delay_ns", 0, 0, NS_MAX),
+		.loaders = (unsigned)api_integer(L, 1, "loaders", 1, 1, COLO_LOADERS_MAX),
+		.migrate = api_boolean(L, 1, "migrate", false),
+		.disk_sectors = (uint64_t)api_integer(L, 1, "disk_sectors", 0, 0, COLO_SECTORS_MAX),
+		.commit_fails_at = api_integer(L, 1, "commit_fails_at", 0, 0, COLO_SECTORS_MAX) - 1,
+		.filters_fail_at =
+			(uint64_t)api_integer(L, 1, "filters_fail_at", 0, 0, INT64_C(1) << 32),
+		.link_bandwidth = api_integer(L, 1, "link_bandwidth", 0, 0, BYTES_MAX),
+		.rtt_ns = api_integer(L, 1, "rtt_ns", 0, 0, NS_MAX),
+		.device_state_bytes = api_integer(L, 1, "device_state_bytes", 0, 0, BYTES_MAX),
+		.ahead_rounds = (unsigned)api_integer(L, 1, "ahead_rounds", 0, 0, 1000),
+		.ahead_bytes = api_integer(L, 1, "ahead_bytes", 0, 0, BYTES_MAX),
+	};
+}
+
 static int
 l_colo(lua_State *L)
 {
-	static const char *const allowed[] = { "vm", "checkpoint_delay_ns", "loaders", NULL };
-	struct colo_config config = { 0 };
+	static const char *const allowed[] = { "vm",
+					       "checkpoint_delay_ns",
+					       "loaders",
+					       "migrate",
+					       "disk_sectors",
+					       "commit_fails_at",
+					       "filters_fail_at",
+					       "link_bandwidth",
+					       "rtt_ns",
+					       "device_state_bytes",
+					       "ahead_rounds",
+					       "ahead_bytes",
+					       NULL };
+	struct colo_config config;
 	struct migration_vm *vm;
 
 	script_world(L);
@@ -32,9 +70,7 @@ l_colo(lua_State *L)
 		if (v->kind == WRITER_VHOST || v->kind == WRITER_VFIO)
 			return luaL_error(L, "colo: a %s device's packets cannot be compared",
 					  ram_writer_word[v->kind]);
-	config.checkpoint_delay_ns =
-		api_integer(L, 1, "checkpoint_delay_ns", 0, 0, INT64_C(1000000000000));
-	config.loaders = (unsigned)api_integer(L, 1, "loaders", 1, 1, 2);
+	read_config(L, &config);
 	api_push(L, "colo", colo_start(vm, &config));
 	return 1;
 }
@@ -57,6 +93,85 @@ colo_l_step(lua_State *L)
 	lua_pushboolean(L, colo_step(c, side, page, luaL_optinteger(L, 4, 0)));
 	return 1;
 }
+
+static int
+colo_l_write(lua_State *L)
+{
+	struct colo *c = check_colo(L, "write");
+	enum colo_side side = check_side(L, 2);
+	lua_Integer pages = (lua_Integer)ram_pages(colo_secondary(c));
+	lua_Integer first = api_range(L, 3, 0, pages - 1);
+	lua_Integer count = lua_isnoneornil(L, 4) ? 1 : api_range(L, 4, 0, pages - first);
+
+	script_must_be_actor(L, "write");
+	lua_pushboolean(L, colo_write(c, side, (uint64_t)first, (uint64_t)count));
+	return 1;
+}
+
+static int
+colo_l_wait_started(lua_State *L)
+{
+	struct colo *c = check_colo(L, "wait_started");
+
+	script_must_be_actor(L, "wait_started");
+	lua_pushboolean(L, colo_wait_started(c));
+	return 1;
+}
+
+/* --- its disk ------------------------------------------------------------------------------- */
+
+static struct colo *
+check_disk(lua_State *L, const char *what)
+{
+	struct colo *c = check_colo(L, what);
+
+	if (!colo_disk_sectors(c))
+		luaL_error(L, "%s: colo{} was made without disk_sectors",
+			   what ? what : "disk_read");
+	return c;
+}
+
+static int
+colo_l_disk_write(lua_State *L)
+{
+	struct colo *c = check_disk(L, "disk_write");
+	enum colo_side side = check_side(L, 2);
+	lua_Integer sector = api_range(L, 3, 0, (lua_Integer)colo_disk_sectors(c) - 1);
+
+	script_must_be_actor(L, "disk_write");
+	lua_pushboolean(L, colo_disk_write(c, side, (uint64_t)sector));
+	return 1;
+}
+
+static int
+colo_l_disk_read(lua_State *L)
+{
+	const struct colo *c = check_disk(L, NULL);
+	enum colo_side side = check_side(L, 2);
+	lua_Integer sector = api_range(L, 3, 0, (lua_Integer)colo_disk_sectors(c) - 1);
+
+	lua_pushinteger(L, (lua_Integer)colo_disk_read(c, side, (uint64_t)sector));
+	return 1;
+}
+
+static int
+colo_l_disk_link_fails(lua_State *L)
+{
+	colo_disk_link_fails(check_disk(L, "disk_link_fails"));
+	return 0;
+}
+
+static int
+colo_l_disk_wait_commit(lua_State *L)
+{
+	struct colo *c = check_disk(L, "disk_wait_commit");
+
+	script_must_be_actor(L, "disk_wait_commit");
+	lua_pushboolean(L, colo_disk_wait_commit(c));
+	return 1;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
 
 static int
 colo_l_checkpoint(lua_State *L)
@@ -87,6 +202,8 @@ colo_l_failover(lua_State *L)
 	script_must_be_actor(L, "failover");
 	if (!colo_primary_dead(c))
 		return luaL_error(L, "failover: the primary lives");
+	if (!colo_wait_started(c))
+		return luaL_error(L, "failover: COLO had not begun");
 	colo_failover(c);
 	return 0;
 }
@@ -108,34 +225,89 @@ colo_l_count(lua_State *L)
 }
 
 static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Mean and 99th percentile of a phase, as metrics and in the table: "ram_mean_ns", "ram_p99_ns". */
+static void
+set_phase(lua_State *L, const struct colo *c, enum colo_phase p)
+{
+	uint64_t n;
+	const struct colo_sample *s = colo_samples(c, &n);
+	int64_t *sorted = malloc((n ? n : 1) * sizeof(*sorted)), sum = 0, p99;
+	char name[64];
+
+	if (!sorted)
+		luaL_error(L, "stats: out of memory");
+	for (uint64_t i = 0; i < n; i++)
+		sum += sorted[i] = s[i].ns[p];
+	qsort(sorted, n, sizeof(*sorted), by_value);
+	p99 = n ? sorted[(n * 99 + 99) / 100 - 1] : 0;
+	free(sorted);
+	snprintf(name, sizeof(name), "checkpoint_%s_mean_ns", colo_phase_word[p]);
+	api_metric(L, name, n ? sum / (int64_t)n : 0, "ns");
+	api_set_integer(L, name + sizeof("checkpoint_") - 1, n ? sum / (int64_t)n : 0);
+	snprintf(name, sizeof(name), "checkpoint_%s_p99_ns", colo_phase_word[p]);
+	api_metric(L, name, p99, "ns");
+	api_set_integer(L, name + sizeof("checkpoint_") - 1, p99);
+}
+
+static int
 colo_l_stats(lua_State *L)
 {
-	const struct colo_stats *s = colo_stats(check_colo(L, "stats"));
+	const struct colo *c = check_colo(L, "stats");
+	const struct colo_stats *s = colo_stats(c);
 
 	lua_newtable(L);
 	api_set_integer(L, "checkpoints", (int64_t)s->checkpoints);
 	api_set_integer(L, "pages", (int64_t)s->pages);
+	api_set_integer(L, "ahead_pages", (int64_t)s->ahead_pages);
 	api_set_integer(L, "flushed", (int64_t)s->flushed);
 	api_set_integer(L, "matched", (int64_t)s->matched);
 	api_set_integer(L, "mismatched", (int64_t)s->mismatched);
 	api_set_integer(L, "released", (int64_t)s->released);
 	api_set_integer(L, "stop_ns", s->stop_ns);
+	if (colo_disk_sectors(c))
+		api_set_string(L, "disk", colo_disk_stage_word[colo_disk_stage(c)]);
 	api_metric(L, "checkpoints", (int64_t)s->checkpoints, "");
 	api_metric(L, "checkpoint_pages", (int64_t)s->pages, "pages");
+	api_metric(L, "checkpoint_ahead_pages", (int64_t)s->ahead_pages, "pages");
 	api_metric(L, "packets_matched", (int64_t)s->matched, "");
 	api_metric(L, "packets_mismatched", (int64_t)s->mismatched, "");
 	api_metric(L, "checkpoint_stop_ns", s->stop_ns, "ns");
+	if (!colo_vm(c)->steps)
+		for (int p = 0; p < COLO_PHASES; p++)
+			set_phase(L, c, (enum colo_phase)p);
 	return 1;
 }
 
 const struct api_entry api_colo[] = {
-	{ NULL, "colo", "{vm=, checkpoint_delay_ns=, loaders=} -> colo",
+	{ NULL, "colo",
+	  "{vm=, checkpoint_delay_ns=, loaders=, migrate=, disk_sectors=, commit_fails_at=, "
+	  "filters_fail_at=, link_bandwidth=, rtt_ns=, device_state_bytes=, ahead_rounds=, "
+	  "ahead_bytes=} -> colo",
 	  "a second machine that runs the same guest, kept equal by checkpoints", l_colo },
 	{ "colo", "step", "(side, page [, payload]) -> done",
 	  "the guest of primary or secondary counts, writes a page and sends a packet",
 	  colo_l_step },
-	{ "colo", "checkpoint", "() -> done", "ask for a checkpoint and wait; false: no primary",
-	  colo_l_checkpoint },
+	{ "colo", "write", "(side, page [, count]) -> done",
+	  "that guest writes pages and sends nothing", colo_l_write },
+	{ "colo", "wait_started", "() -> started", "wait for the end of the first migration",
+	  colo_l_wait_started },
+	{ "colo", "disk_write", "(side, sector) -> done",
+	  "that guest writes a sector and waits until it is written", colo_l_disk_write },
+	{ "colo", "disk_read", "(side, sector) -> version", "what that guest would read",
+	  colo_l_disk_read },
+	{ "colo", "disk_link_fails", "()", "the NBD client's connection fails",
+	  colo_l_disk_link_fails },
+	{ "colo", "disk_wait_commit", "() -> done",
+	  "wait for the commit of a failover; false: it failed", colo_l_disk_wait_commit },
+	{ "colo", "checkpoint", "() -> done",
+	  "ask for a checkpoint and wait; false: no primary, or an error", colo_l_checkpoint },
 	{ "colo", "primary_dies", "()", "the primary's host is no more", colo_l_primary_dies },
 	{ "colo", "failover", "()", "x-colo-lost-heartbeat: the secondary goes on alone",
 	  colo_l_failover },

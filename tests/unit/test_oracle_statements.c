@@ -1191,6 +1191,12 @@ colo_early(struct fake *f)
 	emit(f->w, EV_COLO_RELEASE, 3, 8, 2, 0);
 }
 static void
+colo_disk(struct fake *f)
+{
+	emit(f->w, EV_COLO_DISK_WRITE, 3, 1, 7);
+	emit(f->w, EV_COLO_DISK_DIFFERS, 1, 7, 6, 1);
+}
+static void
 migration_hasty_throttle(struct fake *f)
 {
 	emit(f->w, EV_MIG_SYNC, 1, 0, 0, 0);
@@ -1372,6 +1378,7 @@ static const struct {
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
 	CASE(C_O10, memslot_exit),
+	CASE(INV_COLO_DISK, colo_disk),
 	CASE(C_O11, postcopy_refused),
 	CASE(INV_POSTCOPY_ONCE, postcopy_twice),
 	CASE(SCENARIO, scenario),
