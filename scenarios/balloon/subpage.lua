@@ -13,7 +13,7 @@ return {
 	title = "a page that left the balloon is discarded with its neighbour",
 	evidence = {
 		"QEMU b27b323914: virtio-balloon: Fix possible guest memory corruption with inflates & deflates",
-		"QEMU a8cd64d488: virtio-balloon: don't track subpages for the PBP",
+		"QEMU a8cd64d488: virtio-balloon: Use temporary PBP only",
 	},
 	params = {
 		host_page = { default = 8192, min = 4096, max = 65536, doc = "bytes of a page of the host" },

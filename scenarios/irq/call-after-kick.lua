@@ -16,8 +16,9 @@ return {
 	name = "call-after-kick",
 	title = "what a backend used before it had a call fd is never signalled",
 	evidence = {
-		"rust-vmm/vhost 4feeb77: an interrupt when the call fd comes late",
-		"rust-vmm/vhost a94e14e: the same for rings that were running already",
+		"rust-vmm/vhost 4feeb77 (2021): a ring starts only when both of its fds have come",
+		"rust-vmm/vhost a94e14e (2022): with the kick fd again, for a driver that polls may never set a call fd",
+		"libvhost-user vu_set_vring_call_exec(): a call fd that comes is signalled, which is the cure here",
 	},
 	variants = {
 		never_signalled = { expect = "lost-interrupt", faults = { "vhost_user.backend.call_after_kick" },

@@ -17,7 +17,7 @@ return {
 	title = "an interrupt comes after the vector was masked: the backend had not read the message",
 	evidence = {
 		"QEMU 5669655aaf: vhost-user interrupt management fixes",
-		"QEMU 2858bc6870: vhost-user: disable masking by notifier swap",
+		"QEMU 2858bc6870: the same for virtio-mmio and virtio-ccw, which had not looked at the flag",
 	},
 	params = {
 		masking = { default = "swap", values = { "unregister", "swap" }, doc = "what masking does" },

@@ -12,15 +12,16 @@
 --	                             clears the eventfd
 --	nothing readable: sleeps on
 --
--- The bottom half waits for the next event: a key press, in the report, on aarch64 only, and not with tracing on.  The
--- second half of the fix counts those who are going to wait instead of asking whether somebody is dispatching.
+-- The bottom half waits for the next event.  The hang of the commit before looked the same (until the next key press,
+-- on aarch64 only, and not with tracing on), and had to do with aio_notify(): it asked whether somebody is dispatching,
+-- where the question is whether somebody is going to wait (`waiters`).
 return {
 	name = "aio-notify-eaten",
 	title = "a nested aio_poll() clears the notification that the main loop needs",
 	evidence = {
-		"QEMU eabc977973: who is about to block is counted (notify_me)",
 		"QEMU 21a03d17f2: the event notifier is cleared before dispatching, not after",
-		"QEMU 05e514b1d4: the optimisation it broke; docs/spin/aio_notify*.promela model both",
+		"QEMU eabc977973: the hang mended just before, which stopped as this one does: notify_me counts who may block",
+		"QEMU 05e514b1d4: the fast path that makes clearing cheap; docs/spin/aio_notify*.promela model all three",
 	},
 	params = {
 		clear = { default = "after", values = { "after", "before" }, doc = "when a turn clears the eventfd" },

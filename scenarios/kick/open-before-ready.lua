@@ -11,7 +11,7 @@
 return {
 	name = "open-before-ready",
 	title = "ndo_open() uses the queues before DRIVER_OK",
-	evidence = { "Linux: virtio-net: fix race between ndo_open() and virtio_device_ready(), 2022" },
+	evidence = { "Linux 50c0ada627f5: virtio-net: fix race between ndo_open() and virtio_device_ready()" },
 	params = {
 		strict = { default = false, doc = "do not stop at the broken rule: see what it leads to" },
 	},

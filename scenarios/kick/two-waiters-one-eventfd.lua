@@ -16,7 +16,7 @@ return {
 		"cloud-hypervisor a7f0f9dfe: each virtio thread has to see the pause event",
 		"crosvm 6576091e5: only one thread may resample",
 		"Firecracker ee9bb097a: an eventfd that was taken for a semaphore",
-		"crosvm cbf1e0c61",
+		"crosvm cbf1e0c61: a notifier that its reader resets loses events",
 	},
 	params = {
 		threads = { default = 2, min = 2, max = 8, doc = "that wait for the event" },

@@ -9,15 +9,15 @@
 --	set_current_state(INTERRUPTIBLE)
 --	schedule()
 --
--- The oldest lost wake-up of all, new again when kthreads became vhost_tasks.  The kick was sent, the eventfd has it,
--- the work is queued; queueing it again does nothing because it is queued.  From outside it looks like a lost kick that
--- no second kick mends.
+-- The oldest lost wake-up of all, new again for some days in 2023, after kthreads had become vhost_tasks.  The kick was
+-- sent, the eventfd has it, the work is queued; queueing it again does nothing because it is queued.  From outside it
+-- looks like a lost kick that no second kick mends.
 return {
 	name = "vhost-worker-wake",
 	title = "a vhost worker checks its list before it sets its task state",
 	evidence = {
 		"Linux 4b13cbef7970: vhost workers hang on missed wake-ups",
-		"Linux f9010dbdce91: the conversion to vhost_task that brought it",
+		"Linux f9010dbdce91: vhost_tasks become CLONE_THREAD; setting the state moved behind the look at the list",
 	},
 	variants = {
 		lost = { expect = "lost-kick", faults = { "vhost.worker.check_before_state" }, runs = 4000 },

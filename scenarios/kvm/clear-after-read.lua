@@ -15,7 +15,7 @@ return {
 	title = "the dirty log of a page is cleared after the page was read",
 	evidence = {
 		"QEMU 9f4bf4baa8, ff4aa11419 (4.1): KVM_CLEAR_DIRTY_LOG, cleared before the page is sent",
-		"Linux 2a31b9db1535: KVM_CLEAR_DIRTY_LOG, \"clear just before use\"",
+		"Linux 2a31b9db1535: KVM_CLEAR_DIRTY_LOG, to be issued just before the content is used",
 		"QEMU c0bad49946: reset the dirty bitmap before reading, for block devices",
 	},
 	params = {

@@ -12,7 +12,7 @@ return {
 	title = "a read-only slot is deleted to change its flags, and a vCPU executes from it",
 	evidence = {
 		"QEMU 6c090d4a75 (2018): delete the slot if and only if KVM_MEM_READONLY changes",
-		"QEMU 235e8982ad (2013): a slot is deleted before its read-only flag changes",
+		"QEMU 235e8982ad (2013): read-only slots, deleted before each setting whether the flag changes or not",
 		"QEMU f39b7d2b96 (8.0): slot updates that overlap are atomic towards vCPUs",
 	},
 	params = {

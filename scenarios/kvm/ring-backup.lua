@@ -13,7 +13,7 @@ return {
 	title = "the bitmap beside the dirty ring is forgotten",
 	evidence = {
 		"QEMU b20cc77692 (8.1): collect the backup bitmap, in the last stage and on slot removal",
-		"QEMU 1e493be587: KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP is enabled",
+		"QEMU 1e493be587: log_sync_global() is told which stage is the last; 856e23a0fb enables the bitmap on arm64",
 		"Linux 86bdf3ebcfe1 (6.2): KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP",
 	},
 	params = {

@@ -13,7 +13,7 @@ return {
 	title = "a page's dirty log is cleared after the page was read",
 	evidence = {
 		"QEMU c0bad49946 (2017): block migration: reset the dirty bitmap before reading",
-		"QEMU 494cd11d76 (4.1): the clear of KVM's log was split from the sync",
+		"QEMU ff4aa11419 (4.1): KVM_CLEAR_DIRTY_LOG, a step of its own between sync and send",
 		"Linux 2a31b9db1535: KVM_CLEAR_DIRTY_LOG",
 	},
 	params = {

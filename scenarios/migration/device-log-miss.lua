@@ -12,7 +12,6 @@ return {
 	title = "a device's request for several pages is noted in part, or too early",
 	evidence = {
 		"QEMU 6886867e98 (2014): migration with devices that use address_space_rw",
-		"QEMU f9ee9f9ac2 (2014): the whole range is marked",
 		"DPDK 4da3dd4885 (2019): dirty pages of the batch path are logged, after the copy",
 	},
 	params = {

@@ -12,8 +12,7 @@ return {
 	name = "multifd-flush",
 	title = "an old copy of a page overtakes the new one in another channel",
 	evidence = {
-		"QEMU 294e5a4034 (8.1): flush once a round instead of once a section",
-		"QEMU d6f45ebaf6: the flush message of a round",
+		"QEMU 294e5a4034 (8.1): flush once a round instead of once a section, by RAM_SAVE_FLAG_MULTIFD_FLUSH",
 	},
 	params = {
 		writes = { default = 3, min = 1, max = 8, doc = "of the vCPU" },

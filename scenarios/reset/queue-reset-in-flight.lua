@@ -14,7 +14,7 @@ return {
 	title = "a reset queue's buffers are written after the driver has them back",
 	evidence = {
 		"virtio 1.2, 2.6.1.1: what a device must have done before queue_reset reads 0",
-		"Linux: virtio_net: fix for stuck when change rx/tx ring size with dev down, 2022",
+		"virtualization list, August 2022: virtio_net: fix for stuck when change ring size with dev down",
 	},
 	variants = {
 		not_quiesced = { expect = "spec-violation", faults = { "virtio.queue_reset.no_quiesce" }, runs = 4000,

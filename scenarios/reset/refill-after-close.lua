@@ -18,7 +18,7 @@ return {
 	name = "refill-after-close",
 	title = "the refill work of a network device runs after the device was closed",
 	evidence = {
-		"Linux: virtio-net: fix the race between refill work and close, 2022",
+		"Linux 5a159128faff: virtio-net: fix the race between refill work and close",
 		"Linux 4bc12818b363: virtio-net: disable delayed refill when pausing rx, the same again",
 	},
 	variants = {

@@ -14,7 +14,7 @@ return barrier.order {
 	title = "an index seen by a look whether the ring is empty is trusted later, without a barrier",
 	evidence = {
 		"Linux 22e1992cf7b0: vhost: Add smp_rmb() in vhost_vq_avail_empty()",
-		"Linux: vhost: Add smp_rmb() in vhost_enable_notify()",
+		"Linux df9ace7647d4: vhost: Add smp_rmb() in vhost_enable_notify()",
 	},
 	expect = "lost-kick",
 	fault = "device.empty.skip_rmb",

@@ -20,7 +20,7 @@ return barrier.order {
 	evidence = {
 		"QEMU a821ce5933: virtio: order index/descriptor reads",
 		"DPDK d4ff2135eb: vhost: enforce avail index and desc read ordering",
-		"firecracker issue 2169: no acquire between avail idx and descriptor reads",
+		"Firecracker pull request 2169: no acquire between avail idx and descriptor reads, on Arm",
 		"SPDK 93db90f7f3: nvmf/vfio-user: fix SQ race condition",
 	},
 	expect = "lost-kick",

@@ -18,7 +18,7 @@ return barrier.full {
 	evidence = {
 		"QEMU 92045d80ba: virtio: add missing mb() on enable notification",
 		"kvmtool 66ba0ba: virtio: Fix ordering of virt_queue__available()",
-		"cloud-hypervisor issue 2179: update_avail_event against avail idx",
+		"cloud-hypervisor pull request 2179: update_avail_event against avail idx",
 	},
 	expect = "lost-kick",
 	fault = "device.enable.skip_mb",

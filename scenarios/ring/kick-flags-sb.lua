@@ -11,7 +11,7 @@ return barrier.full {
 	title = "avail.idx is still in the store buffer when the driver looks whether to kick",
 	evidence = {
 		"DPDK d21d05c7a9: net/virtio: add barrier before reading the flags",
-		"hermit-os/kernel issue 2669: publication is not ordered against the notification check",
+		"hermit-os/kernel pull request 2669: publication is not ordered against the notification check",
 	},
 	expect = "lost-kick",
 	fault = "driver.kick.skip_mb",

@@ -11,8 +11,7 @@ return barrier.order {
 	name = "publish-before-content",
 	title = "the index is visible before what it announces",
 	evidence = {
-		"virtio 1.2, 2.7.13.3: a driver performs a suitable memory barrier before the idx update",
-		"sysprog21/kvm-host issue 50: packed ring, flags before id and len, no release",
+		"virtio 1.2, 2.7.13.3.1: a driver performs a suitable memory barrier before the idx update",
 	},
 	expect = "lost-kick",
 	packed = "lost-kick",

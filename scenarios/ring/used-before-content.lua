@@ -11,7 +11,7 @@ return barrier.order {
 	title = "used.idx is visible before the used element",
 	evidence = {
 		"virtio 1.2, 2.7.8.2: the device sets len prior to updating the used idx",
-		"sysprog21/kvm-host issue 50: packed ring, flags before id and len, no release",
+		"sysprog21/kvm-host pull request 50: packed ring, USED by a plain store behind an unfenced len",
 	},
 	expect = "lost-interrupt",
 	packed = "lost-interrupt",

@@ -7,9 +7,9 @@
 -- 	used.idx = 1       (buffered)    avail.flags = 0    (interrupts, please)
 -- 	avail.flags -> NO_INTERRUPT      used.idx -> 0      (nothing there: sleep)
 --
--- It takes a full barrier on both sides, and each of three VMMs forgot it on the device's, years apart.  The driver of
+-- It takes a full barrier on both sides, and each of these VMMs forgot it on the device's, years apart.  The driver of
 -- the guest never gets its interrupt: storage that stops for ever, on some processors only.  The same shape was
--- found in ACRN (issues 2733 and 2623) and SPDK (issue 3178).
+-- found in ACRN (pull requests 2733 and 2623) and SPDK (issue 3178).
 
 local barrier = include("barrier.inc")
 
@@ -20,8 +20,9 @@ return barrier.full {
 		"QEMU a281ebc11a: virtio: add missing mb() on notification",
 		"DPDK 159793ac86: vhost: fix virtio freeze due to missed interrupt",
 		"kvmtool d7d79bd: virtio: Fix ordering of virtio_queue__should_signal()",
-		"crosvm b0423fd52 (reverts c6554e9c7): signalled_used without the barrier",
-		"acrn-hypervisor issues 2733, 2623; spdk issue 3178",
+		"cloud-hypervisor 632921974: vm-virtio: queue: Use a SeqCst fence on get_used_event",
+		"crosvm c6554e9c7: signalled_used at each check, no full barrier; b0423fd52 reverts it: Android did not boot",
+		"acrn-hypervisor pull requests 2733, 2623; spdk issue 3178",
 	},
 	expect = "lost-interrupt",
 	fault = "device.publish.skip_mb",

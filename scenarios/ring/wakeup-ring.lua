@@ -19,7 +19,7 @@ return {
 	matrix = false, -- no virtqueue
 	evidence = {
 		"virtio 1.2, 2.7.13.4.1: a driver performs a suitable memory barrier before it reads avail_event or flags",
-		"acrn-hypervisor issues 2733, 2623: no full barrier between used index write and NO_INTERRUPT read",
+		"acrn-hypervisor pull requests 2733, 2623: no full barrier between used index write and NO_INTERRUPT read",
 		"spdk issue 3178: the same in vhost_vq_event_is_suppressed()",
 	},
 	buffers = "n",

@@ -15,7 +15,7 @@ return {
 	matrix = { "event_idx" },
 	evidence = {
 		"cloud-hypervisor f06970730: net: handle lost interrupts on restore",
-		"Firecracker issue 5958: no notifications after a restore with EVENT_IDX",
+		"Firecracker pull request 5958: its mirror image, kicks of vsock's TX queue after a restore with EVENT_IDX",
 	},
 	params = {
 		again = { default = false, doc = "interrupt once more after the restore" },

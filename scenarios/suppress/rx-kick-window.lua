@@ -19,7 +19,7 @@ return {
 	matrix = { "device" }, -- vringh.c takes what was not popped for new: it has this livelock
 	evidence = {
 		"QEMU f937309fbd: virtio-net stalls on the host side, waiting for a kick",
-		"QEMU 06b1297017: the partial fix of 2010; QEMU issue 267: the second look left the event index as it was",
+		"QEMU 06b1297017: the partial fix of 2010; github.com/qemu/qemu pull request 267: it leaves the event index alone",
 	},
 	params = {
 		pairs = { default = 2, min = 1, max = 16, doc = "of packets: one of five buffers, one of four" },

@@ -15,7 +15,7 @@ return {
 	title = "used_event stays behind for a driver that never enables callbacks",
 	matrix = true,
 	evidence = {
-		"Linux 35395770f803: get_buf leaves the event index alone",
+		"linux-next 35395770f803: get_buf leaves the event index alone; another form was merged, 6c0b057cec5e (6.4)",
 		"thread \"9p regression\", virtualization list, March 2023",
 	},
 	params = {

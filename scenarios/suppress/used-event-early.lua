@@ -10,12 +10,16 @@
 --	driver                    used_event := 1   used.idx: 1   sleeps
 --
 -- No barrier mends it: the look must come after the publication.  It is the same window as one without a full barrier
--- (../ring/used-flags-sb.lua), made by the program instead of the processor.
+-- (../ring/used-flags-sb.lua), made by the program instead of the processor.  From outside the two cannot be told apart:
+-- cloud-hypervisor's ring was first changed as if a look too early were the cause, and a week later got its barrier.
 return {
 	name = "used-event-early",
 	title = "used_event is read before used.idx is published",
 	matrix = true,
-	evidence = { "cloud-hypervisor issue 897: a window between reading used_event and the check" },
+	evidence = {
+		"cloud-hypervisor pull request 897: taken for a window between reading used_event and the check",
+		"cloud-hypervisor 632921974: what it was, a full barrier missing before the read",
+	},
 	buffers = "buffers",
 	params = { buffers = { default = 2, min = 1, max = 64, doc = "exposed in all" } },
 	variants = {

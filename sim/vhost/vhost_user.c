@@ -69,7 +69,7 @@ send_sync(struct vhost_user *u, enum vhost_user_request request, uint16_t index,
 
 /*
  * A message that is to be in force when this returns.  A back-end that cannot acknowledge is asked
- * for something it must answer: messages are handled in order (QEMU's enforce_reply()).
+ * for something it must answer: messages are handled in order (vhost_user_write_sync()).
  */
 static void
 send_enforced(struct vhost_user *u, enum vhost_user_request request, uint16_t index, int64_t value,

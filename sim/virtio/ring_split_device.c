@@ -378,8 +378,8 @@ split_device_flush(struct dp_device *d, unsigned count)
 
 	uint16_t new_idx = (uint16_t)(old + count);
 
-	/* Quirk: cloud-hypervisor (issue 897) left a window between the look at used_event and the
-	 * check: a driver that moves it there and finds nothing used yet sleeps. */
+	/* Quirk: used_event is looked at before used idx is published: a driver that moves it in
+	 * between and finds nothing used yet sleeps. */
 	if (d->event && device_quirk(d, DP_QUIRK_DEVICE_EARLY_USED_EVENT))
 		d->cached_used_event = DP_READ_ONCE(*d->vr.used_event);
 	if (!device_quirk(d, DP_QUIRK_DEVICE_IDX_BEFORE_ELEM) || d->in_order)

@@ -328,9 +328,9 @@ split_driver_get(struct dp_driver *d, uint64_t *token, uint32_t *len)
 	detach(d, (uint16_t)elem.id);
 	d->last_used_idx++;
 	/*
-	 * Where an interrupt is wanted, want it for the next one.  Quirk: Linux 35395770f803 left
-	 * used_event behind once the device had interrupted; 9p, which never calls enable_cb(), was
-	 * not interrupted again.
+	 * Where an interrupt is wanted, want it for the next one.  Quirk: 35395770f803 in
+	 * linux-next left used_event behind once the device had interrupted; 9p, which never calls
+	 * enable_cb(), was not interrupted again.
 	 */
 	if (d->event && !(d->avail_flags_shadow & VRING_AVAIL_F_NO_INTERRUPT) &&
 	    !driver_quirk(d, DP_QUIRK_DRIVER_STALE_USED_EVENT)) {
