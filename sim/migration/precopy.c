@@ -44,6 +44,9 @@ precopy_config_default(void)
 		.packet_pages = PRECOPY_PACKET_PAGES_MAX,
 		.clear_chunk_pages = 1u << 18, /* CLEAR_BITMAP_SHIFT_DEFAULT */
 		.announce_rounds = 5,
+		.announce_initial_ns = INT64_C(50000000),
+		.announce_step_ns = INT64_C(100000000),
+		.announce_max_ns = INT64_C(550000000),
 	};
 }
 

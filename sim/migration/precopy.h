@@ -81,7 +81,8 @@ struct precopy_config {
 	 * can run with slow_link, else at any point. */
 	uint64_t budget_pages;
 	bool slow_link;
-	unsigned announce_rounds;
+	unsigned announce_rounds; /* 0: it does not say where it is */
+	int64_t announce_initial_ns, announce_step_ns, announce_max_ns;
 };
 struct precopy_config
 precopy_config_default(void);
@@ -99,6 +100,9 @@ struct precopy_stats {
 	uint64_t throttle_evaluations;
 	int64_t throttle_percent; /* the most */
 	uint64_t differing; /* pages, at switch-over */
+	bool decomposed; /* the machine has devices (vm_device.h): */
+	int64_t phase_ns[VM_PHASES]; /* of the downtime */
+	int64_t network_ns; /* until the guest can be reached again; 0: nobody says where it is */
 };
 
 /* Why a page's last content can no longer reach the destination. ORDER UNCOVERED */

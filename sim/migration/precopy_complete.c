@@ -1,28 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* migration_completion_precopy(), and what the destination does first. */
+#include <string.h>
+
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/precopy_impl.h"
 #include "migration/vm_stop.h"
 
-/* announce_self: 5 rounds, 50 ms after the first, 100 ms more each time, at most 550 ms. */
-#define ANNOUNCE_INITIAL_NS INT64_C(50000000)
-#define ANNOUNCE_STEP_NS INT64_C(100000000)
-#define ANNOUNCE_MAX_NS INT64_C(550000000)
+/* qemu_announce_timer_step(), between rounds @round and @round + 1. */
+static int64_t
+announce_delay(const struct precopy_config *c, unsigned round)
+{
+	int64_t delay = c->announce_initial_ns + (round - 1) * c->announce_step_ns;
+
+	return delay < c->announce_max_ns ? delay : c->announce_max_ns;
+}
 
 static void
 announce(struct actor *self, void *arg)
 {
 	struct precopy *m = arg;
-	int64_t delay = ANNOUNCE_INITIAL_NS;
 
 	for (unsigned round = 1; round <= m->config.announce_rounds; round++) {
 		emit(m->w, EV_MIG_ANNOUNCE, round);
 		if (round == m->config.announce_rounds)
 			break;
-		actor_sleep(m->w, delay);
-		delay = delay + ANNOUNCE_STEP_NS < ANNOUNCE_MAX_NS ? delay + ANNOUNCE_STEP_NS
-								   : ANNOUNCE_MAX_NS;
+		actor_sleep(m->w, announce_delay(&m->config, round));
+	}
+}
+
+/* virtio_net_announce_timer(): the next round is due a while after the guest acknowledged. */
+static void
+guest_announce(struct actor *self, void *arg)
+{
+	struct precopy *m = arg;
+
+	for (unsigned round = 1; round <= m->config.announce_rounds; round++) {
+		emit(m->w, EV_MIG_GUEST_ANNOUNCE, round, 0);
+		actor_work(m->w, cost_of(m->w, COST_GUEST_ANNOUNCE));
+		emit(m->w, EV_MIG_GUEST_ANNOUNCE, round, 1);
+		if (round < m->config.announce_rounds)
+			actor_sleep(m->w, announce_delay(&m->config, round));
 	}
 }
 
@@ -44,28 +62,44 @@ compare(struct precopy *m)
 		     (int64_t)ram_version(ram_read(m->dst, first)), (int64_t)m->stats.differing);
 }
 
+/* The destination has the state: it starts what the source stopped. */
+static void
+start_destination(struct precopy *m)
+{
+	const struct precopy_config *c = &m->config;
+	bool asks_guest;
+
+	vm_devices_start(m->vm, VM_DESTINATION);
+	vm_phase_end(m->vm);
+	m->stats.downtime_ns = world_now(m->w) - m->vm->stop_asked_ns;
+	m->stats.decomposed = m->vm->devices != NULL;
+	memcpy(m->stats.phase_ns, m->vm->phase_ns, sizeof(m->stats.phase_ns));
+	/* RARP goes out before the guest runs; where nobody can send it the guest has to. */
+	if (c->announce_rounds && vm_devices_found(m->vm, &asks_guest))
+		m->stats.network_ns = m->stats.downtime_ns +
+				      (asks_guest ? cost_of(m->w, COST_GUEST_ANNOUNCE) : 0);
+}
+
 static int
 send_devices(struct precopy *m)
 {
+	if (m->vm->devices)
+		precopy_spend(m, 0, true); /* what pages took is theirs */
+	vm_phase_begin(m->vm, VM_PHASE_DEVICE_STATE);
 	precopy_put(m, vmstate_bytes(m->devices));
 	precopy_spend(m, cost_of(m->w, COST_MIG_DEVICE_STATE), true);
 	precopy_point(m);
+	vm_devices_inactivate(m->vm);
 	return vmstate_load_all(m->w, m->devices);
 }
 
-void
-precopy_complete(struct precopy *m)
+/* The last sync, and what it found. */
+static void
+send_ram(struct precopy *m)
 {
-	int64_t began;
 	uint64_t n;
 
-	precopy_spend(m, 0, true);
-	began = world_now(m->w);
-	m->stats.stop_ns = vm_stop(m->vm);
-	if (m->cancel) /* it came while vCPUs were being stopped */
-		return;
-	precopy_set_state(m, PRECOPY_DEVICE);
-	m->rate_off = true;
+	vm_phase_begin(m->vm, VM_PHASE_RAM);
 	if (!fault_on(m->w, FAULT_MIG_NO_FINAL_SYNC))
 		precopy_sync(m, true);
 	m->last_sync = true;
@@ -76,6 +110,18 @@ precopy_complete(struct precopy *m)
 	if (m->channel)
 		multifd_flush(m);
 	precopy_walk_unlock(m);
+}
+
+void
+precopy_complete(struct precopy *m)
+{
+	precopy_spend(m, 0, true);
+	m->stats.stop_ns = vm_stop(m->vm);
+	if (m->cancel) /* it came while vCPUs were being stopped */
+		return;
+	precopy_set_state(m, PRECOPY_DEVICE);
+	m->rate_off = true;
+	send_ram(m);
 	if (send_devices(m)) {
 		m->last_sync = false;
 		precopy_set_state(m, PRECOPY_FAILED);
@@ -83,10 +129,13 @@ precopy_complete(struct precopy *m)
 	}
 	if (fault_on(m->w, FAULT_MIG_DEVICES_AFTER_SYNC))
 		vm_stop_devices(m->vm);
-	m->stats.downtime_ns = world_now(m->w) - began;
+	start_destination(m);
 	compare(m);
 	emit(m->w, EV_MIG_SWITCHOVER, (int64_t)m->stats.differing, m->stats.downtime_ns);
 	precopy_set_state(m, PRECOPY_COMPLETED);
-	if (m->config.announce_rounds)
-		actor_create(m->w, "announce", announce, m, 0);
+	if (!m->config.announce_rounds)
+		return;
+	actor_create(m->w, "announce", announce, m, 0);
+	if (vm_devices_guest_announce(m->vm))
+		actor_create(m->w, "guest announce", guest_announce, m, 0);
 }

@@ -23,7 +23,7 @@ take_costs(struct world *w)
 {
 	if (world_mode_of(w) != WORLD_TIMED)
 		return;
-	for (int c = COST_MIG_PAGE; c <= COST_MIG_DEVICE_STATE; c++)
+	for (int c = COST_MIG_PAGE; c < COST_COUNT; c++)
 		if (!cost_of(w, (enum cost)c))
 			cost_set(w, (enum cost)c, cost_info[c].default_ns);
 }

@@ -25,11 +25,13 @@
 #include "engine/world.h"
 #include "kvm/page_bitmap.h"
 #include "migration/ram.h"
+#include "migration/vm_device.h"
 
 struct kvm;
 struct machine;
 struct kvm_vcpu;
 struct memory_listener;
+struct vm_devices;
 struct precopy;
 struct bg_snapshot;
 
@@ -94,6 +96,12 @@ struct migration_vm {
 	bool dropping; /* pages were given up: each write is looked at */
 	struct precopy *migration; /* that looks after covers, or null */
 	struct bg_snapshot *snapshot; /* that write-protects pages, or null */
+	struct vm_devices *devices; /* vm_device.h, or null */
+	unsigned vcpus; /* threads to be kicked; they may be more than write here */
+	bool in_phase;
+	enum vm_phase phase;
+	int64_t phase_began_ns;
+	int64_t phase_ns[VM_PHASES]; /* since the last vm_stop() */
 	struct machine *machine; /* whose guest's pages these are; null: there is none */
 	uint64_t machine_gpa; /* of page 0 */
 	struct ram_writer *machine_writer;

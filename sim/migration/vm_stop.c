@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/vm_stop.h"
 
+#include <string.h>
+
 #include "base/must.h"
+#include "engine/cost.h"
 #include "engine/fault.h"
 #include "kvm/dirty_log.h"
 #include "kvm/memslot.h"
 #include "kvm/page_words.h"
 #include "migration/precopy.h"
+#include "migration/vm.h"
 #include "vmm/machine.h"
 #include "vmm/memory_listener.h"
 
@@ -37,15 +41,41 @@ vhost_put_log(struct ram_writer *v)
 }
 
 void
+vm_stop_writer(struct ram_writer *v)
+{
+	if (v->stopped)
+		return;
+	v->stopped = true;
+	wait_until_out(v);
+	if (v->kind == WRITER_VHOST)
+		vhost_put_log(v);
+}
+
+void
 vm_stop_devices(struct migration_vm *vm)
 {
+	vm_devices_stop(vm);
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (!ram_writer_is_vcpu(v))
+			vm_stop_writer(v);
+}
+
+/* pause_all_vcpus() */
+static void
+pause_vcpus(struct migration_vm *vm)
+{
+	if (vm->machine)
+		machine_stop(vm->machine);
+	for (struct ram_writer *v = vm->writers; v; v = v->next)
+		if (ram_writer_is_vcpu(v))
+			waitq_wake_all(vm->w, &v->halt_cond);
+	if (vm->vcpus && !vm->steps)
+		actor_work(vm->w, cost_of(vm->w, COST_STOP_VCPU) * vm->vcpus);
 	for (struct ram_writer *v = vm->writers; v; v = v->next) {
-		if (ram_writer_is_vcpu(v) || v->stopped)
+		if (!ram_writer_is_vcpu(v))
 			continue;
-		v->stopped = true;
 		wait_until_out(v);
-		if (v->kind == WRITER_VHOST)
-			vhost_put_log(v);
+		kvm_vcpu_exit(v->vcpu);
 	}
 }
 
@@ -57,23 +87,17 @@ vm_stop(struct migration_vm *vm)
 	must(vm->running && !vm->stop_asked);
 	vm->stop_asked = true;
 	vm->stop_asked_ns = world_now(vm->w);
+	memset(vm->phase_ns, 0, sizeof(vm->phase_ns));
+	vm_phase_begin(vm, VM_PHASE_VCPUS);
 	if (vm->steps)
 		actor_point(vm->w);
-	if (vm->machine)
-		machine_stop(vm->machine);
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (ram_writer_is_vcpu(v))
-			waitq_wake_all(vm->w, &v->halt_cond);
-	for (struct ram_writer *v = vm->writers; v; v = v->next) {
-		if (!ram_writer_is_vcpu(v))
-			continue;
-		wait_until_out(v);
-		kvm_vcpu_exit(v->vcpu);
-	}
+	pause_vcpus(vm);
 	took = world_now(vm->w) - vm->stop_asked_ns;
 	emit(vm->w, EV_MIG_STOP, vm->stop_asked_ns, took);
 	if (!fault_on(vm->w, FAULT_MIG_DEVICES_AFTER_SYNC))
 		vm_stop_devices(vm);
+	vm_devices_drain(vm);
+	vm_phase_end(vm);
 	vm->running = false;
 	return took;
 }
@@ -81,6 +105,8 @@ vm_stop(struct migration_vm *vm)
 void
 vm_start(struct migration_vm *vm)
 {
+	vm_devices_start(vm, VM_SOURCE);
+	vm_phase_end(vm);
 	vm->running = true;
 	vm->stop_asked = false;
 	vm->throttle_percent = 0;

@@ -4,6 +4,8 @@
  *
  * Stopping: vCPUs first (pause_all_vcpus), each when it leaves the guest; then devices, each when
  * what it is writing is written, and vhost hands its log over (vm_state_notify, vhost_dev_stop).
+ * Devices made with vm_add_device() have their own order (vm_device.h); writers that are just that
+ * follow, in the order of their creation.  Starting goes the other way round.
  */
 #ifndef RINGSIDE_MIGRATION_VM_STOP_H
 #define RINGSIDE_MIGRATION_VM_STOP_H
@@ -11,6 +13,7 @@
 #include <stdint.h>
 
 struct migration_vm;
+struct ram_writer;
 
 /* See above. An actor's call. Returns how long it took, ns. */
 int64_t
@@ -18,6 +21,9 @@ vm_stop(struct migration_vm *vm);
 /* The devices' half of it, which vm_stop() includes unless a fault puts it off. */
 void
 vm_stop_devices(struct migration_vm *vm);
+/* A device's writer stops when what it writes is written; vhost's log is handed over. */
+void
+vm_stop_writer(struct ram_writer *v);
 void
 vm_start(struct migration_vm *vm);
 /* Wait until it runs. */

@@ -22,6 +22,7 @@ const struct api_group api_groups[] = {
 	{ "KVM's memory slots", api_kvm },
 	{ "vCPUs and other writers of guest memory", api_kvm_vcpu },
 	{ "Live migration", api_migrate },
+	{ "Devices of a machine that migrates", api_vm_device },
 	{ "Postcopy", api_postcopy },
 	{ "COLO", api_colo },
 	{ "Background snapshots", api_snapshot },

@@ -58,11 +58,12 @@ read_blocks(lua_State *L, int index, struct ram_block *blocks)
 static int
 l_source_vm(lua_State *L)
 {
-	static const char *const allowed[] = { "pages", "blocks", "manual_protect", "initially_set",
-					       NULL };
+	static const char *const allowed[] = { "pages",		"blocks", "manual_protect",
+					       "initially_set", "vcpus",  NULL };
 	struct world *w = script_world(L);
 	struct ram_block blocks[RAM_BLOCKS_MAX] = { { .name = "pc.ram" } };
 	struct migration_vm_config config = { .blocks = blocks, .block_count = 1 };
+	struct migration_vm *vm;
 
 	script_must_not_check(L, "source_vm");
 	api_options(L, 1, "source_vm", allowed);
@@ -73,7 +74,9 @@ l_source_vm(lua_State *L)
 	lua_pop(L, 1);
 	config.manual_protect = api_boolean(L, 1, "manual_protect", true);
 	config.initially_set = api_boolean(L, 1, "initially_set", false);
-	api_push(L, "source_vm", vm_create(w, &config));
+	vm = vm_create(w, &config);
+	vm->vcpus = (unsigned)api_integer(L, 1, "vcpus", 0, 0, 4096);
+	api_push(L, "source_vm", vm);
 	return 1;
 }
 
@@ -428,6 +431,9 @@ static const char *const migrate_options[] = { "vm",
 					       "budget_pages",
 					       "slow_link",
 					       "announce_rounds",
+					       "announce_initial_ns",
+					       "announce_step_ns",
+					       "announce_max_ns",
 					       "devices",
 					       NULL };
 
@@ -439,6 +445,18 @@ percent(lua_State *L, const char *name, unsigned missing)
 
 /* What the thread holds bitmap_mutex for: an iteration, or a page as until 2021. */
 static const char *const mutex_word[] = { "iterate", "page" };
+
+/* QEMU's announce parameters take at most 100 s each. */
+static void
+read_announce(lua_State *L, struct precopy_config *c)
+{
+	const int64_t most = INT64_C(100000000000);
+
+	c->announce_initial_ns =
+		api_integer(L, 1, "announce_initial_ns", c->announce_initial_ns, 0, most);
+	c->announce_step_ns = api_integer(L, 1, "announce_step_ns", c->announce_step_ns, 0, most);
+	c->announce_max_ns = api_integer(L, 1, "announce_max_ns", c->announce_max_ns, 0, most);
+}
 
 static void
 read_config(lua_State *L, struct precopy_config *c)
@@ -470,6 +488,7 @@ read_config(lua_State *L, struct precopy_config *c)
 	c->slow_link = api_boolean(L, 1, "slow_link", false);
 	c->announce_rounds =
 		(unsigned)api_integer(L, 1, "announce_rounds", c->announce_rounds, 0, 1000);
+	read_announce(L, c);
 	if (c->clear_chunk_pages & (c->clear_chunk_pages - 1))
 		luaL_error(L, "clear_chunk_pages: must be a power of two");
 	if (c->xbzrle && c->channels)
@@ -526,6 +545,8 @@ record_metrics(lua_State *L, const struct precopy_stats *s)
 	api_metric(L, "transferred", (int64_t)s->bytes, "bytes");
 	api_metric(L, "dirty_rate", s->dirty_rate, "pages/s");
 	api_metric(L, "throttle", s->throttle_percent, "%");
+	if (s->decomposed)
+		api_downtime_metrics(L, s->phase_ns, s->network_ns);
 }
 
 static int
@@ -601,7 +622,8 @@ vm_l_difference(lua_State *L)
 }
 
 const struct api_entry api_migrate[] = {
-	{ NULL, "source_vm", "([{pages=, blocks=, manual_protect=, initially_set=}]) -> source_vm",
+	{ NULL, "source_vm",
+	  "([{pages=, blocks=, manual_protect=, initially_set=, vcpus=}]) -> source_vm",
 	  "a machine's memory by versions, with KVM's and QEMU's dirty logs", l_source_vm },
 	{ "source_vm", "writer", "(kind [, name]) -> ram_writer",
 	  "who writes it: vcpu, kvm, qemu, vhost or vfio decides which log notes it", vm_l_writer },

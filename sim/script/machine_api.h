@@ -57,4 +57,8 @@ api_lock(lua_State *L, struct machine *m);
 void
 api_unlock(lua_State *L, struct machine *m);
 
+/* What of a migration's downtime went where, as metrics "downtime_…". */
+void
+api_downtime_metrics(lua_State *L, const int64_t *phase_ns, int64_t network_ns);
+
 #endif
