@@ -89,7 +89,7 @@ enum dp_quirk {
 	DP_QUIRK_DEVICE_ENABLE_NO_RECHECK = 1 << 7,
 	/* event idx negotiated, avail_event never moved */
 	DP_QUIRK_DEVICE_NO_AVAIL_EVENT = 1 << 8,
-	/* avail_event := an index sampled too early */
+	/* avail_event := an index sampled too early; too few buffers at a second look: sleep */
 	DP_QUIRK_DEVICE_STALE_AVAIL_EVENT = 1 << 9,
 	/* signalled_used survives set_position() */
 	DP_QUIRK_DEVICE_SIGNALLED_VALID = 1 << 10,

@@ -32,6 +32,7 @@ struct dp_device {
 	bool signalled_used_valid; /* … if anybody can say so */
 	uint16_t used_flags; /* shadow */
 	uint16_t cached_used_event; /* for the quirk of that name */
+	bool second_look; /* for the quirk of avail_event: buffers came, and may suffice */
 	struct popped popped[]; /* IN_ORDER: by avail index modulo size, the last inuse ones */
 };
 
@@ -190,7 +191,7 @@ split_device_pop(struct dp_device *d, struct dp_elem *elem)
 	d->inuse++;
 	/* A device that never turns notifications off wants the next one, too (QEMU does this
 	 * here). */
-	if (d->notify_enabled && d->vr.avail_event &&
+	if (d->notify_enabled && !d->second_look && d->vr.avail_event &&
 	    !device_quirk(d, DP_QUIRK_DEVICE_NO_AVAIL_EVENT))
 		write_avail_event(d, d->last_avail_idx);
 	return 1;
@@ -228,7 +229,7 @@ split_device_disable_notify(struct dp_device *d)
 {
 	if (d->broken || !d->notify_enabled)
 		return;
-	d->notify_enabled = false;
+	d->notify_enabled = d->second_look = false;
 	/* With the event index it is enough not to move avail_event; used.flags must stay 0
 	 * (2.7.10.2). */
 	if (by_flags(d))
@@ -237,22 +238,25 @@ split_device_disable_notify(struct dp_device *d)
 
 /*
  * Quirk: QEMU's virtio-net before f937309fbd.  avail idx was sampled, the driver went on beyond it
- * and was not asked to kick, then the sample was published as avail_event; looking again, the
- * device saw that what was there still did not suffice, and slept behind an event that had passed.
- * "Does not suffice" is the device's to know; here it means that there was something at the sample
- * and it was left.
+ * and was not asked to kick, then the sample was published as avail_event.  Since 06b1297017 the
+ * device looks again whether there is enough.  If what came does not suffice it sleeps, behind an
+ * event that the driver has passed.  The second look is the device's next pop(), which leaves
+ * avail_event alone (virtqueue_avail_bytes() does); that it did not suffice is told by the device
+ * asking for kicks again before it has turned them off.
  */
 static bool
-enable_notify_stale(struct dp_device *d)
+enable_notify_stale(struct dp_device *d, uint16_t known)
 {
+	if (d->second_look) {
+		d->second_look = false;
+		return false;
+	}
 	if (!look(d))
 		return false;
-
-	uint16_t sample = d->shadow_avail_idx;
-
-	DP_WRITE_ONCE(*d->vr.avail_event, sample);
+	DP_WRITE_ONCE(*d->vr.avail_event, d->shadow_avail_idx);
 	dp_mb();
-	return look(d) && sample == d->last_avail_idx && d->shadow_avail_idx != sample;
+	d->second_look = look(d) && d->shadow_avail_idx != known;
+	return d->second_look;
 }
 
 static bool
@@ -264,7 +268,7 @@ split_device_enable_notify(struct dp_device *d)
 		return false;
 	d->notify_enabled = true;
 	if (d->event && device_quirk(d, DP_QUIRK_DEVICE_STALE_AVAIL_EVENT))
-		return enable_notify_stale(d);
+		return enable_notify_stale(d, known);
 	if (by_flags(d))
 		write_used_flags(d, d->used_flags & (uint16_t)~VRING_USED_F_NO_NOTIFY);
 	/* The first index that we do not know of, so that nothing new is missed. */

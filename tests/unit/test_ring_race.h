@@ -169,9 +169,9 @@ device_actor(struct actor *self, void *arg)
 		if (!n) {
 			if (!ops->enable_notify(q->device))
 				wait_for(q->w, &q->kicked, &q->kick_wait);
-			ops->disable_notify(q->device);
 			continue;
 		}
+		ops->disable_notify(q->device);
 		for (unsigned i = 0; i < n; i++)
 			ops->fill(q->device, &q->elem[i], USED_BYTES, i);
 		ops->flush(q->device, n);

@@ -672,8 +672,8 @@ quirks_of_enable_notify(void **state)
 	rig_free(r);
 }
 
-/* avail_event is a sample behind which the driver has gone on; the device sleeps on what it
- * left. */
+/* avail_event is a sample behind which the driver has gone on; where what came does not suffice,
+ * the device sleeps and leaves it there. */
 static void
 quirk_stale_avail_event(void **state)
 {
@@ -683,7 +683,13 @@ quirk_stale_avail_event(void **state)
 		add_small(r, 1);
 		assert_false(dev->empty(r->device)); /* one does not suffice */
 		add_small(r, 2);
+		assert_true(dev->enable_notify(r->device));
+		assert_int_equal(dev->pop(r->device, &r->elem), 1);
+		dev->unpop(r->device, &r->elem); /* nor do two */
+		add_small(r, 3);
 		assert_int_equal(dev->enable_notify(r->device), !on);
+		assert_int_equal(*avail_event(r), 2);
+		assert_int_equal(dev->enable_notify(r->device), on); /* once kicked */
 		rig_free(r);
 	}
 }
