@@ -11,8 +11,14 @@ colo_copy(struct ram *to, const struct ram *from)
 {
 	uint64_t pages = ram_pages(from);
 
+	ram_content content;
+
 	for (uint64_t g = 0; (g = ram_next_difference(from, to, g)) < pages; g++)
-		ram_store(to, g, ram_read(from, g));
+		/* A chunk of one content stays one. */
+		if (g % RAM_CHUNK_PAGES || !ram_copy_uniform(to, from, g, &content))
+			ram_store(to, g, ram_read(from, g));
+		else
+			g += RAM_CHUNK_PAGES - 1;
 }
 
 void
