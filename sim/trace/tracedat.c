@@ -108,21 +108,22 @@ file_of(const char *text, size_t size)
 	return fd >= 0 && lseek(fd, 0, SEEK_SET) < 0 ? -1 : fd;
 }
 
-/* Never returns.  What the library prints to either output goes to @said. */
-static void __attribute__((noreturn)) read_for(int to, int said, const char *text, size_t size)
+/* Never returns.  What the library prints to either output goes to the pipe @said. */
+static _Noreturn void
+read_for(int to, const int said[2], const char *text, size_t size)
 {
 	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGXCPU, SIGXFSZ };
 	FILE *out = fdopen(to, "w");
 	int fd = file_of(text, size), ret;
 
-	if (fd < 0 || !out || dup2(said, 1) < 0 || dup2(said, 2) < 0)
+	if (fd < 0 || !out || dup2(said[1], 1) < 0 || dup2(said[1], 2) < 0)
 		_exit(1);
 	/* A sanitizer's handlers, or ours, are not for another's bug. */
 	for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
 		signal(deadly[i], SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	limit_all(size);
-	ret = tracecmd_walk(fd, out);
+	ret = tracecmd_walk(fd, said[0], out);
 	fflush(stdout);
 	_exit(fflush(out) || ret ? 1 : 0);
 }
@@ -143,7 +144,7 @@ start(struct import *in, const char *text, size_t size)
 	fflush(stdout); /* lest its copy be taken for the library's words */
 	in->child = fork();
 	if (!in->child)
-		read_for(to[1], said[1], text, size);
+		read_for(to[1], said, text, size);
 	close(to[1]);
 	close(said[1]);
 	in->said = said[0];
@@ -207,10 +208,6 @@ take_in(struct import *in, const struct walk_message *m)
 		r->timeless = true;
 		recording_note(r, "its clock %.*s does not count time", size, in->text);
 		return 0;
-	case WALK_OPENED: /* words of caution about formats that nobody may need */
-		while (read(in->said, in->text, sizeof(in->text)) > 0)
-			;
-		return 0;
 	case WALK_FAILED:
 		in->library_failed = true;
 		return error_at(in->err, r->name, 0, 0, "%.*s", size, in->text);
@@ -257,6 +254,7 @@ why_dead(const struct import *in, int status, const char *words)
 static int
 finish(struct import *in, int result)
 {
+	struct error own = in->err ? *in->err : (struct error){ "" };
 	bool ended = !result;
 	int status = 0;
 	char words[400];
@@ -271,7 +269,7 @@ finish(struct import *in, int result)
 	if (ended)
 		why_dead(in, status, words);
 	else if (in->library_failed && *words)
-		error_prefix(in->err, "libtracecmd says: %s", words);
+		error_set(in->err, "%s (libtracecmd says: %s)", own.text, words);
 	else if (result > 0 && *words)
 		recording_note(in->r, "libtracecmd says: %s", words);
 	return result > 0 ? 0 : -1;

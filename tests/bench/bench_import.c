@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines of recordings a second, from text in memory to records. */
+/*
+ * Lines of recordings a second, from text in memory to records; of a trace.dat events, with the
+ * start of the process that reads it.
+ */
 #include "bench.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "trace/trace.h"
 #include "base/error.h"
+#include "trace/trace.h"
+#include "trace/tracedat.h"
 
 static const char *path;
 static char *text; /* the recording again and again */
@@ -47,6 +52,32 @@ imported_lines(long unused)
 	return (double)lines / seconds;
 }
 
+/* The ftrace text a hundred times, as trace-cmd would have recorded it. */
+static void
+bench_trace_dat(void)
+{
+	static char file[] = "/tmp/bench-XXXXXX";
+	int fd = mkstemp(file);
+	char command[256];
+	struct error err = { "no trace.dat could be made" };
+
+	snprintf(command, sizeof(command),
+		 "lua5.4 tests/cli/data/trace-dat.lua traces/kvm-firmware.ftrace.txt %s repeat=100",
+		 file);
+	path = "trace.dat";
+	text = fd < 0 || system(command) ? NULL : trace_read_file(file, &size, &err);
+	if (fd >= 0) {
+		close(fd);
+		unlink(file);
+	}
+	if (!text) {
+		fprintf(stderr, "%s\n", err.text);
+		exit(2);
+	}
+	bench_print("import of trace.dat", bench_best(imported_lines, 0), "lines/s");
+	free(text);
+}
+
 int
 main(void)
 {
@@ -62,5 +93,7 @@ main(void)
 		bench_print(recording[i][1], bench_best(imported_lines, 0), "lines/s");
 		free(text);
 	}
+	if (tracedat_built_in())
+		bench_trace_dat();
 	return 0;
 }

@@ -36,6 +36,14 @@ fi
 status 0 "$RINGSIDE" run --db none a.dat
 says "format tracedat, 4288 lines"
 
+# Beside QEMU's log of the same run it lies as its text does.
+for of in dat txt; do
+	status 0 "$RINGSIDE" import --db none "$here/../../traces/kvm-firmware.qemu.log" a.$of
+	says "lines, 4360 records"
+	grep '^[0-9]*[.]' out | sed 's, tracedat/, ftrace/,' >both.$of
+done
+cmp both.dat both.txt || fail "merged with QEMU's log the file is not the text"
+
 # What is not in the records is said.
 $make b.dat instance=virtio lost=17
 imported b.dat >virtio

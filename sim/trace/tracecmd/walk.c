@@ -238,7 +238,7 @@ walk_buffers(struct walk *w, struct tracecmd_input *in)
 }
 
 int
-tracecmd_walk(int fd, FILE *to)
+tracecmd_walk(int fd, int said, FILE *to)
 {
 	struct walk w = { .to = to };
 	struct tracecmd_input *in;
@@ -253,7 +253,8 @@ tracecmd_walk(int fd, FILE *to)
 	if (!in)
 		return say(&w, WALK_FAILED, "damaged or cut off: libtracecmd cannot read it");
 	fflush(stdout);
-	send_message(&w, WALK_OPENED, NULL, "", 0);
+	while (read(said, w.thread, sizeof(w.thread)) > 0)
+		;
 	if (tracecmd_get_flags && !(tracecmd_get_flags(in) & FLAG_NS)) {
 		clock = tracecmd_get_trace_clock ? tracecmd_get_trace_clock(in) : NULL;
 		clock = clock ? clock : "?";

@@ -19,8 +19,7 @@
 #define WALK_TEXT_MAX 8192u /* bytes of each text of a message; longer ones are cut */
 
 enum walk_type {
-	WALK_OPENED = 1, /* the first, if it can be opened */
-	WALK_EVENT, /* thread, event's name, arguments */
+	WALK_EVENT = 1, /* thread, event's name, arguments */
 	WALK_NOTE, /* to be said, in args: recording_note() */
 	WALK_TICKS, /* the clock, named in args, does not count ns */
 	WALK_FAILED, /* why, in args; the last */
@@ -39,10 +38,12 @@ struct walk_message {
 };
 
 /*
- * Read the file open at @fd, write messages to @to.  Memory and the library's own files are left
- * to the end of the process.  0, or -1 and a message WALK_FAILED.
+ * Read the file open at @fd, write messages to @to.  @said is where what the library prints can be
+ * read without waiting: what it says of formats that nobody may need is read away.  Memory and the
+ * library's own files are left to the end of the process.  0, or -1, if it can be told after a
+ * message WALK_FAILED.
  */
 int
-tracecmd_walk(int fd, FILE *to) TRACECMD_OPTIONAL;
+tracecmd_walk(int fd, int said, FILE *to) TRACECMD_OPTIONAL;
 
 #endif
