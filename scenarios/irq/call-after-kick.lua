@@ -9,8 +9,8 @@
 --	vmm        SET_VRING_KICK ────────────────────── SET_VRING_CALL
 --	backend                    uses a buffer: no call fd
 --
--- The call fd that comes later is not signalled for what is past.  Backends do signal it once when it comes: a spurious
--- interrupt costs nothing, a lost one costs the device.
+-- The call fd that comes later is not signalled for what is past.  A backend can signal it once when it comes, as
+-- libvhost-user does: a spurious interrupt costs nothing, a lost one costs the device.
 
 return {
 	name = "call-after-kick",

@@ -15,6 +15,7 @@ return {
 	evidence = {
 		"QEMU a38b2c49bf: virtio-pci: guest notifier mask without non-irqfd",
 		"QEMU 62c96360ae: virtio-pci: fix level interrupts",
+		"QEMU 23fe2b3f9e: virtio_pci: fix level interrupts with irqfd, which the one before had left",
 		"QEMU f56a12475f: vhost: backend masking support, where it began",
 	},
 	params = {

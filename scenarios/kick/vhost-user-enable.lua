@@ -13,9 +13,10 @@
 --	                                                             nothing to do
 --	                              handles SET_VRING_ENABLE
 --
--- A firmware that sends one request and spins, as OVMF does with virtiofs, hangs at once.  It takes both mistakes: a
--- VMM that lets the driver go on before the ring is enabled, and a back-end that consumes what it cannot use.  Either
--- cure is enough: QEMU waits for a reply, or the kick stays in the eventfd until the ring is enabled.
+-- A firmware that sends one request and spins, as OVMF does with virtiofs, hangs: seldom at the first boot, nearly
+-- always after a reboot.  It takes both mistakes: a VMM that lets the driver go on before the ring is enabled, and a
+-- back-end that consumes what it cannot use.  Either cure is enough: QEMU waits for a reply, or the kick stays in the
+-- eventfd until the ring is enabled.
 return {
 	name = "vhost-user-enable",
 	title = "kick between ring known and ring enabled is consumed by the back-end",

@@ -10,7 +10,7 @@
 --	vcpu1                    write gfn 0xca
 --
 -- This is open upstream: the code that deletes slots says in a comment that it is best effort.  It holds only if
--- no vCPU runs between the two calls, as accelerators do since 7.2 for updates whose old and new slots overlap.
+-- no vCPU runs between the two calls, as QEMU sees to since 8.0 for updates whose old and new slots overlap.
 
 return {
 	name = "slot-window",

@@ -2,7 +2,7 @@
 --
 -- The driver's half of enable-notify-sb.  It exposes a buffer and reads used.flags (or avail_event); without a full
 -- barrier in between it may read them before the index is visible, while the device asks for kicks, finds nothing and
--- sleeps.  DPDK's virtio PMD had the index stored with release semantics, which orders what comes *before* it.
+-- sleeps.  DPDK's virtio PMD had a write barrier in front of the index, which orders what comes *before* it.
 
 local barrier = include("barrier.inc")
 

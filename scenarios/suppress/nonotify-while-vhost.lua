@@ -5,8 +5,8 @@
 -- When vhost starts or stops, QEMU reads what is left in a host notifier and runs the queue's handler for it, so that
 -- no kick is lost.  virtio-net's transmit handler begins with "no notifications, a bottom half will do it".  With vhost
 -- in charge the bottom half finds that the ring is not its own and does nothing.  used.flags says "do not kick" now,
--- vhost believes that it asked for kicks, and the driver keeps to what it reads.  Met at each reconnection of a
--- vhost-user back-end under load.
+-- vhost believes that it asked for kicks, and the driver keeps to what it reads.  Met, rarely, when a vhost-user
+-- back-end connected again while a kick was pending.
 --
 -- The event index hides it: there, "off" is not written at all.
 return {

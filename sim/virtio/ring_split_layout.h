@@ -8,9 +8,9 @@
  *
  * The three areas may lie anywhere (the PCI transport has three addresses);
  * ring_split_layout_init() puts them behind each other, which is what most drivers do.  The sizes
- * include the event fields also where VIRTIO_RING_F_EVENT_IDX was not negotiated; then the device
- * must not touch them, because a driver may have put something of its own there (kvmtool b7af514
- * learned it from SeaBIOS).
+ * include the event fields also where VIRTIO_RING_F_EVENT_IDX was not negotiated; a device had
+ * better leave them alone then, because drivers have put something of their own there (kvmtool
+ * b7af514 learned it from SeaBIOS).
  *
  * The describe functions have the shape of gm_describe_fn (memory/guest_memory.h) and turn an
  * offset into the field's name in the specification's words: "desc[3].addr", "avail.ring[2]",
