@@ -27,6 +27,8 @@
  * Above this many faults since the last protection, 2 MiB are copied and made writable at once. */
 #define HOT_SINGLE_MAX 8192u
 #define HOT_RUN 512u
+/* So many pages and their copies stay in the first-level cache from one restore to the next. */
+#define HOT_CACHED 6u
 
 #define ARENAS_MAX 256
 static _Atomic(struct arena *) arenas[ARENAS_MAX];
@@ -362,6 +364,19 @@ bump(struct arena *a, size_t size, size_t align)
 	return a->base + start;
 }
 
+/* In the gap, so that a small world's objects share few pages: each costs a copy a restore. */
+static void *
+object_place(struct arena *a, size_t size)
+{
+	struct arena_header *h = arena_header(a);
+	void *object = a->base + h->gap;
+
+	if (size > h->gap_end - h->gap)
+		return bump(a, size, 16);
+	h->gap += size;
+	return object;
+}
+
 static struct free_block *
 large_take(struct arena_header *h, size_t rounded)
 {
@@ -398,7 +413,7 @@ arena_alloc(struct arena *a, size_t size)
 	if (block)
 		memset(block, 0, FREED_BYTE ? rounded : sizeof(*block));
 	else
-		block = bump(a, rounded, 16);
+		block = object_place(a, rounded);
 	if (block)
 		h->live_bytes += rounded;
 	return block;
@@ -433,16 +448,26 @@ arena_free(struct arena *a, void *pointer, size_t size)
 void *
 arena_alloc_pages(struct arena *a, size_t bytes)
 {
+	struct arena_header *h = arena_header(a);
+	size_t left = h->top, size;
+
 	if (bytes > a->reserve / 2 || must_fail_now(a))
 		return NULL;
 	bytes = (bytes + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
-	if (a->limit && arena_header(a)->live_bytes + bytes > a->limit)
+	if (a->limit && h->live_bytes + bytes > a->limit)
 		return NULL;
 
-	void *pages = bump(a, bytes, ARENA_PAGE);
+	char *pages = bump(a, bytes, ARENA_PAGE);
 
-	if (pages)
-		arena_header(a)->live_bytes += bytes;
+	if (!pages)
+		return NULL;
+	h->live_bytes += bytes;
+	size = (size_t)(pages - a->base) - left;
+	memset(a->base + left, 0, size);
+	if (size > h->gap_end - h->gap) {
+		h->gap = left;
+		h->gap_end = left + size;
+	}
 	return pages;
 }
 
@@ -493,15 +518,35 @@ arena_snapshot(struct arena *a)
 	arena_protect(a);
 }
 
+/*
+ * Of a size that the compiler does not know, and below the one from which the library takes the
+ * processor's string instructions, as the compiler does for a page: they are the fastest way for
+ * what comes from the second-level cache, but take half as long again for what is in the first.
+ */
+static void
+page_copy_cached(char *to, const char *from)
+{
+	size_t half = ARENA_PAGE / 2;
+
+	__asm__("" : "+r"(half));
+	memcpy(to, from, half);
+	memcpy(to + half, from + half, half);
+}
+
 void
 arena_restore(struct arena *a)
 {
+	bool cached = a->hot_count <= HOT_CACHED;
+
 	must(a->armed);
 	for (size_t i = 0; i < a->hot_count; i++) {
-		uint32_t page = a->hot[i];
+		char *page = a->base + (size_t)a->hot[i] * ARENA_PAGE;
+		const char *copy = arena_copy_at(a, a->copy_of[a->hot[i]]);
 
-		arena_page_copy(a->base + (size_t)page * ARENA_PAGE,
-				arena_copy_at(a, a->copy_of[page]));
+		if (cached)
+			page_copy_cached(page, copy);
+		else
+			arena_page_copy(page, copy);
 	}
 	if (++a->restores_since_cooling >= ARENA_COOL_PERIOD) {
 		a->restores_since_cooling = 0;

@@ -22,6 +22,7 @@ struct free_block {
 /* The part that restoring puts back: it lives at the arena's base. */
 struct arena_header {
 	size_t top; /* offset of the first byte never allocated */
+	size_t gap, gap_end; /* offsets: left below whole pages, zeroed; objects fill it */
 	size_t stack_top; /* the same in the stack half, from its start */
 	size_t live_bytes; /* allocated and not freed, for the limit */
 	struct free_block *class_free[CLASSES];

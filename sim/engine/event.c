@@ -78,7 +78,7 @@ observe(struct world *w, const struct event *e, int kind)
 	bool outer = w->observing;
 
 	w->observing = true;
-	for (struct observer *o = w->observers[kind]; o; o = o->next)
+	for (struct observer *o = w->host->observers[kind]; o; o = o->next)
 		o->fn(w, e, o->context);
 	w->observing = outer;
 }
@@ -110,10 +110,10 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 		.arg = { a, b, c, d, e },
 	};
 	w->events++;
-	if ((w->observers[kind] || w->observers[EV_COUNT]) && kind != EV_ACTOR_EXIT &&
+	if ((w->host->observers[kind] || w->host->observers[EV_COUNT]) && kind != EV_ACTOR_EXIT &&
 	    kind != EV_ACTOR_CREATE)
 		world_effect(w);
-	if (w->host->sink || w->observers[kind] || w->observers[EV_COUNT]) {
+	if (w->host->sink || w->host->observers[kind] || w->host->observers[EV_COUNT]) {
 		struct event copy =
 			*ev; /* an observer may emit: the buffer can be folded under it */
 
@@ -160,8 +160,10 @@ world_digest(const struct world *w)
 void
 world_observe(struct world *w, enum event_kind kind, observe_fn fn, void *context)
 {
-	struct observer **end = &w->observers[kind], *o = world_alloc(w, sizeof(*o));
+	struct observer **end = &w->host->observers[kind], *o;
 
+	must(w->in_setup);
+	o = world_alloc(w, sizeof(*o));
 	while (*end)
 		end = &(*end)->next;
 	*o = (struct observer){ fn, context, NULL };

@@ -115,7 +115,7 @@ ready_take_out(struct world *w, struct ready *to)
 static inline bool
 stack_used(const struct world *w, const struct actor *a)
 {
-	if (a->state == ACTOR_DONE || !a->stack)
+	if (a->state == ACTOR_DONE)
 		return false;
 	return a->id > w->host->saved_count || a->ran_epoch == w->host->epoch;
 }

@@ -135,7 +135,7 @@ stack_scrub(const struct actor *a)
 	typedef uint64_t word __attribute__((may_alias));
 	char *top = a->sp, *low = a->stack;
 
-	if (!low) /* the actor is done, and its stack free */
+	if (a->state == ACTOR_DONE)
 		return;
 	if (top - low > (ptrdiff_t)STACK_SCRUB_BYTES)
 		low = top - STACK_SCRUB_BYTES;
@@ -335,7 +335,7 @@ world_fail(struct world *w, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(w->error->text, sizeof(w->error->text), fmt, ap);
+	vsnprintf(w->host->error.text, sizeof(w->host->error.text), fmt, ap);
 	va_end(ap);
 	world_stop(w, STOP_ERROR);
 	must(w->host->escape_set); /* else: something was built outside world_setup() and
@@ -346,5 +346,5 @@ world_fail(struct world *w, const char *fmt, ...)
 const struct error *
 world_error(const struct world *w)
 {
-	return w->error;
+	return &w->host->error;
 }

@@ -85,4 +85,5 @@ world_restore(struct world *w)
 	}
 	h->ran_count = 0;
 	h->epoch++;
+	h->error.text[0] = 0;
 }

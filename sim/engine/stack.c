@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Stacks of actors: slabs of one size, given back when an actor ends. */
+/*
+ * Stacks of actors: slabs of one size.  An actor that is done keeps its stack until another one
+ * takes it over: giving it back allocates nothing.
+ */
 #include "base/must.h"
 #include "engine/switch.h"
 #include "engine/world_impl.h"
@@ -18,44 +21,42 @@ stack_class(struct world *w, size_t bytes)
 	return c;
 }
 
-/* Free stacks are linked through nodes in the arena's objects, so that restoring needs no stack. */
-struct free_stack {
-	struct free_stack *next;
-	char *stack;
-};
+/* Stacks double up to 16 times a slab: few actors take little, very many take few mappings. */
+static void
+slab_take(struct world *w, struct stack_class *c)
+{
+	unsigned doubled = c->slabs < 4 ? c->slabs : 4;
+	unsigned stacks = STACKS_PER_SLAB << doubled;
+	char *slab = arena_alloc_stacks(w->arena, ARENA_PAGE + c->bytes * stacks, c->slabs >= 4);
+
+	if (!slab)
+		world_fail(w, "out of memory for the stacks of actors (limit of the arena)");
+	arena_guard(w->arena, slab);
+	c->slabs++;
+	c->fresh = slab + ARENA_PAGE;
+	c->fresh_end = c->fresh + c->bytes * stacks;
+	for (char *stack = c->fresh; stack < c->fresh_end; stack += c->bytes)
+		switch_register(stack, c->bytes);
+}
 
 char *
 stack_alloc(struct world *w, size_t bytes)
 {
 	struct stack_class *c = stack_class(w, bytes);
+	struct actor *done = c->done;
+	char *stack;
 
-	if (!c->free) {
-		/* Slabs double, up to 16 times: few actors take little, very many take few
-		 * mappings. */
-		unsigned stacks = STACKS_PER_SLAB << (c->slabs < 4 ? c->slabs : 4);
-		char *slab =
-			arena_alloc_stacks(w->arena, ARENA_PAGE + bytes * stacks, c->slabs >= 4);
-
-		if (!slab)
-			world_fail(w,
-				   "out of memory for the stacks of actors (limit of the arena)");
-		arena_guard(w->arena, slab);
-		c->slabs++;
-		for (unsigned i = stacks; i-- > 0;) {
-			struct free_stack *f = world_alloc(w, sizeof(*f));
-
-			f->stack = slab + ARENA_PAGE + i * bytes;
-			switch_register(f->stack, bytes);
-			f->next = c->free;
-			c->free = f;
-		}
+	if (done) {
+		c->done = done->next;
+		done->next = NULL;
+		stack = done->stack;
+		done->stack = NULL;
+		return stack;
 	}
-
-	struct free_stack *f = c->free;
-	char *stack = f->stack;
-
-	c->free = f->next;
-	world_free(w, f, sizeof(*f));
+	if (c->fresh == c->fresh_end)
+		slab_take(w, c);
+	stack = c->fresh;
+	c->fresh += bytes;
 	return stack;
 }
 
@@ -63,10 +64,7 @@ void
 stack_release(struct world *w, struct actor *a)
 {
 	struct stack_class *c = stack_class(w, a->stack_bytes);
-	struct free_stack *f = world_alloc(w, sizeof(*f));
 
-	f->stack = a->stack;
-	f->next = c->free;
-	c->free = f;
-	a->stack = NULL;
+	a->next = c->done;
+	c->done = a;
 }

@@ -30,10 +30,11 @@ host_free(struct world_host *h)
 static struct world_host *
 host_create(void)
 {
-	struct world_host *h = calloc(1, sizeof(*h));
+	struct world_host *h = aligned_alloc(_Alignof(struct world_host), sizeof(*h));
 
 	if (!h)
 		return NULL;
+	*h = (struct world_host){ 0 };
 	h->buffer = calloc(EVENT_BUFFER_COUNT, sizeof(*h->buffer));
 	h->chooser = &chooser_first;
 	event_digest_kinds(h->digest_kind);
@@ -82,7 +83,6 @@ world_create(const struct world_config *config, struct error *err)
 	w->mode = (uint8_t)config->mode;
 	w->steps_max = config->steps_max ? config->steps_max : STEPS_MAX_DEFAULT;
 	w->time_max = config->time_max_ns;
-	w->error = arena_alloc(arena, sizeof(*w->error));
 	heap_init(&w->heap);
 	if (config->alloc_max_bytes)
 		arena_limit(arena, config->alloc_max_bytes);
@@ -131,7 +131,8 @@ world_setup(struct world *w, void (*fn)(struct world *w, void *arg), void *arg, 
 	world_run_in(w, setup_body, &s);
 	w->in_setup = false;
 	if (w->stop) {
-		error_set(err, "%s", w->error->text[0] ? w->error->text : "set-up was stopped");
+		error_set(err, "%s",
+			  w->stop == STOP_ERROR ? w->host->error.text : "set-up was stopped");
 		return -1;
 	}
 	return 0;

@@ -3,8 +3,9 @@
  * What a world is made of: for engine/ and, because a shared access must cost nanoseconds, for
  * memory/.  Everybody else uses engine/world.h.
  *
- * Two parts.  `struct world` lives in the arena and is put back with it.  `struct world_host` lives
- * outside: buffers whose contents need no restoring, and what the host set (chooser, sink).
+ * Two parts.  `struct world` lives in the arena and is put back with it; as that copies whole
+ * pages, what no run changes is better kept elsewhere.  `struct world_host` lives outside: buffers
+ * whose contents need no restoring, tables of set-up, and what the host set (chooser, sink).
  *
  * The ready queue is a ring of entries; an entry is an actor (fn null) or a callback.  Taking
  * answer k of a choice swaps the k-th entry with the head and takes the head: O(1), and the order
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/must.h"
 #include "engine/cost.h"
@@ -56,7 +58,7 @@ struct actor {
 	int64_t wake_ns; /* relaxed mode: the clock goes up to this when it is picked */
 	uint64_t ran_epoch; /* host's epoch in which its stack was listed for restoring */
 	uint64_t id_hash; /* what it adds to ready_hash */
-	char *stack; /* lowest address */
+	char *stack; /* lowest address; null: it was done, and another actor has it */
 	uint32_t id;
 	uint32_t memory; /* ACTOR_PENDING, and how many of its stores are buffered: memory/'s */
 	uint16_t holds;
@@ -67,7 +69,7 @@ struct actor {
 	bool timed_out;
 	bool ring_only;
 
-	struct actor *next, *prev; /* in a wait queue */
+	struct actor *next, *prev; /* in a wait queue; `next`: see struct stack_class */
 	struct waitq *waitq;
 	size_t stack_bytes;
 	int64_t name;
@@ -131,7 +133,8 @@ must_static(offsetof(struct actor, next) <= 64, "the first line of an actor");
 
 struct stack_class {
 	size_t bytes;
-	struct free_stack *free;
+	struct actor *done; /* actors whose stacks may be taken over, by `next` */
+	char *fresh, *fresh_end; /* of the last slab: never used */
 	unsigned slabs;
 	struct stack_class *next;
 };
@@ -151,37 +154,43 @@ struct ignored {
 };
 
 struct world_host {
-	struct event *buffer; /* EVENT_BUFFER_COUNT events, `buffered` of them in the world */
-	uint16_t digest_kind[EV_COUNT]; /* what stands in the buffer for a kind */
+	/* What every point looks at is the first cache line. */
+	_Alignas(64) struct step_watch *watch; /* null: nobody */
+	struct chooser *chooser;
+	sink_fn sink;
 	struct choice *choice;
 	size_t choice_capacity;
-	struct chooser *chooser;
+	struct event *buffer; /* EVENT_BUFFER_COUNT events, `buffered` of them in the world */
+	uint64_t epoch;
 	bool asked_at_point; /* of the last question: see world_at_point() */
 	bool effect; /* see world_effect() */
 	bool parks; /* see world_set_parking() */
+	bool escape_set;
 	uint8_t looked; /* bits of enum image_see: at what somebody looked */
 	uint8_t unseen; /* what hashes of images do not see, see world_image_see() */
-	struct step_watch *watch; /* null: nobody */
-	sink_fn sink;
+
+	void *sp; /* the host's stack, while an actor runs */
+	uint32_t *ran; /* ids of actors whose stacks were used since the snapshot */
+	size_t ran_count, ran_capacity;
+	struct saved_stack *saved; /* by actor id */
+	size_t saved_count;
+	char *saved_bytes;
 	void *sink_context;
 	struct event *sink_buffer;
 	size_t sink_count;
 	void *calls; /* memory/: call stacks of a recorded run; null before there are any */
 	void (*calls_free)(void *calls);
 	uint16_t (*calls_now)(struct world *w); /* number of the running actor's stack */
-
-	void *sp; /* the host's stack, while an actor runs */
-	jmp_buf escape; /* where world_fail() goes from a callback, which has no stack to abandon */
-	bool escape_set;
-	uint64_t epoch;
-	uint32_t *ran; /* ids of actors whose stacks were used since the snapshot */
-	size_t ran_count, ran_capacity;
-	struct saved_stack *saved; /* by actor id */
-	size_t saved_count;
-	char *saved_bytes;
 	const void *asan_bottom; /* of the host's stack, in builds with AddressSanitizer */
 	size_t asan_size;
+
+	uint16_t digest_kind[EV_COUNT]; /* what stands in the buffer for a kind */
+	struct observer *observers[EV_COUNT + 1]; /* registered at set-up, then never changed */
+	jmp_buf escape; /* where world_fail() goes from a callback, which has no stack to abandon */
+	struct error error; /* why `stop` is STOP_ERROR */
 };
+
+must_static(offsetof(struct world_host, sp) <= 64, "the first line of a world's host part");
 
 struct world {
 	struct world_host *host;
@@ -220,11 +229,9 @@ struct world {
 	const char **names;
 	uint32_t *name_index; /* open addressing, name number + 1 */
 	uint32_t name_count, name_capacity;
-	struct observer *observers[EV_COUNT + 1];
 	struct ignored *ignored;
 	uint32_t ignored_count, ignored_capacity;
 	void *room[ROOM_DATA_COUNT];
-	struct error *error;
 	int64_t cost_ns[COST_COUNT];
 	uint64_t faults[(FAULT_COUNT + 63) / 64];
 };
@@ -406,7 +413,7 @@ actor_abandon(struct world *w, struct actor *self);
 /* One of this size, a multiple of a page; ends the run where there is no room. */
 char *
 stack_alloc(struct world *w, size_t bytes);
-/* Free the stack of an actor that is done. */
+/* The running actor is done: the next actor that is created may have its stack. */
 void
 stack_release(struct world *w, struct actor *a);
 /* From the host's stack: run @a until something else than an actor is to be run. */
