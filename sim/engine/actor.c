@@ -310,15 +310,8 @@ actor_flush(struct world *w, void *actor)
 	w->memory->flush(w, actor);
 }
 
-/* Told to a watch without an effect: what a flush does to others shows as its access. */
-static void
-watch_flush(struct world *w, struct process p)
-{
-	struct step_watch *watch = w->host->watch;
-
-	if (__builtin_expect(watch != NULL, 0))
-		watch->woke(watch, w, p);
-}
+/* Without an effect: what a flush does to others shows as its access. */
+#define watch_flush(w, p) watch_tell(w, woke, p)
 
 void
 actor_buffered_more(struct world *w, struct actor *a)

@@ -29,8 +29,8 @@ choices_grow(struct world *w)
 	must(h->choice = realloc(h->choice, h->choice_capacity * sizeof(*h->choice)));
 }
 
-/* Into the log and the digest; @ready_hash of what was ready when it was asked. */
-void
+/* Inline for the one caller that counts. */
+inline void
 choice_log(struct world *w, uint32_t n, enum choice_kind kind, uint32_t pick, uint64_t ready_hash)
 {
 	struct world_host *h = w->host;

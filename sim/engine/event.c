@@ -162,7 +162,7 @@ world_observe(struct world *w, enum event_kind kind, observe_fn fn, void *contex
 {
 	struct observer **end = &w->host->observers[kind], *o;
 
-	must(w->in_setup);
+	must(!w->host->saved); /* a restore does not take it back */
 	o = world_alloc(w, sizeof(*o));
 	while (*end)
 		end = &(*end)->next;

@@ -379,7 +379,8 @@ world_emit(struct world *w, enum event_kind kind, int64_t a, int64_t b, int64_t 
 /*
  * An observer is told of each event of one kind, right after it was emitted, in the emitter's
  * context. It may look at everything, change nothing but its own state, and call world_stop() or
- * violation reporting.  Registered at set-up; there is no removal.  @kind EV_COUNT observes all.
+ * violation reporting.  Registered before the snapshot; there is no removal.  @kind EV_COUNT
+ * observes all.
  */
 typedef void (*observe_fn)(struct world *w, const struct event *e, void *context);
 void

@@ -358,34 +358,25 @@ actor_make_ready(struct actor *a);
 
 /* --- what a watch is told ------------------------------------------------------------------- */
 
-static inline void
-watch_step(struct world *w, struct process p)
-{
-	struct step_watch *watch = w->host->watch;
-
-	if (__builtin_expect(watch != NULL, 0))
-		watch->step(watch, w, p);
-}
-
-static inline void
-watch_woke(struct world *w, struct process p)
-{
-	struct step_watch *watch = w->host->watch;
-
-	w->host->effect = true;
-	if (__builtin_expect(watch != NULL, 0))
-		watch->woke(watch, w, p);
-}
-
-static inline void
-watch_stopped(struct world *w, struct process p)
-{
-	struct step_watch *watch = w->host->watch;
-
-	w->host->effect = true;
-	if (__builtin_expect(watch != NULL, 0))
-		watch->stopped(watch, w, p);
-}
+/* Macros, so that a struct process is put together only where somebody watches. */
+#define watch_tell(w, what, p) \
+	do { \
+		struct step_watch *watch_ = (w)->host->watch; \
+\
+		if (__builtin_expect(watch_ != NULL, 0)) \
+			watch_->what(watch_, w, p); \
+	} while (0)
+#define watch_step(w, p) watch_tell(w, step, p)
+#define watch_woke(w, p) \
+	do { \
+		(w)->host->effect = true; \
+		watch_tell(w, woke, p); \
+	} while (0)
+#define watch_stopped(w, p) \
+	do { \
+		(w)->host->effect = true; \
+		watch_tell(w, stopped, p); \
+	} while (0)
 
 static inline void
 watch_advanced(struct world *w)
