@@ -13,6 +13,8 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 export JOBS
 BUILD ?= build/$(CONFIG)
 LUA_PC := lua5.4
+# Optional: editing and history at the prompt of `ringside shell`.
+EDIT_LIBS := $(shell pkg-config --libs libedit 2>/dev/null)
 PKGS := sqlite3 yaml-0.1 $(LUA_PC) libdw
 # Silent where pkg-config is not installed yet: `make demo` and `make check` install it and start
 # make again.
@@ -136,6 +138,10 @@ $(BUILD)/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+ifneq ($(EDIT_LIBS),)
+$(BUILD)/sim/cli/shell.o: ALL_CFLAGS += -DHAVE_LIBEDIT $(shell pkg-config --cflags libedit)
+endif
+
 # Its text is in the program.
 $(BUILD)/sim/script/litmus_prelude.o: sim/script/litmus_prelude.h
 $(BUILD)/sim/trace/qemu_trace_events.o: sim/trace/qemu-trace-events
@@ -158,7 +164,7 @@ $(BUILD)/barriers.checked: $(LIB_OBJ) scripts/check-barriers.sh
 EXPORT := -Wl,--export-dynamic-symbol=__tsan_* -Wl,--export-dynamic-symbol=ringside_*
 $(BIN): $(CLI_OBJ) $(BUILD)/libringside.a
 	$(CC) $(EXPORT) -o $@ $(CLI_OBJ) -Wl,--whole-archive $(BUILD)/libringside.a \
-		-Wl,--no-whole-archive $(LDLIBS)
+		-Wl,--no-whole-archive $(EDIT_LIBS) $(LDLIBS)
 
 # They load code that takes the run time behind its instrumentation from the program.
 $(BUILD)/unit/test_litmus_tso $(BUILD)/fuzz/fuzz_litmus $(BUILD)/fuzz/fuzz_ring \

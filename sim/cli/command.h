@@ -62,6 +62,8 @@ int
 command_compare(const struct options *o, struct error *err);
 int
 command_report(const struct options *o, struct error *err);
+int
+command_shell(const struct options *o, struct error *err);
 /* A file of analysis/: here, or where `make install` puts it, beside the program's folder. */
 int
 find_analysis(const char *name, char *path, size_t size, struct error *err);

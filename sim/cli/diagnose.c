@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "cli/command.h"
 #include "cli/diagnosis.h"
+#include "cli/look.h"
 #include "cli/progress.h"
 #include "cli/runner.h"
 #include "explore/replay.h"
@@ -89,45 +90,6 @@ find_hang(struct diagnose *d)
 
 /* --- looking -------------------------------------------------------------------------------- */
 
-static unsigned
-count_blocked(const struct world *w, bool print)
-{
-	unsigned n = 0;
-
-	for (uint32_t id = 1; id <= world_actors(w); id++) {
-		const struct actor *a = world_actor(w, id);
-
-		if (actor_is_daemon(a) || actor_state(a) != ACTOR_BLOCKED)
-			continue;
-		n++;
-		if (print)
-			printf("blocked: %s waits for %s\n", actor_name(a), actor_waits_for(a));
-	}
-	return n;
-}
-
-static void
-print_notifiers(const struct machine *m)
-{
-	struct notifier_info i;
-	uint32_t pos = 0;
-
-	while (notifier_next(m->notifiers, NULL, &pos, &i)) {
-		printf("notifier: id=%u %s role=%s queue=%d count=%" PRIu64 " signals=%" PRIu64
-		       " reads=%" PRIu64,
-		       i.id, i.name, eventfd_role_name[i.role], i.queue, i.count, i.signals,
-		       i.reads);
-		if (i.ioeventfd)
-			printf(" ioeventfd=0x%" PRIx64 " matched=%" PRIu64, i.address, i.matched);
-		if (i.irqfd)
-			printf(" gsi=%u routed=%d injected=%" PRIu64, i.gsi,
-			       i.route.type != IRQROUTE_NONE, i.injected);
-		if (i.has_vector)
-			printf(" vector=%u masked=%d pending=%d", i.vector, i.masked, i.pending);
-		printf("\n");
-	}
-}
-
 static void
 look_at_queue(const struct machine_device *dev, unsigned queue, struct queue_findings *q)
 {
@@ -147,18 +109,6 @@ look_at_queue(const struct machine_device *dev, unsigned queue, struct queue_fin
 			q->has_host = true;
 		}
 	}
-}
-
-static void
-print_queue(const struct debug_queue_status *s)
-{
-	char text[2048];
-
-	debug_queue_text(s, text, sizeof(text));
-	for (char *c = text; *c; c++)
-		if (*c == '\n' && c[1])
-			*c = ' ';
-	printf("queue: %s", text);
 }
 
 /* --- acting --------------------------------------------------------------------------------- */
@@ -207,7 +157,7 @@ attempt(struct diagnose *d, struct act *a, struct attempt *result)
 		return -1;
 	debug_run(d->m, act, a);
 	world_run(d->s->w);
-	left = count_blocked(d->s->w, false);
+	left = look_blocked(d->s->w, NULL);
 	result->done = !a->ret;
 	result->recovered = !a->ret && left < d->blocked;
 	printf("try: %s %s.vq%u at the %s: ", word[a->kind], a->dev->config.name, a->queue,
@@ -266,7 +216,7 @@ diagnose_machine(struct diagnose *d)
 	unsigned count = 0, i = 0;
 	int status = EXIT_USAGE;
 
-	print_notifiers(d->m);
+	look_notifiers(d->m, stdout);
 	for (struct machine_device *dev = d->m->devices; dev; dev = dev->next)
 		count += dev->vdev.queue_count;
 	must(q = calloc(count + 1, sizeof(*q)));
@@ -276,7 +226,7 @@ diagnose_machine(struct diagnose *d)
 				continue;
 			look_at_queue(dev, k, &q[i]);
 			if (q[i].status.enabled)
-				print_queue(&q[i].status);
+				look_queue(&q[i].status, stdout);
 		}
 	}
 	i = 0;
@@ -306,7 +256,7 @@ diagnose(struct diagnose *d)
 	printf("scenario: %s:%s\nverdict: %s\nmessage: %s\nschedule: %s\n", d->s->scenario.path,
 	       d->s->variant->name, verdict_name[d->finding.verdict], d->finding.message, line);
 	free(line);
-	d->blocked = count_blocked(d->s->w, true);
+	d->blocked = look_blocked(d->s->w, stdout);
 	d->m = machine_of(d->s->w);
 	if (!d->m) {
 		error_set(d->err, "the scenario has no machine whose notifiers could be written");

@@ -148,6 +148,16 @@ const struct command command_table[] = {
 	  "something did\n"
 	  "not end as expected.",
 	  "db out failures memory datapath ring machine quiet", 0, 1, command_report },
+	{ "shell", "SCENARIO.lua[:VARIANT] | FAILURE | DB#ID", "a prompt inside the world",
+	  "Stops wherever more than one can go on, and says who: pick one, let it run, take it "
+	  "back; look at\n"
+	  "queues, notifiers and rings; kick, call, write a notifier, run Lua. Of a FAILURE, its "
+	  "schedule is\n"
+	  "followed as long as nothing else is picked. `help` lists the commands. From a pipe, the "
+	  "first one\n"
+	  "that fails ends it with exit status 2; else it is that of the verdict, if the run was "
+	  "ended.",
+	  "set machine memory races datapath ring seed", 1, 1, command_shell },
 	{ "faults", "[NAME]", "named faults, and the change each stands for", "", "", 0, 1,
 	  command_faults },
 	{ "oracles", "[NAME]", "properties that are watched",

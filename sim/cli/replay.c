@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/look.h"
 #include "cli/replay.h"
 #include "cli/runner.h"
 #include "explore/replay.h"
@@ -38,16 +39,10 @@ play(struct chooser *self, struct world *w, uint32_t n, enum choice_kind kind)
 static void
 print_state(const struct world *w, const struct event_log *log)
 {
-	static const char *const word[] = { "ready", "blocked", "sleeping", "done" };
 	size_t first = log->count > LAST_EVENTS ? log->count - LAST_EVENTS : 0;
 
 	printf("step: %" PRIu64 "\ntime_ns: %" PRId64 "\n", world_step(w), world_now(w));
-	for (uint32_t id = 1; id <= world_actors(w); id++) {
-		const struct actor *a = world_actor(w, id);
-
-		printf("actor: %s-%u %s%s%s\n", actor_name(a), id, word[actor_state(a)],
-		       *actor_waits_for(a) ? " on " : "", actor_waits_for(a));
-	}
+	look_actors(w, stdout);
 	for (size_t i = first; i < log->count; i++)
 		event_print(w, &log->events[i], stdout);
 }

@@ -50,3 +50,14 @@ world_alternative_process(const struct world *w, uint32_t answer)
 	must(answer < w->ready_count);
 	return ready_process(&w->ready[(w->ready_first + answer) & (w->ready_capacity - 1)]);
 }
+
+struct process
+world_question_process(const struct world *w, uint32_t answer)
+{
+	uint32_t at_point = w->parked_at_point, last = w->ready_count - 1, k = answer - at_point;
+
+	must(answer < world_question(w));
+	if (answer < at_point) /* who asked goes on: it stands last (world_resume()) */
+		k = last;
+	return ready_process(&w->ready[(w->ready_first + k) & (w->ready_capacity - 1)]);
+}

@@ -98,5 +98,8 @@ world_next_access(const struct world *w, struct process p);
 /* For choosers, under the conditions of world_alternative(): whose step @answer begins. O(1). */
 struct process
 world_alternative_process(const struct world *w, uint32_t answer);
+/* The same of the open question of a world that is parked (world_set_parking()), for anybody. */
+struct process
+world_question_process(const struct world *w, uint32_t answer);
 
 #endif

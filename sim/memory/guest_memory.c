@@ -201,6 +201,22 @@ gm_name(const struct world *w, uint64_t gpa, char *text, size_t size)
 	}
 }
 
+bool
+gm_next_region(const struct world *w, const void **pos, uint64_t *gpa, uint64_t *len,
+	       const char **name)
+{
+	const struct gm *gm = gm_of(w);
+	const struct gm_region *last = *pos, *r = last ? last->next : gm ? gm->regions : NULL;
+
+	if (!r)
+		return false;
+	*pos = r;
+	*gpa = r->gpa;
+	*len = r->len;
+	*name = r->name;
+	return true;
+}
+
 static void
 add_hook(struct world *w, gm_write_hook hook, void *context, bool made)
 {

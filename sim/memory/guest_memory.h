@@ -75,6 +75,14 @@ void
 gm_name(const struct world *w, uint64_t gpa, char *text, size_t size);
 
 /*
+ * The named ranges, newest first: begin with *@pos null.  False after the last.  @name lives as
+ * long as the world.
+ */
+bool
+gm_next_region(const struct world *w, const void **pos, uint64_t *gpa, uint64_t *len,
+	       const char **name);
+
+/*
  * A device (or another writer that is not a vCPU) wrote [gpa, gpa + len): observers of dirty
  * logging learn of it here. @writer is a world_name() number.
  */

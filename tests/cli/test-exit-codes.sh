@@ -21,7 +21,7 @@ status 2 "$RINGSIDE" explore --time 0s "$s"
 status 2 "$RINGSIDE" explore --shard 2/2 "$s"
 status 2 "$RINGSIDE" explore --strategy none "$s"
 complains "random"
-for c in run explore replay show test diagnose litmus import merge plot report faults oracles scenarios api \
+for c in run explore replay show test diagnose litmus import merge plot report shell faults oracles scenarios api \
 	man; do
 	status 0 "$RINGSIDE" "$c" --help
 	says "usage: ringside $c"
