@@ -14,7 +14,8 @@ check="libcmocka-dev lua-check clang libclang-rt-14-dev xz-utils"
 # Linux's ring code, for the linux datapath, and trace-cmd's library, for trace.dat; a test asks
 # trace-cmd itself what is in one.  Without them those are not built and their tests skip.
 linux="linux-source-6.1"
-optional="$linux libtracecmd-dev libtraceevent-dev trace-cmd"
+# And libedit, for the prompt of `ringside shell`.
+optional="$linux libtracecmd-dev libtraceevent-dev trace-cmd libedit-dev"
 
 if [ "${1:-}" = --list ]; then
 	echo "$build $run $check $optional" | tr ' ' '\n'
