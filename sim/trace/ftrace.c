@@ -38,6 +38,20 @@ find_cpu(struct cursor *c, const char **before)
 	return false;
 }
 
+/* "virtio:" and two blanks at least: the buffer that trace-cmd report puts in front. */
+static void
+skip_buffer(struct cursor *c)
+{
+	struct cursor x = *c;
+
+	while (x.at < x.end && *x.at != ' ')
+		x.at++;
+	if (x.end - x.at > 2 && x.at > c->at && x.at[-1] == ':' && x.at[1] == ' ') {
+		cursor_spaces(&x);
+		*c = x;
+	}
+}
+
 /* To the event's name, in all three shapes; false if the line has another. */
 static bool
 take_head(struct cursor *c, struct head *h)
@@ -45,6 +59,7 @@ take_head(struct cursor *c, struct head *h)
 	const char *before, *colon;
 
 	cursor_spaces(c);
+	skip_buffer(c);
 	h->thread = c->at;
 	if (!find_cpu(c, &before))
 		return false;

@@ -93,6 +93,12 @@ says "the recorder lost 17 events"
 sed 's/reason=restart code=4/reason=KVM_EXIT_UNKNOWN code=0/' dat | cmp - rep ||
 	fail "the file's records are not those of trace-cmd's text"
 
+$make b.dat instance=virtio
+trace-cmd report -N -t b.dat >report.txt 2>/dev/null
+grep -q '^virtio: ' report.txt || fail "trace-cmd sees no other buffer"
+imported report.txt >both
+cmp rep both || fail "another buffer's events have other threads in trace-cmd's text"
+
 # Version 7, where this trace-cmd can make it: compressed or not.
 for how in zstd zlib none; do
 	trace-cmd convert -i a.dat -o v7.dat --file-version 7 --compression $how >/dev/null 2>&1 && [ -s v7.dat ] ||

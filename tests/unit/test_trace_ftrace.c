@@ -25,6 +25,7 @@ static const char sample[] =
 	"vm-9 [001] 1.5: kvm_inj_virq: IRQ 0xb0\n"
 	"vm-9 [001] 1.5: kvm_dirty_ring_push: ring 0: dirty 0x1a reset 0x2 slot 3 offset 0xff "
 	"(used 24)\n"
+	"virtio:           nginx: a-9 [001] 1.5: kvm_fast_mmio: fast mmio at gpa 0xfe003000\n"
 	"vm-9 [001] 1.5: kvm_exit: vcpu 2 reason HLT rip 0x1 info1 0x0 intr_info 0x0\n";
 
 static const char *const want[] = {
@@ -42,6 +43,7 @@ static const char *const want[] = {
 	"1.500000000 vm-9 kvm_inj_virq vec=176",
 	"1.500000000 vm-9 kvm_dirty_ring_push ring=0 dirty=0x1a reset=0x2 slot=3 offset=0xff "
 	"used=24",
+	"1.500000000 nginx: a-9 kvm_fast_mmio gpa=0xfe003000",
 	"1.500000000 vm-9 kvm_exit reason=HLT vcpu=2 rip=0x1",
 };
 
