@@ -8,7 +8,7 @@
 --
 -- Fitted (engine/costs.def), each pair of constants to the two figures of one commit:
 --
---	QEMU 0fdc6b8509   64 vCPUs, 3 vDPA devices of 64 queues, ioeventfds enabled: 376 ms one by one, 9.1 ms at once
+--	QEMU 0fdc6b8509   64 vCPUs, 3 vDPA devices of 64 queues, ioeventfds: 376 ms one by one, 9.1 ms at once
 --	QEMU e66f2311d6   the same machine, doorbells mapped: 32 ms at once
 --	QEMU 923b8921d2   64 queues of vhost-user: 800 ms one by one, 250 ms as a whole; 7 ms for each change of RSS
 --

@@ -139,6 +139,16 @@ on_throttle(struct world *w, const struct event *e, void *context)
 	t->percent = e->arg[0];
 }
 
+static void
+on_vmstate_wrong(struct world *w, const struct event *e, void *context)
+{
+	oracle_report(w, ORACLE_INV_VMSTATE, world_name_text(w, e->arg[0]),
+		      "loaded without an error: %" PRId64
+		      " fields hold what was another field's, %" PRId64
+		      " subsections that were in use were not sent",
+		      e->arg[1], e->arg[2]);
+}
+
 void
 migration_attach(struct world *w)
 {
@@ -150,4 +160,5 @@ migration_attach(struct world *w)
 	world_observe(w, EV_MIG_SYNC, on_sync, t);
 	world_observe(w, EV_MIG_ITERATE, on_iterate, t);
 	world_observe(w, EV_MIG_THROTTLE, on_throttle, t);
+	world_observe(w, EV_MIG_VMSTATE_WRONG, on_vmstate_wrong, NULL);
 }

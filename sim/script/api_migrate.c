@@ -338,72 +338,6 @@ dirtier_l_writes(lua_State *L)
 	return 1;
 }
 
-/* --- device state --------------------------------------------------------------------------- */
-
-static void
-read_side(lua_State *L, int index, const char *name, struct vmstate_side *side)
-{
-	static const char *const allowed[] = { "version", "minimum_version", "subsections", NULL };
-	int at;
-
-	if (lua_getfield(L, index, name) == LUA_TNIL) {
-		lua_pop(L, 1);
-		return;
-	}
-	at = lua_gettop(L);
-	api_options(L, at, name, allowed);
-	side->there = true;
-	side->version_id = (int)api_integer(L, at, "version", 1, 0, 1000);
-	side->minimum_version_id =
-		(int)api_integer(L, at, "minimum_version", side->version_id, 0, 1000);
-	if (lua_getfield(L, at, "subsections") == LUA_TTABLE) {
-		lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
-
-		if (n > (lua_Integer)VMSTATE_SUBSECTIONS_MAX)
-			luaL_error(L, "subsections: at most %d", (int)VMSTATE_SUBSECTIONS_MAX);
-		for (lua_Integer i = 1; i <= n; i++) {
-			lua_rawgeti(L, -1, i);
-			side->subsection[side->subsections] =
-				world_strdup(script_world(L), luaL_checkstring(L, -1));
-			side->needed[side->subsections++] = true;
-			lua_pop(L, 1);
-		}
-	}
-	lua_pop(L, 2);
-}
-
-/* devices = { { name =, bytes =, source = { version = 2, subsections = {…} }, destination = … } }
- */
-static const struct vmstate *
-read_devices(lua_State *L, int index)
-{
-	static const char *const allowed[] = { "name", "bytes", "source", "destination", NULL };
-	struct vmstate *first = NULL, **end = &first;
-
-	if (lua_getfield(L, index, "devices") == LUA_TTABLE) {
-		lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
-
-		for (lua_Integer i = 1; i <= n; i++) {
-			struct vmstate *v = world_alloc(script_world(L), sizeof(*v));
-			int at;
-
-			lua_rawgeti(L, -1, i);
-			at = lua_gettop(L);
-			api_options(L, at, "devices", allowed);
-			v->name =
-				world_strdup(script_world(L), api_string(L, at, "name", "device"));
-			v->bytes = (uint32_t)api_integer(L, at, "bytes", 512, 0, INT32_MAX);
-			read_side(L, at, "source", &v->source);
-			read_side(L, at, "destination", &v->destination);
-			*end = v;
-			end = (struct vmstate **)(uintptr_t)&v->next;
-			lua_pop(L, 1);
-		}
-	}
-	lua_pop(L, 1);
-	return first;
-}
-
 /* --- migrations ----------------------------------------------------------------------------- */
 
 static const char *const migrate_options[] = { "vm",
@@ -518,7 +452,7 @@ l_migrate(lua_State *L)
 		return luaL_error(L, "migrate: the destination is another machine's");
 	read_config(L, &config);
 	name = world_strdup(vm->w, api_string(L, 1, "name", "migration"));
-	api_push(L, "migration", precopy_start(vm, dst, &config, read_devices(L, 1), name));
+	api_push(L, "migration", precopy_start(vm, dst, &config, api_vmstate(L, 1), name));
 	return 1;
 }
 

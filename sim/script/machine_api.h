@@ -57,6 +57,11 @@ api_lock(lua_State *L, struct machine *m);
 void
 api_unlock(lua_State *L, struct machine *m);
 
+struct vmstate;
+/* Option "devices": what is known of each device's state on both sides; null: none. */
+const struct vmstate *
+api_vmstate(lua_State *L, int index);
+
 /* What of a migration's downtime went where, as metrics "downtime_…". */
 void
 api_downtime_metrics(lua_State *L, const int64_t *phase_ns, int64_t network_ns);

@@ -1215,6 +1215,12 @@ memslot_exit(struct fake *f)
 	emit(f->w, EV_MEMORY_COMMIT, 0, 0);
 }
 static void
+vmstate_wrong(struct fake *f)
+{
+	emit(f->w, EV_MIG_VMSTATE, world_name(f->w, "vda"), 2, 1, 0);
+	emit(f->w, EV_MIG_VMSTATE_WRONG, world_name(f->w, "vda"), 1, 0);
+}
+static void
 scenario(struct fake *f)
 {
 	oracle_report_as(f->w, VERDICT_STATE_LOST, "x", "gone");
@@ -1375,6 +1381,7 @@ static const struct {
 	CASE(C_O6, migration_device_not_noted),
 	CASE(C_O7, migration_slow_stop),
 	CASE(C_O9, migration_hasty_throttle),
+	CASE(INV_VMSTATE, vmstate_wrong),
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
 	CASE(C_O10, memslot_exit),
