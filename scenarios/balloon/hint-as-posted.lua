@@ -19,7 +19,7 @@ return {
 	title = "hinting as first posted: no hint counts at the second destination, or with poison",
 	evidence = {
 		"virtio-dev, 7 February 2018: review of [PATCH v2 1/3] virtio-balloon: VIRTIO_BALLOON_F_FREE_PAGE_HINT",
-		"virtio-dev, 6 February 2018: [PATCH v2 3/3] virtio-balloon: add a timer to limit the waiting time",
+		"virtio-dev, 6 February 2018: [PATCH v2 3/3] virtio-balloon: add a timer to limit the free page report waiting time",
 	},
 	params = {
 		posted = { default = true, doc = "as posted; else as merged" },

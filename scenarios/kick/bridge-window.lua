@@ -20,7 +20,7 @@ return {
 	name = "bridge-window",
 	title = "doorbell written while a bridge's memory decode is off",
 	evidence = {
-		"qemu-devel 2021: \"Add debug interface to kick/call on purpose\"; a count of 30 became 31 and I/O went on",
+		"qemu-devel, January and March 2021: \"Add debug interface to kick/call on purpose\", for a kick that was missed",
 		"qemu-devel 2018-12, msg01711: the report of the bridge that is cited there",
 	},
 	params = {
