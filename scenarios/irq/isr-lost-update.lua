@@ -2,7 +2,7 @@
 --
 -- Two threads of a VMM set a bit each in ISR status, and one bit goes.
 --
--- A small VMM has a worker for the queues and a thread that changes the configuration; both do `isr_status |= bit` and
+-- Say a VMM has a worker for the queues and a thread that changes the configuration; both do `isr_status |= bit` and
 -- raise the line, and the vCPU's read of the register returns the bits and clears them.  As a plain load, an OR and a
 -- store that loses what another one stores in between:
 --
@@ -14,7 +14,7 @@
 return {
 	name = "isr-lost-update",
 	title = "ISR status is updated by a load, an OR and a store",
-	evidence = { "sysprog21/kvm-host pull request 50: isr_status is updated by several threads" },
+	evidence = { "sysprog21/kvm-host pull request 50: isr_status, shared by two workers, was no atomic" },
 	params = {
 		how = { default = "plain", values = { "plain", "atomic_or", "atomic" },
 			doc = "load and store everywhere, an atomic OR but a plain read and clear, or both atomic" },
