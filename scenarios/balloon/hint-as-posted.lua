@@ -46,12 +46,12 @@ return {
 			if p.posted then
 				w.dev:hint_poll(limit)
 			end
-			-- Until the driver has made its report and the device has seen the end of it.
+			-- Until the driver is at its report; merged: has made it and the device has seen the end of it.
 			for _ = 1, 600 do
 				local status = w.dev:balloon_info().hint_status
 
-				if w.balloon:info().reports > before and w.balloon:info().idle
-				   and (p.posted or status == "stop") then
+				if w.balloon:info().reports > before
+				   and (p.posted or w.balloon:info().idle and status == "stop") then
 					return true
 				end
 				yield()

@@ -10,10 +10,80 @@
 #define FIELD(name) offsetof(struct virtio_balloon_config, name)
 #define REPORT_MAX 16u /* pages of one report; Linux: PAGE_REPORTING_CAPACITY 32 */
 
+/* --- work items ----------------------------------------------------------------------------- */
+
+/* queue_work() */
 static void
-wake_worker(struct guest_balloon *b)
+queue_work(struct guest_balloon_work *work)
 {
-	waitq_wake_all(b->w, &b->dev.config_wait);
+	work->pending = true;
+	waitq_wake_all(work->b->w, &work->queued);
+}
+
+static void
+worker(struct actor *self, void *arg)
+{
+	struct guest_balloon_work *work = arg;
+	struct guest_balloon *b = work->b;
+	struct guest_cpu *cpu = b->config.cpu;
+
+	guest_cpu_enter(cpu);
+	for (;;) {
+		if (!work->pending || b->frozen) {
+			guest_wait(cpu, &work->queued);
+			continue;
+		}
+		work->pending = false;
+		work->running = true;
+		work->fn(b, cpu);
+		work->running = false;
+		waitq_wake_all(b->w, &b->lock_wait);
+	}
+}
+
+static void
+init_work(struct guest_balloon *b, struct guest_balloon_work *work, const char *name,
+	  void (*fn)(struct guest_balloon *b, struct guest_cpu *cpu))
+{
+	work->b = b;
+	work->fn = fn;
+	waitq_init(&work->queued, b->w, name);
+	actor_set_daemon(actor_create(b->w, name, worker, work, 0), true);
+}
+
+/* cancel_work_sync() */
+static void
+cancel_work(struct guest_balloon_work *work, struct guest_cpu *cpu)
+{
+	work->pending = false;
+	while (work->running)
+		guest_wait(cpu, &work->b->lock_wait);
+}
+
+/* virtballoon_changed() */
+static void
+changed(struct guest_virtio *dev, void *arg)
+{
+	struct guest_balloon *b = arg;
+
+	if (b->stop_update)
+		return;
+	queue_work(&b->size);
+	if (!guest_virtio_has(dev, VIRTIO_BALLOON_F_FREE_PAGE_HINT) || b->read_id)
+		return;
+	b->read_id = true;
+	queue_work(&b->hints_work);
+}
+
+bool
+guest_balloon_idle(const struct guest_balloon *b)
+{
+	const struct guest_balloon_work *const work[] = { &b->size, &b->hints_work, &b->stats };
+
+	for (unsigned i = 0; i < sizeof(work) / sizeof(work[0]); i++)
+		if (work[i]->pending || work[i]->running)
+			return false;
+	return !b->busy && !b->reporting;
 }
 
 static void
@@ -29,8 +99,8 @@ stats_request(struct guest_cpu *cpu, struct guest_vq *vq)
 {
 	struct guest_balloon *b = vq->info.priv;
 
-	b->stats_wanted = true;
-	wake_worker(b);
+	if (!b->stop_update)
+		queue_work(&b->stats);
 }
 
 /* --- inflate and deflate -------------------------------------------------------------------- */
@@ -65,31 +135,22 @@ tell_host(struct guest_balloon *b, enum balloon_vq which, struct guest_cpu *cpu,
 	send_and_wait(b, b->vq[which], cpu, &sg, 1, 0);
 }
 
-static void
-balloon_lock(struct guest_balloon *b, struct guest_cpu *cpu)
-{
-	while (b->busy)
-		guest_wait(cpu, &b->lock_wait);
-	b->busy = true;
-}
-
-static void
-balloon_unlock(struct guest_balloon *b)
-{
-	b->busy = false;
-	waitq_wake_one(b->w, &b->lock_wait);
-}
-
-/* balloon_lock, unless the device goes away: false. */
+/* Nobody else is at @what, and the device is there: false if it went away. */
 static bool
-balloon_enter(struct guest_balloon *b, struct guest_cpu *cpu)
+enter(struct guest_balloon *b, struct guest_cpu *cpu, bool *what)
 {
-	if (!b->ready)
-		return false;
-	balloon_lock(b, cpu);
-	if (!b->ready)
-		balloon_unlock(b);
+	while (b->ready && *what)
+		guest_wait(cpu, &b->lock_wait);
+	if (b->ready)
+		*what = true;
 	return b->ready;
+}
+
+static void
+leave(struct guest_balloon *b, bool *what)
+{
+	*what = false;
+	waitq_wake_all(b->w, &b->lock_wait);
 }
 
 /* update_balloon_size() */
@@ -105,26 +166,32 @@ request_max(const struct guest_balloon *b)
 	return b->config.request_pages ? b->config.request_pages : GUEST_BALLOON_PFNS;
 }
 
+/* fill_balloon(): pages are allocated before the lock is taken. */
 uint32_t
 guest_balloon_inflate(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t pages)
 {
 	uint32_t n = 0, max = request_max(b);
+	uint64_t gfn[GUEST_BALLOON_PFNS];
+	bool there;
 
-	if (!balloon_enter(b, cpu))
-		return 0;
 	while (n < pages && n < max) {
-		uint64_t gfn = guest_page_take(b->config.pages, GUEST_PAGE_BALLOON);
-
-		if (gfn == GUEST_NO_PAGE)
+		gfn[n] = guest_page_take(b->config.pages, GUEST_PAGE_BALLOON);
+		if (gfn[n] == GUEST_NO_PAGE)
 			break;
-		b->page[b->pages + n++] = gfn;
+		n++;
 	}
-	if (n)
-		tell_host(b, BALLOON_VQ_INFLATE, cpu, b->page + b->pages, n);
-	b->pages += n;
-	balloon_unlock(b);
-	if (n)
-		update_size(b, cpu);
+	if (!n)
+		return 0;
+	there = enter(b, cpu, &b->busy);
+	for (uint32_t i = 0; i < n && there; i++)
+		b->page[b->pages++] = gfn[i];
+	for (uint32_t i = n; i-- && !there;)
+		guest_page_free(b->config.pages, gfn[i]);
+	if (!there)
+		return 0;
+	tell_host(b, BALLOON_VQ_INFLATE, cpu, gfn, n);
+	leave(b, &b->busy);
+	update_size(b, cpu);
 	return n;
 }
 
@@ -135,7 +202,7 @@ guest_balloon_deflate(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t p
 	uint64_t gfn[GUEST_BALLOON_PFNS];
 	uint32_t n = 0, max = request_max(b);
 
-	if (!balloon_enter(b, cpu))
+	if (!enter(b, cpu, &b->busy))
 		return 0;
 	while (n < pages && n < max && b->pages)
 		gfn[n++] = b->page[--b->pages];
@@ -146,7 +213,7 @@ guest_balloon_deflate(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t p
 		tell_host(b, BALLOON_VQ_DEFLATE, cpu, gfn, n);
 	for (uint32_t i = 0; !early && i < n; i++)
 		guest_page_free(b->config.pages, gfn[i]);
-	balloon_unlock(b);
+	leave(b, &b->busy);
 	if (n)
 		update_size(b, cpu);
 	return n;
@@ -162,18 +229,26 @@ deflate_on_oom(struct guest_shrinker *s, struct guest_cpu *cpu)
 	       guest_balloon_deflate(b, cpu, GUEST_BALLOON_OOM_PAGES);
 }
 
-/* update_balloon_size_func(): one request; true if there is more to do. */
-static bool
-resize(struct guest_balloon *b, struct guest_cpu *cpu)
+/* towards_target() */
+static int64_t
+towards_target(struct guest_balloon *b, struct guest_cpu *cpu)
 {
-	uint32_t target;
+	return (int64_t)guest_virtio_config_get32(&b->dev, cpu, FIELD(num_pages)) - b->pages;
+}
 
-	guest_virtio_config_read(&b->dev, cpu, FIELD(num_pages), &target, sizeof(target));
-	if (target > b->pages)
-		return guest_balloon_inflate(b, cpu, target - b->pages) && target > b->pages;
-	if (target < b->pages)
-		guest_balloon_deflate(b, cpu, b->pages - target);
-	return target < b->pages;
+/* update_balloon_size_func(): one request, and again if there is more to do. */
+static void
+size_work(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	int64_t left = towards_target(b, cpu);
+	uint32_t moved = 0;
+
+	if (left > 0)
+		moved = guest_balloon_inflate(b, cpu, (uint32_t)left);
+	else if (left < 0)
+		moved = guest_balloon_deflate(b, cpu, (uint32_t)-left);
+	if (moved && moved != (left < 0 ? -left : left) && !b->stop_update)
+		queue_work(&b->size);
 }
 
 /* --- statistics and reporting --------------------------------------------------------------- */
@@ -191,12 +266,17 @@ update_stats(struct guest_balloon *b, struct guest_cpu *cpu, bool take)
 	uint64_t token;
 	uint32_t len;
 
-	b->stats_wanted = false;
 	if (take && !guest_vq_get(vq, &token, &len))
 		return;
 	gm_write(b->w, b->stats_gpa, stat, sizeof(stat));
 	if (!guest_vq_add(vq, &sg, 1, 0, 0))
 		guest_vq_kick(vq, cpu);
+}
+
+static void
+stats_work(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	update_stats(b, cpu, true);
 }
 
 uint32_t
@@ -205,7 +285,7 @@ guest_balloon_report(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t pa
 	struct dp_buf sg[REPORT_MAX];
 	uint32_t n = 0;
 
-	if (!b->vq[BALLOON_VQ_REPORTING] || !balloon_enter(b, cpu))
+	if (!b->vq[BALLOON_VQ_REPORTING] || !enter(b, cpu, &b->reporting))
 		return 0;
 	while (n < pages && n < REPORT_MAX) {
 		uint64_t gfn = guest_page_take(b->config.pages, GUEST_PAGE_REPORTED);
@@ -218,45 +298,11 @@ guest_balloon_report(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t pa
 		send_and_wait(b, b->vq[BALLOON_VQ_REPORTING], cpu, sg, 0, n);
 	for (uint32_t i = n; i--;)
 		guest_page_free(b->config.pages, sg[i].addr / GUEST_PAGE_BYTES);
-	balloon_unlock(b);
+	leave(b, &b->reporting);
 	return n;
 }
 
-/* --- the worker, and set-up ----------------------------------------------------------------- */
-
-static bool
-work_to_do(const struct guest_balloon *b)
-{
-	return b->ready && !b->stop_update &&
-	       (b->stats_wanted || b->changes_seen != b->dev.config_changes);
-}
-
-static void
-worker(struct actor *self, void *arg)
-{
-	struct guest_balloon *b = arg;
-	struct guest_cpu *cpu = b->config.cpu;
-
-	guest_cpu_enter(cpu);
-	for (;;) {
-		if (!work_to_do(b)) {
-			guest_wait(cpu, &b->dev.config_wait);
-			continue;
-		}
-		b->working = true;
-		if (b->stats_wanted) {
-			update_stats(b, cpu, true);
-		} else {
-			b->changes_seen = b->dev.config_changes;
-			while (!b->stop_update && resize(b, cpu))
-				;
-			if (b->vq[BALLOON_VQ_FREE_PAGE] && !b->stop_update)
-				balloon_hints_work(b, cpu);
-		}
-		b->working = false;
-		waitq_wake_all(b->w, &b->lock_wait);
-	}
-}
+/* --- set-up --------------------------------------------------------------------------------- */
 
 /* virtballoon_validate(): features that the driver itself asks for. */
 static uint64_t
@@ -274,23 +320,26 @@ guest_balloon_create(struct world *w, const struct guest_balloon_config *config)
 {
 	struct guest_balloon *b = world_alloc(w, sizeof(*b));
 	struct guest_shrinker *oom = world_alloc(w, sizeof(*oom));
-	struct actor *a;
 
 	b->w = w;
 	b->config = *config;
 	must(config->request_pages <= GUEST_BALLOON_PFNS);
 	must(config->hint_chain <= GUEST_HINT_CHAIN_MAX);
+	must(config->hint_order <= GUEST_HINT_ORDER_MAX);
 	waitq_init(&b->acked, w, "balloon request");
 	waitq_init(&b->lock_wait, w, "balloon_lock");
 	b->page = world_alloc(w, config->pages->count * sizeof(*b->page));
 	b->pfns_gpa = gm_alloc(w, GUEST_BALLOON_PFNS * sizeof(uint32_t), 64);
 	b->stats_gpa = gm_alloc(w, 64, 64);
 	guest_virtio_init(&b->dev, w, &config->virtio, driver_features(config));
+	b->dev.changed = changed;
+	b->dev.changed_arg = b;
 	balloon_hints_init(b);
 	*oom = (struct guest_shrinker){ .shrink = deflate_on_oom, .arg = b };
 	guest_pages_add_shrinker(config->pages, oom);
-	a = actor_create(w, "balloon-worker", worker, b, 0);
-	actor_set_daemon(a, true);
+	init_work(b, &b->size, "balloon-size", size_work);
+	init_work(b, &b->hints_work, "balloon-wq", balloon_hints_work);
+	init_work(b, &b->stats, "balloon-stats", stats_work);
 	return b;
 }
 
@@ -324,12 +373,13 @@ find_vqs(struct guest_balloon *b, struct guest_cpu *cpu)
 	return ret;
 }
 
-/* init_vqs() and what comes before and after it; the worker may run from here on. */
+/* init_vqs() and what comes before and after it; work items may run from here on. */
 static int
 balloon_start(struct guest_balloon *b, struct guest_cpu *cpu)
 {
 	int ret;
 
+	b->stop_update = false;
 	ret = guest_virtio_start(&b->dev, cpu);
 	if (ret)
 		return ret;
@@ -342,12 +392,13 @@ balloon_start(struct guest_balloon *b, struct guest_cpu *cpu)
 		guest_virtio_config_write(&b->dev, cpu, FIELD(poison_val), &b->config.poison_val,
 					  sizeof(b->config.poison_val));
 	guest_virtio_ready(&b->dev, cpu);
+	b->ready = true; /* before a work item that the change of before queued looks at it */
 	guest_virtio_late_irqs(&b->dev, cpu);
+	/* Linux does this, kick included, before DRIVER_OK (against 3.1.1). */
 	if (b->vq[BALLOON_VQ_STATS])
 		update_stats(b, cpu, false);
-	b->ready = true;
-	b->changes_seen = b->dev.config_changes - 1; /* look at the configuration once */
-	wake_worker(b);
+	if (towards_target(b, cpu))
+		changed(&b->dev, b);
 	return 0;
 }
 
@@ -355,6 +406,7 @@ int
 guest_balloon_probe(struct guest_balloon *b, struct guest_cpu *cpu)
 {
 	guest_cpu_enter(cpu);
+	balloon_hints_reset(b);
 	return balloon_start(b, cpu);
 }
 
@@ -362,18 +414,16 @@ guest_balloon_probe(struct guest_balloon *b, struct guest_cpu *cpu)
 
 /* remove_common() */
 static void
-quiet(struct guest_balloon *b, struct guest_cpu *cpu)
+remove_common(struct guest_balloon *b, struct guest_cpu *cpu)
 {
-	guest_cpu_enter(cpu);
-	b->stop_update = true;
-	while (b->working)
-		guest_wait(cpu, &b->lock_wait);
 	while (b->pages && guest_balloon_deflate(b, cpu, b->pages))
 		;
 	/* A task that is at a request of its own has to come to its end. */
-	balloon_lock(b, cpu);
 	b->ready = false;
-	balloon_unlock(b);
+	waitq_wake_all(b->w, &b->lock_wait);
+	while (b->busy || b->reporting)
+		guest_wait(cpu, &b->lock_wait);
+	balloon_hints_return(b);
 	guest_virtio_reset(&b->dev, cpu);
 	balloon_hints_forget(b);
 }
@@ -381,15 +431,25 @@ quiet(struct guest_balloon *b, struct guest_cpu *cpu)
 void
 guest_balloon_remove(struct guest_balloon *b, struct guest_cpu *cpu)
 {
-	quiet(b, cpu);
+	guest_cpu_enter(cpu);
+	b->stop_update = true;
+	cancel_work(&b->size, cpu);
+	cancel_work(&b->stats, cpu);
+	cancel_work(&b->hints_work, cpu);
+	remove_common(b, cpu);
 	guest_virtio_remove(&b->dev, cpu);
 	memset(b->vq, 0, sizeof(b->vq));
 }
 
+/* The workqueues were frozen before: what runs has ended, what is queued waits. */
 void
 guest_balloon_freeze(struct guest_balloon *b, struct guest_cpu *cpu)
 {
-	quiet(b, cpu);
+	guest_cpu_enter(cpu);
+	b->frozen = true;
+	while (b->size.running || b->stats.running || b->hints_work.running)
+		guest_wait(cpu, &b->lock_wait);
+	remove_common(b, cpu);
 	guest_virtio_del_vqs(&b->dev, cpu);
 	memset(b->vq, 0, sizeof(b->vq));
 }
@@ -397,8 +457,15 @@ guest_balloon_freeze(struct guest_balloon *b, struct guest_cpu *cpu)
 int
 guest_balloon_restore(struct guest_balloon *b, struct guest_cpu *cpu)
 {
+	struct guest_balloon_work *const work[] = { &b->size, &b->hints_work, &b->stats };
+	int ret;
+
 	guest_cpu_enter(cpu);
-	b->stop_update = false;
-	b->stats_wanted = false;
-	return balloon_start(b, cpu);
+	ret = balloon_start(b, cpu);
+	if (!ret)
+		update_size(b, cpu);
+	b->frozen = false;
+	for (unsigned i = 0; i < sizeof(work) / sizeof(work[0]); i++)
+		waitq_wake_all(b->w, &work[i]->queued);
+	return ret;
 }

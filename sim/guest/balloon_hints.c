@@ -76,54 +76,75 @@ send_id(struct guest_balloon *b, struct guest_cpu *cpu, uint32_t id)
 	add(b, cpu, &sg, 1, 0, TOKEN_ID);
 }
 
-/* virtio_balloon_cmd_id_received(): read again if the configuration changed. */
+/* virtio_balloon_cmd_id_received() */
 static uint32_t
 id_received(struct guest_balloon *b, struct guest_cpu *cpu)
 {
-	if (b->id_seen == b->dev.config_changes)
+	if (!b->read_id)
 		return b->id_received;
-	b->id_seen = b->dev.config_changes;
-	guest_virtio_config_read(&b->dev, cpu, CMD_ID, &b->id_received, sizeof(b->id_received));
+	b->read_id = false;
+	b->id_received = guest_virtio_config_get32(&b->dev, cpu, CMD_ID);
 	emit(b->w, EV_GUEST_FREE_PAGE_CMD, b->dev.name, b->id_received);
 	return b->id_received;
 }
 
 /* --- a report ------------------------------------------------------------------------------- */
 
+static uint32_t
+block_pages(const struct guest_balloon *b)
+{
+	return 1u << b->config.hint_order;
+}
+
 static void
 release(struct guest_balloon *b, unsigned i)
 {
-	guest_page_free(b->config.pages, b->hint[i].gfn);
+	guest_block_free(b->config.pages, b->hint[i].gfn, b->config.hint_order);
 	b->hint[i].gfn = GUEST_NO_PAGE;
 	b->hints--;
-	b->released++;
+	b->released += block_pages(b);
 }
 
-/* return_free_pages_to_mm(); @all: also those whose buffers are not used yet. */
+/*
+ * return_free_pages_to_mm(): up to @limit blocks, the last one first; @all: also those whose
+ * buffers are not used yet.
+ */
 static bool
-release_hints(struct guest_balloon *b, struct guest_cpu *cpu, bool all)
+release_hints(struct guest_balloon *b, struct guest_cpu *cpu, unsigned limit, bool all)
 {
 	bool some = false;
 
 	reap(b, cpu);
-	for (unsigned i = 0; i < GUEST_BALLOON_HINTS_MAX && b->hints; i++) {
+	for (unsigned i = GUEST_BALLOON_HINTS_MAX; i-- && b->hints && limit;) {
 		if (b->hint[i].gfn == GUEST_NO_PAGE || (b->hint[i].queued && !all))
 			continue;
 		release(b, i);
+		limit--;
 		some = true;
 	}
 	return some;
 }
 
 void
-balloon_hints_forget(struct guest_balloon *b)
+balloon_hints_return(struct guest_balloon *b)
 {
-	for (unsigned i = 0; i < GUEST_BALLOON_HINTS_MAX; i++) {
+	for (unsigned i = GUEST_BALLOON_HINTS_MAX; i--;)
 		if (b->hint[i].gfn != GUEST_NO_PAGE)
 			release(b, i);
+}
+
+void
+balloon_hints_forget(struct guest_balloon *b)
+{
+	for (unsigned i = 0; i < GUEST_BALLOON_HINTS_MAX; i++)
 		b->hint[i].queued = false;
-	}
+}
+
+void
+balloon_hints_reset(struct guest_balloon *b)
+{
 	b->id_active = b->id_received = VIRTIO_BALLOON_CMD_ID_STOP;
+	b->read_id = false;
 }
 
 static unsigned
@@ -147,16 +168,29 @@ take_block(struct guest_balloon *b, struct dp_buf *sg, unsigned last)
 
 	if (i == GUEST_BALLOON_HINTS_MAX)
 		return i;
-	gfn = guest_page_take(b->config.pages, GUEST_PAGE_HINTED);
+	gfn = guest_block_take(b->config.pages, GUEST_PAGE_HINTED, b->config.hint_order);
 	if (gfn == GUEST_NO_PAGE)
 		return GUEST_BALLOON_HINTS_MAX;
-	*sg = (struct dp_buf){ gfn * GUEST_PAGE_BYTES, GUEST_PAGE_BYTES };
+	*sg = (struct dp_buf){ gfn * GUEST_PAGE_BYTES, block_pages(b) * GUEST_PAGE_BYTES };
 	b->hint[i] = (struct guest_hint){ gfn, true, (uint16_t)i };
 	if (last < GUEST_BALLOON_HINTS_MAX)
 		b->hint[last].chain = (uint16_t)i;
 	b->hints++;
-	b->hinted++;
+	b->hinted += block_pages(b);
 	return i;
+}
+
+/* The queue has no room: what was taken for it is free again, and the CPU does something else. */
+static void
+give_back(struct guest_balloon *b, const unsigned *slot, unsigned n)
+{
+	while (n--) {
+		b->hint[slot[n]].queued = false;
+		release(b, slot[n]);
+		b->hinted -= block_pages(b);
+		b->released -= block_pages(b);
+	}
+	actor_yield(b->w);
 }
 
 /* get_free_page_and_send(): false when the report is over. */
@@ -169,20 +203,19 @@ send_page(struct guest_balloon *b, struct guest_cpu *cpu)
 	struct dp_buf sg[GUEST_HINT_CHAIN_MAX];
 
 	reap(b, cpu);
-	/* A descriptor is left for the stop id. */
-	if (guest_vq_num_free(vq) <= want)
-		return false;
 	while (n < want && (last = take_block(b, &sg[n], last)) < GUEST_BALLOON_HINTS_MAX) {
 		first = n ? first : last;
 		slot[n++] = last;
 	}
 	if (!n)
 		return false;
+	/* A descriptor is left for the stop id. */
+	if (guest_vq_num_free(vq) <= n) {
+		give_back(b, slot, n);
+		return true;
+	}
 	if (add(b, cpu, sg, 0, n, first)) {
-		while (n--) {
-			b->hint[slot[n]].queued = false;
-			release(b, slot[n]);
-		}
+		give_back(b, slot, n);
 		return false;
 	}
 	if (fault_on(b->w, FAULT_FPH_DRIVER_RELEASES))
@@ -192,20 +225,31 @@ send_page(struct guest_balloon *b, struct guest_cpu *cpu)
 }
 
 /*
- * virtio_balloon_report_free_page().  With the fault pages come from the free list without leaving
- * it for long, so the list never runs empty: a report is as long as the list was.
+ * send_free_pages().  With the fault blocks come from the free list without leaving it for long, so
+ * the list never runs empty: a report is as long as the list was.
+ */
+static void
+send_pages(struct guest_balloon *b, struct guest_cpu *cpu)
+{
+	uint32_t left = b->config.pages->free / block_pages(b);
+	bool bounded = fault_on(b->w, FAULT_FPH_DRIVER_RELEASES);
+
+	/* A stop id or a new one: the rest of this report is of no use. */
+	while (id_received(b, cpu) == b->id_active && !(bounded && !left--) && send_page(b, cpu))
+		;
+}
+
+/*
+ * virtio_balloon_report_free_page().  The id is looked at once more: a STOP or DONE that came since
+ * is sent as if it were a report's, and all free pages behind it.
  */
 static void
 report(struct guest_balloon *b, struct guest_cpu *cpu)
 {
-	uint32_t left = b->config.pages->free;
-
 	b->reports++;
-	b->id_active = b->id_received;
+	b->id_active = id_received(b, cpu);
 	send_id(b, cpu, b->id_active);
-	/* A stop id or a new one: the rest of this report is of no use. */
-	while (left-- && id_received(b, cpu) == b->id_active && send_page(b, cpu))
-		;
+	send_pages(b, cpu);
 	send_id(b, cpu, VIRTIO_BALLOON_CMD_ID_STOP);
 }
 
@@ -215,7 +259,7 @@ balloon_hints_work(struct guest_balloon *b, struct guest_cpu *cpu)
 	uint32_t id = id_received(b, cpu);
 
 	if (id == VIRTIO_BALLOON_CMD_ID_DONE)
-		release_hints(b, cpu, true);
+		release_hints(b, cpu, GUEST_BALLOON_HINTS_MAX, true);
 	else if (id != VIRTIO_BALLOON_CMD_ID_STOP && id != b->id_active)
 		report(b, cpu);
 }
@@ -226,8 +270,10 @@ shrink(struct guest_shrinker *s, struct guest_cpu *cpu)
 {
 	struct guest_balloon *b = s->arg;
 
+	unsigned limit = GUEST_SHRINK_PAGES / block_pages(b);
+
 	return b->ready && b->hints &&
-	       release_hints(b, cpu, fault_on(b->w, FAULT_FPH_SHRINK_UNUSED));
+	       release_hints(b, cpu, limit ? limit : 1, fault_on(b->w, FAULT_FPH_SHRINK_UNUSED));
 }
 
 void

@@ -8,7 +8,13 @@
 void
 balloon_hints_init(struct guest_balloon *b);
 
-/* Every hinted page goes back; after the device was reset, or is about to be. */
+/* A driver instance begins: no command id was read or sent. */
+void
+balloon_hints_reset(struct guest_balloon *b);
+/* Every hinted page goes back, whatever the device has seen. */
+void
+balloon_hints_return(struct guest_balloon *b);
+/* The device was reset: no buffer is out. */
 void
 balloon_hints_forget(struct guest_balloon *b);
 

@@ -83,6 +83,16 @@ check_poison(struct guest_pages *p, uint64_t gfn)
 	emit(p->w, EV_GUEST_PAGE_POISON, (int64_t)gfn, (int64_t)value, (int64_t)p->poison);
 }
 
+static void
+give(struct guest_pages *p, uint64_t gfn, enum guest_page_state state)
+{
+	p->state[number_of(p, gfn)] = (uint8_t)state;
+	/* Reporting isolates blocks without allocating them: nobody looks at the content. */
+	if (state != GUEST_PAGE_REPORTED)
+		check_poison(p, gfn);
+	emit(p->w, EV_GUEST_PAGE_ALLOC, (int64_t)gfn, p->state_name[state]);
+}
+
 uint64_t
 guest_page_take(struct guest_pages *p, enum guest_page_state state)
 {
@@ -92,12 +102,50 @@ guest_page_take(struct guest_pages *p, enum guest_page_state state)
 	if (!p->free)
 		return GUEST_NO_PAGE;
 	gfn = p->first + p->stack[--p->free];
-	p->state[number_of(p, gfn)] = (uint8_t)state;
-	/* Reporting isolates blocks without allocating them: nobody looks at the content. */
-	if (state != GUEST_PAGE_REPORTED)
-		check_poison(p, gfn);
-	emit(p->w, EV_GUEST_PAGE_ALLOC, (int64_t)gfn, p->state_name[state]);
+	give(p, gfn, state);
 	return gfn;
+}
+
+/* The first block of @size frames none of which is in use, or count. */
+static uint32_t
+free_block(const struct guest_pages *p, uint32_t size)
+{
+	uint32_t run = 0;
+
+	for (uint32_t n = 0; n < p->count && p->free >= size; n++) {
+		run = p->state[n] != GUEST_PAGE_FREE ? 0 : n % size == run ? run + 1 : 0;
+		if (run == size)
+			return n + 1 - size;
+	}
+	return p->count;
+}
+
+uint64_t
+guest_block_take(struct guest_pages *p, enum guest_page_state state, unsigned order)
+{
+	uint32_t size = 1u << order, block, left = 0;
+
+	if (!order)
+		return guest_page_take(p, state);
+	must(state != GUEST_PAGE_FREE);
+	block = free_block(p, size);
+	if (block == p->count)
+		return GUEST_NO_PAGE;
+	for (uint32_t i = 0; i < p->free; i++)
+		if (p->stack[i] - block >= size)
+			p->stack[left++] = p->stack[i];
+	must(left == p->free - size);
+	p->free = left;
+	for (uint32_t i = 0; i < size; i++)
+		give(p, p->first + block + i, state);
+	return p->first + block;
+}
+
+void
+guest_block_free(struct guest_pages *p, uint64_t gfn, unsigned order)
+{
+	for (uint32_t i = 1u << order; i--;)
+		guest_page_free(p, gfn + i);
 }
 
 uint64_t

@@ -70,12 +70,21 @@ guest_pages_add_shrinker(struct guest_pages *p, struct guest_shrinker *s);
 /* A frame for @state, from the free list alone: GUEST_NO_PAGE if it is empty. */
 uint64_t
 guest_page_take(struct guest_pages *p, enum guest_page_state state);
+/*
+ * Same for an aligned block of 1 << @order frames, the lowest that is free as a whole: its first
+ * frame.  Alignment counts from the first frame of the range.  O(count).
+ */
+uint64_t
+guest_block_take(struct guest_pages *p, enum guest_page_state state, unsigned order);
 /* Same for a user, who makes the shrinkers work for it. */
 uint64_t
 guest_page_alloc(struct guest_pages *p, struct guest_cpu *cpu);
 /* @gfn goes back, from whatever state it is in but FREE. */
 void
 guest_page_free(struct guest_pages *p, uint64_t gfn);
+
+void
+guest_block_free(struct guest_pages *p, uint64_t gfn, unsigned order);
 
 enum guest_page_state
 guest_page_state(const struct guest_pages *p, uint64_t gfn);

@@ -126,6 +126,8 @@ config_changed(struct guest_virtio *dev)
 	if (early)
 		return;
 	dev->config_changes++;
+	if (dev->changed)
+		dev->changed(dev, dev->changed_arg);
 	waitq_wake_all(dev->w, &dev->config_wait);
 }
 
@@ -518,6 +520,12 @@ guest_virtio_config_read(struct guest_virtio *dev, struct guest_cpu *cpu, unsign
 		config_read_once(dev, cpu, offset, to, size);
 		after = (uint8_t)guest_pci_get(&dev->pci, cpu, config_generation);
 	} while (before != after);
+}
+
+uint32_t
+guest_virtio_config_get32(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned offset)
+{
+	return (uint32_t)guest_mmio_read(cpu, dev->pci.device_gpa + offset, sizeof(uint32_t));
 }
 
 void

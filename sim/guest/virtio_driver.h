@@ -76,6 +76,8 @@ struct guest_virtio {
 	bool config_pending; /* changed before the driver was ready (virtio_config_core_enable()) */
 	uint64_t config_changes; /* the driver was told of */
 	struct waitq config_wait; /* woken then */
+	void (*changed)(struct guest_virtio *dev, void *arg); /* .config_changed, in the handler */
+	void *changed_arg;
 };
 
 /* Features of rings and transport that this driver core can use. */
@@ -141,6 +143,12 @@ guest_virtio_has(const struct guest_virtio *dev, unsigned bit)
 void
 guest_virtio_config_read(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned offset, void *to,
 			 size_t size);
+/*
+ * Read one field of at most 4 bytes, aligned, with one access (virtio_cread() of a u32): no
+ * generation is looked at, nor need be.
+ */
+uint32_t
+guest_virtio_config_get32(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned offset);
 void
 guest_virtio_config_write(struct guest_virtio *dev, struct guest_cpu *cpu, unsigned offset,
 			  const void *from, size_t size);

@@ -26,7 +26,7 @@ api_make_balloon(lua_State *L, struct machine_device *d)
 	static const char *const allowed[] = {
 		"name",		 "features",   "vectors", "notify_locked",
 		"irq_count_max", "cpu",	       "pages",	  "poison",
-		"request_pages", "hint_chain", NULL
+		"request_pages", "hint_chain", "hint_order", NULL
 	};
 	struct script_machine *sm = script_of(L)->machine;
 	struct world *w = script_world(L);
@@ -42,6 +42,7 @@ api_make_balloon(lua_State *L, struct machine_device *d)
 	config.request_pages =
 		(unsigned)api_integer(L, 2, "request_pages", 0, 1, GUEST_BALLOON_PFNS);
 	config.hint_chain = (unsigned)api_integer(L, 2, "hint_chain", 1, 1, GUEST_HINT_CHAIN_MAX);
+	config.hint_order = (unsigned)api_integer(L, 2, "hint_order", 0, 0, GUEST_HINT_ORDER_MAX);
 	s->pages =
 		guest_pages_create(w, (uint32_t)api_integer(L, 2, "pages", 8, 1, GUEST_PAGES_MAX),
 				   poison >= 0, config.poison_val);
@@ -198,14 +199,14 @@ balloon_info(lua_State *L)
 	api_set_integer(L, "pages", s->pages->count);
 	api_set_integer(L, "free", s->pages->free);
 	api_set_integer(L, "inflated", s->b->pages);
-	api_set_integer(L, "held", s->b->hints);
+	api_set_integer(L, "held", (int64_t)s->b->hints << s->b->config.hint_order);
 	api_set_integer(L, "hinted", (int64_t)s->b->hinted);
 	api_set_integer(L, "released", (int64_t)s->b->released);
 	api_set_integer(L, "reports", (int64_t)s->b->reports);
 	api_set_integer(L, "cmd_id", s->b->id_received);
 	api_set_integer(L, "poison_errors", (int64_t)s->pages->poison_errors);
 	api_set_integer(L, "failed", (int64_t)s->pages->failed);
-	api_set_boolean(L, "idle", s->b->changes_seen == s->b->dev.config_changes && !s->b->busy);
+	api_set_boolean(L, "idle", guest_balloon_idle(s->b));
 	return 1;
 }
 

@@ -238,8 +238,8 @@ guest_subpage(struct rig *r, struct guest_cpu *cpu)
 	struct state *s = r->state;
 	uint64_t a;
 
-	while (s->b->changes_seen != s->b->dev.config_changes || s->b->busy)
-		actor_yield(r->w); /* the worker has seen that the host wants none */
+	while (!guest_balloon_idle(s->b))
+		actor_yield(r->w);
 	/* A and B of one host page: the driver takes them one at a time. */
 	s->good &= guest_balloon_inflate(s->b, cpu, 1) == 1;
 	s->good &= guest_balloon_deflate(s->b, cpu, 1) == 1;
