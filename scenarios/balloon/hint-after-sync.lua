@@ -38,7 +38,8 @@ return {
 		end)
 		actor("migration", function()
 			w.ready:wait()
-			common.migrate(w, 2)
+			common.begin(w, { budget_pages = 1 })
+			common.finish(w)
 		end)
 	end,
 }

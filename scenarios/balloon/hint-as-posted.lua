@@ -39,37 +39,45 @@ return {
 	setup = function(p)
 		local w = common.world { pages = 4, posted = p.posted, poison = p.poison and 0 or nil }
 
+		-- A migration's first round of hints; whether it came to its end before the migration did.
 		local function round(limit)
 			local before = w.balloon:info().reports
 
-			w.migration:begin()
 			if p.posted then
-				w.dev:hint_poll(limit)
+				w.dev:hint_limit(limit)
 			end
-			-- Until the driver is at its report; merged: has made it and the device has seen the end of it.
-			for _ = 1, 600 do
-				local status = w.dev:balloon_info().hint_status
+			common.begin(w, { budget_pages = 1, slow_link = true })
+			if not common.active(w) then
+				return false
+			end
+			common.quiet()
+			return w.balloon:info().reports > before and w.migration:state() == "active"
+		end
 
-				if w.balloon:info().reports > before
-				   and (p.posted or w.balloon:info().idle and status == "stop") then
-					return true
-				end
-				yield()
+		-- As far as the limit lets it come: the driver is at its report still.
+		local function first()
+			if p.posted then
+				w.dev:hint_limit(1000)
 			end
-			return false
+			common.begin(w, { budget_pages = 1, slow_link = true })
+			common.active(w)
+		end
+
+		local function cancel()
+			w.migration:cancel()
+			return common.finish(w) == "cancelled"
 		end
 
 		common.guest(w, function() end)
-		actor("migration", function()
+		actor("monitor", function()
 			w.ready:wait()
 			if p.second then
-				round(1000)
-				w.migration:finish(true)
-				for _ = 1, 400 do -- DONE, in the merged form: the guest has its pages again
-					if w.balloon:info().held == 0 or p.posted then
-						break
-					end
-					yield()
+				first()
+				if not cancel() then
+					return
+				end
+				if not p.posted then
+					common.quiet() -- DONE: the guest has its pages again
 				end
 			end
 
@@ -81,7 +89,7 @@ return {
 				expect(w.dev:balloon_info().hints > before, "state-lost", "balloon0",
 				       string.format("%d pages were free and hinted, and no hint counted", free))
 			end
-			w.migration:finish(true)
+			cancel()
 		end)
 	end,
 }

@@ -32,9 +32,10 @@ return {
 		end)
 		actor("migration", function()
 			w.ready:wait()
-			w.migration:begin()
+			common.begin(w, { budget_pages = 1, slow_link = true })
 			common.wait_hints(w)
-			w.migration:finish(true)
+			w.migration:cancel()
+			common.finish(w)
 			ended:set()
 		end)
 	end,

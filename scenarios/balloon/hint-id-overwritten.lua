@@ -33,17 +33,14 @@ return {
 	},
 	setup = function()
 		local w = common.world { pages = 2 }
-		local logging, dirty = flag("dirty logging is on"), flag("page was written and freed")
-
 		common.guest(w, function(balloon)
 			local page = common.alloc(w, 1)
 
-			logging:wait()
+			w.logging:wait()
 			if page then
 				balloon:write(page, 2)
 				common.free(w, page)
 			end
-			dirty:set()
 			for _ = 1, 60 do
 				if balloon:info().held == w.pages then
 					break
@@ -52,22 +49,11 @@ return {
 			end
 			common.alloc(w, 3)
 		end)
-		actor("migration", function()
-			local m = w.migration
-
+		actor("monitor", function()
 			w.ready:wait()
-			m:begin()
-			logging:set()
-			dirty:wait()
-			m:sync()
-			common.wait_hints(w, 40)
-			w.vm:stop()
-			m:sync()
-			while m:send() do
-			end
-			common.compare(w)
-			m:finish()
-			w.vm:start()
+			common.begin(w, { budget_pages = 1, threshold_bytes = 8192 })
+			common.active(w)
+			common.finish(w)
 		end)
 	end,
 }

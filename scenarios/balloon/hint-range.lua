@@ -26,7 +26,8 @@ return {
 		end)
 		actor("migration", function()
 			w.ready:wait()
-			common.migrate(w, 1)
+			common.begin(w, { budget_pages = 1, slow_link = true })
+			common.finish(w)
 		end)
 	end,
 }

@@ -36,17 +36,10 @@ return {
 		common.guest(w, function()
 			common.use(w, 2, 2)
 		end)
-		actor("migration", function()
-			local m = w.migration
-
+		actor("monitor", function()
 			w.ready:wait()
-			m:begin()
-			for _ = 1, 4 do
-				common.wait_hints(w, 20)
-				m:send()
-				m:sync()
-			end
-			m:finish(true)
+			common.begin(w, { budget_pages = 1 })
+			common.finish(w)
 		end)
 	end,
 }

@@ -192,6 +192,11 @@ iterate(struct precopy *m)
 	}
 	precopy_put(m, WIRE_EOS);
 	precopy_let_in(m);
+	if (!pages) { /* a count that is wrong, or cancelled: time goes on for others */
+		if (m->vm->steps)
+			actor_yield(m->w);
+		precopy_spend(m, cost_of(m->w, COST_MIG_PAGE), false);
+	}
 	m->stats.iterations++;
 	emit(m->w, EV_MIG_ITERATE, (int64_t)pages, (int64_t)m->bitmap.set);
 }
@@ -234,6 +239,21 @@ hinted(void *arg, uint64_t first, uint64_t count)
 }
 
 static void
+set_target(struct precopy *m)
+{
+	if (!m->vm->machine)
+		return;
+	m->target = (struct precopy_target){
+		.base_gpa = m->vm->machine_gpa,
+		.pages = ram_pages(m->vm->ram),
+		.hint = hinted,
+		.postcopy = m->postcopy != NULL,
+		.arg = m,
+	};
+	precopy_set_target(m->w, &m->target);
+}
+
+static void
 set_up(struct precopy *m)
 {
 	uint64_t chunks = ram_pages(m->vm->ram) / m->config.clear_chunk_pages + 1;
@@ -249,20 +269,12 @@ set_up(struct precopy *m)
 	m->dirty_pages = m->bitmap.set;
 	m->vm->migration = m;
 	precopy_notify(m->w, PRECOPY_NOTIFY_SETUP);
-	if (m->vm->machine) {
-		m->target = (struct precopy_target){
-			.base_gpa = m->vm->machine_gpa,
-			.pages = ram_pages(m->vm->ram),
-			.hint = hinted,
-			.postcopy = m->postcopy != NULL,
-			.arg = m,
-		};
-		precopy_set_target(m->w, &m->target);
-	}
+	set_target(m);
 	vm_log_start(m->vm);
 	precopy_spend(m, cost_of(m->w, COST_MIG_LOG_START_GIB) * (int64_t)gib, true);
 	precopy_sync(m, false);
 	precopy_check_all(m, UNCOVERED_NEVER);
+	precopy_poll(m->w);
 	if (m->config.channels)
 		multifd_start(m);
 	m->stats.setup_ns = world_now(m->w) - m->stats.began_ns;
@@ -341,6 +353,16 @@ precopy_start(struct migration_vm *vm, struct ram *dst, const struct precopy_con
 	}
 	actor_create(vm->w, "live_migration", thread, m, 0);
 	return m;
+}
+
+void
+precopy_set_parameters(struct precopy *m, const struct precopy_parameters *p)
+{
+	if (p->threshold_bytes >= 0)
+		m->stats.threshold = p->threshold_bytes;
+	if (p->budget_pages >= 0)
+		m->config.budget_pages = (uint64_t)p->budget_pages;
+	waitq_wake_all(m->w, &m->channel_ready);
 }
 
 void

@@ -130,6 +130,15 @@ struct precopy *
 precopy_start(struct migration_vm *vm, struct ram *dst, const struct precopy_config *config,
 	      const struct vmstate *devices, const char *name);
 
+/* migrate-set-parameters while it runs: what is -1 stays.  A thread that waits for its budget goes
+ * on.
+ */
+struct precopy_parameters {
+	int64_t threshold_bytes, budget_pages;
+};
+void
+precopy_set_parameters(struct precopy *m, const struct precopy_parameters *p);
+
 /* migrate_cancel: it ends as PRECOPY_CANCELLED unless the machine is stopped already. */
 void
 precopy_cancel(struct precopy *m);

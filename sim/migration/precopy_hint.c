@@ -103,6 +103,15 @@ clear_chunks(struct precopy *m, uint64_t first, uint64_t count)
 		precopy_clear_chunk(m, page);
 }
 
+/* It need not arrive, until it is written again. */
+static void
+drop(struct precopy *m, uint64_t page)
+{
+	page_bitmap_test_and_set(&m->dropped, m->w, page);
+	if (vm_watches(m->vm, page))
+		vm_record(m->vm, page, 0, "hinted", m->name);
+}
+
 uint64_t
 precopy_hint(struct precopy *m, uint64_t first, uint64_t count)
 {
@@ -116,7 +125,7 @@ precopy_hint(struct precopy *m, uint64_t first, uint64_t count)
 		before = m->dirty_pages;
 		set = page_words_clear_range(&m->bitmap, m->w, first, count);
 		for (uint64_t page = first; page < first + count; page++)
-			page_bitmap_test_and_set(&m->dropped, m->w, page);
+			drop(m, page);
 		m->vm->dropping = true;
 		m->stats.hinted_pages += set;
 		count_down(m, before, fault_on(m->w, FAULT_FPH_COUNT_LENGTH) ? count : set);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* migration_bitmap_sync(), and what is evaluated in it: dirty rate, throttle. */
+/* migration_bitmap_sync_precopy(), and what is evaluated in it: dirty rate, throttle. */
 #include <string.h>
 
 #include "engine/cost.h"
 #include "migration/precopy_impl.h"
+#include "vmm/machine.h"
 
 #define EVALUATION_NS INT64_C(1000000000)
 
@@ -57,10 +58,34 @@ trigger_throttle(struct precopy *m)
 		m->vm->dirty_limit = m->config.vcpu_dirty_limit;
 }
 
+/* With the big lock, where there is a machine that has one. */
+static void
+move_logs(struct precopy *m, bool last)
+{
+	struct main_loop *loop = m->vm->machine ? m->vm->machine->loop : NULL;
+	uint64_t chunks = ram_pages(m->vm->ram) / m->config.clear_chunk_pages + 1, added;
+
+	if (loop)
+		bql_lock(loop);
+	precopy_notify(m->w, PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC);
+	precopy_bitmap_lock(m);
+	added = vm_log_sync(m->vm, &m->bitmap);
+	m->dirty_pages += added;
+	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
+	precopy_bitmap_unlock(m);
+	m->period_dirty_pages += added;
+	emit(m->w, EV_MIG_SYNC, (int64_t)m->stats.rounds, (int64_t)m->bitmap.set, (int64_t)added,
+	     last);
+	if (m->vm->watch_count)
+		vm_record(m->vm, PAGE_RECORD_ALL, 0, "synced", m->name);
+	precopy_notify(m->w, PRECOPY_NOTIFY_AFTER_BITMAP_SYNC);
+	if (loop)
+		bql_unlock(loop);
+}
+
 void
 precopy_sync(struct precopy *m, bool last)
 {
-	uint64_t chunks = ram_pages(m->vm->ram) / m->config.clear_chunk_pages + 1, added;
 	int64_t gib = (int64_t)(ram_pages(m->vm->ram) >> 18) + 1, now, period;
 
 	precopy_point(m);
@@ -68,16 +93,7 @@ precopy_sync(struct precopy *m, bool last)
 	m->stats.rounds++;
 	if (!m->last_evaluation_ns)
 		m->last_evaluation_ns = precopy_now(m);
-	precopy_notify(m->w, PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC);
-	precopy_bitmap_lock(m);
-	added = vm_log_sync(m->vm, &m->bitmap);
-	m->dirty_pages += added;
-	precopy_bitmap_unlock(m);
-	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
-	m->period_dirty_pages += added;
-	emit(m->w, EV_MIG_SYNC, (int64_t)m->stats.rounds, (int64_t)m->bitmap.set, (int64_t)added,
-	     last);
-	precopy_notify(m->w, PRECOPY_NOTIFY_AFTER_BITMAP_SYNC);
+	move_logs(m, last);
 	now = precopy_now(m);
 	period = now - m->last_evaluation_ns;
 	if (period <= EVALUATION_NS)

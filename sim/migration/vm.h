@@ -69,9 +69,10 @@ struct page_record {
 	int64_t time_ns;
 	uint64_t page;
 	ram_content content;
-	const char *what; /* "written", "synced", "cleared", "read", "loaded" */
+	const char *what; /* "written", "synced", "cleared", "hinted", "read", "loaded" */
 	int64_t who; /* world_name() */
 };
+#define PAGE_RECORD_ALL UINT64_MAX /* of no one page: a sync */
 #define PAGE_RECORDS_MAX 8192u
 
 struct migration_vm {

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * API: the balloon, both sides; and the smallest migration, over the pages of a balloon's guest
- * (vmm/raw_precopy.h).
- */
+/* API: the balloon, both sides. */
 #include "guest/balloon_driver.h"
 #include "migration/vm.h"
 #include "oracle/oracle.h"
 #include "script/features.h"
 #include "script/guest_api.h"
 #include "vmm/balloon_hint.h"
-#include "vmm/raw_precopy.h"
 
 /* The driver with the memory it works on, as a script sees it. */
 struct script_balloon {
 	struct guest_balloon *b;
 	struct guest_pages *pages;
-	struct raw_precopy *migration; /* null until made */
 };
 
 /* --- the guest's driver --------------------------------------------------------------------- */
@@ -23,11 +18,10 @@ struct script_balloon {
 int
 api_make_balloon(lua_State *L, struct machine_device *d)
 {
-	static const char *const allowed[] = {
-		"name",		 "features",   "vectors", "notify_locked",
-		"irq_count_max", "cpu",	       "pages",	  "poison",
-		"request_pages", "hint_chain", "hint_order", NULL
-	};
+	static const char *const allowed[] = { "name",		"features",	 "vectors",
+					       "notify_locked", "irq_count_max", "cpu",
+					       "pages",		"poison",	 "request_pages",
+					       "hint_chain",	"hint_order",	 NULL };
 	struct script_machine *sm = script_of(L)->machine;
 	struct world *w = script_world(L);
 	struct script_balloon *s = world_alloc(w, sizeof(*s));
@@ -273,14 +267,13 @@ check_hint(lua_State *L, const char *what)
 }
 
 static int
-device_hint_poll(lua_State *L)
+device_hint_limit(lua_State *L)
 {
-	struct balloon_hint *h = check_hint(L, "hint_poll");
+	struct balloon_hint *h = check_hint(L, "hint_limit");
 
-	script_must_be_actor(L, "hint_poll");
 	if (!h->posted)
-		return luaL_error(L, "hint_poll: the device needs hints_as_posted = true");
-	balloon_hint_poll(h, luaL_optinteger(L, 2, 0));
+		return luaL_error(L, "hint_limit: the device needs hints_as_posted = true");
+	h->limit_ns = (int64_t)api_range(L, 2, 0, INT64_C(1) << 50);
 	return 0;
 }
 
@@ -309,22 +302,7 @@ device_balloon_info(lua_State *L)
 	return 1;
 }
 
-/* --- the smallest migration ----------------------------------------------------------------- */
-
-static int
-balloon_migration(lua_State *L)
-{
-	static const char *const allowed[] = { "manual_protect", NULL };
-	struct script_balloon *s = check(L);
-
-	if (!script_of(L)->setting_up || s->migration)
-		return luaL_error(L, "migration: once, in setup()");
-	api_options(L, 2, "migration", allowed);
-	s->migration = raw_precopy_create(script_world(L), s->pages->first, s->pages->count,
-					  api_boolean(L, 2, "manual_protect", false));
-	api_push(L, "raw_migration", s);
-	return 1;
-}
+/* --- a migration of its pages --------------------------------------------------------------- */
 
 static int
 balloon_source_vm(lua_State *L)
@@ -342,107 +320,6 @@ balloon_source_vm(lua_State *L)
 	vm = vm_create(script_world(L), &config);
 	vm_link_machine(vm, script_of(L)->machine->m, s->pages->first * GUEST_PAGE_BYTES);
 	api_push(L, "source_vm", vm);
-	return 1;
-}
-
-static struct script_balloon *
-check_migration(lua_State *L, const char *what, bool active)
-{
-	struct script_balloon *s = api_check(L, 1, "raw_migration");
-
-	script_world(L);
-	script_must_be_actor(L, what);
-	if (s->migration->active != active)
-		luaL_error(L, "%s: %s", what,
-			   active ? "no migration is going on" : "one is going on");
-	return s;
-}
-
-static int
-migration_begin(lua_State *L)
-{
-	struct script_balloon *s = check_migration(L, "begin", false);
-	struct machine *m = script_of(L)->machine->m;
-
-	api_lock(L, m);
-	raw_precopy_begin(s->migration, lua_toboolean(L, 2));
-	api_unlock(L, m);
-	return 0;
-}
-
-static int
-migration_sync(lua_State *L)
-{
-	struct script_balloon *s = check_migration(L, "sync", true);
-	struct machine *m = script_of(L)->machine->m;
-	uint64_t left;
-
-	api_lock(L, m);
-	left = raw_precopy_sync(s->migration);
-	api_unlock(L, m);
-	lua_pushinteger(L, (lua_Integer)left);
-	return 1;
-}
-
-static int
-migration_send(lua_State *L)
-{
-	struct script_balloon *s = check_migration(L, "send", true);
-	uint64_t gfn = lua_isnoneornil(L, 2) ? s->pages->first : check_gfn(L, 2, s);
-
-	lua_pushboolean(L, raw_precopy_send(s->migration, gfn));
-	return 1;
-}
-
-static int
-migration_finish(lua_State *L)
-{
-	struct script_balloon *s = check_migration(L, "finish", true);
-	struct machine *m = script_of(L)->machine->m;
-
-	api_lock(L, m);
-	raw_precopy_end(s->migration, lua_toboolean(L, 2));
-	api_unlock(L, m);
-	return 0;
-}
-
-static int
-migration_same(lua_State *L)
-{
-	struct script_balloon *s = api_check(L, 1, "raw_migration");
-
-	script_world(L);
-	lua_pushboolean(L, raw_precopy_same(s->migration, check_gfn(L, 2, s)));
-	return 1;
-}
-
-static int
-migration_there(lua_State *L)
-{
-	struct script_balloon *s = api_check(L, 1, "raw_migration");
-	uint64_t page = check_gfn(L, 2, s) - s->pages->first;
-
-	script_world(L);
-	if (s->migration->destination[page] == RAW_PRECOPY_NOTHING)
-		lua_pushnil(L);
-	else
-		lua_pushinteger(L, (lua_Integer)s->migration->destination[page]);
-	return 1;
-}
-
-static int
-migration_info(lua_State *L)
-{
-	struct script_balloon *s = api_check(L, 1, "raw_migration");
-	const struct raw_precopy *m = s->migration;
-
-	script_world(L);
-	lua_newtable(L);
-	api_set_integer(L, "dirty_pages", (int64_t)m->dirty_pages);
-	api_set_integer(L, "left", (int64_t)m->bitmap.set);
-	api_set_integer(L, "rounds", (int64_t)m->rounds);
-	api_set_integer(L, "sent", (int64_t)m->sent);
-	api_set_integer(L, "skipped", (int64_t)m->skipped);
 	return 1;
 }
 
@@ -466,8 +343,6 @@ const struct api_entry api_balloon[] = {
 	{ "balloon", "restore", "() -> true or nil, errno", "virtballoon_restore()",
 	  balloon_restore },
 	{ "balloon", "info", "() -> table", "the driver's features, pages, counts", balloon_info },
-	{ "balloon", "migration", "([{manual_protect=}]) -> raw_migration",
-	  "the smallest migration of these pages", balloon_migration },
 	{ "balloon", "source_vm", "([{manual_protect=}]) -> source_vm",
 	  "these pages as the RAM of a migrate{}, which stops and starts the machine",
 	  balloon_source_vm },
@@ -476,20 +351,8 @@ const struct api_entry api_balloon[] = {
 	{ "device", "balloon_inhibit", "(on)", "nothing is discarded meanwhile", device_inhibit },
 	{ "device", "balloon_info", "() -> table", "the device's counts; state of hinting",
 	  device_balloon_info },
-	{ "device", "hint_poll", "([limit_ns])",
-	  "balloon_free_page_poll() as posted in 2018, by the migration thread", device_hint_poll },
-	{ "raw_migration", "begin", "([postcopy])", "all pages are to be sent; first sync",
-	  migration_begin },
-	{ "raw_migration", "sync", "() -> pages left", "notify, fetch the dirty log, notify",
-	  migration_sync },
-	{ "raw_migration", "send", "([page]) -> sent", "the next page that is to be sent",
-	  migration_send },
-	{ "raw_migration", "finish", "([cancelled])", "notify; hints have no effect any more",
-	  migration_finish },
-	{ "raw_migration", "same", "(page) -> boolean", "both sides hold the same",
-	  migration_same },
-	{ "raw_migration", "there", "(page) -> value or nil", "what the destination has",
-	  migration_there },
-	{ "raw_migration", "info", "() -> table", "pages left, sent, skipped", migration_info },
+	{ "device", "hint_limit", "(ns)",
+	  "hints_as_posted: for how long the migration thread polls; 0, as at first: no limit",
+	  device_hint_limit },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

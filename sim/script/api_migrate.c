@@ -208,7 +208,7 @@ vm_l_history(lua_State *L)
 	for (unsigned i = 0; i < vm->records; i++) {
 		const struct page_record *r = &vm->record[i];
 
-		if (r->page != page)
+		if (r->page != page && r->page != PAGE_RECORD_ALL)
 			continue;
 		lua_pushfstring(L, "%I ns: %s by %s, version %I", (lua_Integer)r->time_ns, r->what,
 				world_name_text(vm->w, r->who),
@@ -497,6 +497,22 @@ migration_l_wait(lua_State *L)
 }
 
 static int
+migration_l_set_parameters(lua_State *L)
+{
+	static const char *const allowed[] = { "threshold_bytes", "budget_pages", NULL };
+	struct precopy *m = check_migration(L, "set_parameters");
+
+	api_options(L, 2, "set_parameters", allowed);
+	precopy_set_parameters(
+		m,
+		&(struct precopy_parameters){
+			.threshold_bytes = api_integer(L, 2, "threshold_bytes", -1, 0, BYTES_MAX),
+			.budget_pages = api_integer(L, 2, "budget_pages", -1, 0, INT64_C(1) << 32),
+		});
+	return 0;
+}
+
+static int
 migration_l_cancel(lua_State *L)
 {
 	precopy_cancel(check_migration(L, "cancel"));
@@ -577,7 +593,8 @@ const struct api_entry api_migrate[] = {
 	{ "source_vm", "watch", "(first [, count])",
 	  "mode timed: what happens to these pages is said and kept", vm_l_watch },
 	{ "source_vm", "history", "(page) -> list",
-	  "what happened to a watched page: written, read, cleared, loaded", vm_l_history },
+	  "what happened to a watched page: written, synced, hinted, cleared, read, loaded",
+	  vm_l_history },
 	{ "source_vm", "replace_slot", "()",
 	  "firmware maps RAM anew: QEMU deletes the slot and makes it again", vm_l_replace_slot },
 	{ "source_vm", "running", "() -> boolean", "whether its vCPUs may run", vm_l_running },
@@ -601,6 +618,9 @@ const struct api_entry api_migrate[] = {
 	  "precopy as QEMU does it; an unknown option lists all", l_migrate },
 	{ "migration", "wait", "() -> state", "wait for its end and record its metrics",
 	  migration_l_wait },
+	{ "migration", "set_parameters", "{threshold_bytes=, budget_pages=}",
+	  "migrate-set-parameters while it runs; a thread that waits for its budget goes on",
+	  migration_l_set_parameters },
 	{ "migration", "cancel", "()", "migrate_cancel", migration_l_cancel },
 	{ "migration", "state", "() -> state", "active, completed, cancelled, failed, …",
 	  migration_l_state },

@@ -228,14 +228,15 @@ free_page_running(struct virtio_balloon *b, bool running)
 		aio_bh_schedule(&h->iothread->ctx, &h->bh);
 }
 
-void
-balloon_hint_poll(struct balloon_hint *h, int64_t limit_ns)
+/* balloon_free_page_poll() as posted */
+static void
+poll_queue(struct precopy_notifier *n)
 {
+	struct balloon_hint *h = n->arg;
 	struct world *w = world_of(h);
-	int64_t until = world_now(w) + limit_ns;
+	int64_t until = world_now(w) + h->limit_ns;
 	bool over = false;
 
-	must(h->posted);
 	if (!virtio_device_live(h->b->vdev) || !h->b->free_page_kick)
 		return;
 	next_id(h);
@@ -244,7 +245,7 @@ balloon_hint_poll(struct balloon_hint *h, int64_t limit_ns)
 	while (h->status != HINT_S_STOP && !over) {
 		if (take_one(h))
 			continue;
-		if (!limit_ns)
+		if (!h->limit_ns)
 			waitq_wait(w, &h->kicked);
 		else
 			over = world_now(w) >= until ||
@@ -325,6 +326,7 @@ balloon_hint_create(struct virtio_balloon *b, struct main_loop *loop, bool poste
 	h->bh = (struct virtio_work){ .fn = free_page_bh, .arg = h };
 	h->wake = (struct virtio_work){ .fn = woken };
 	h->notifier = (struct precopy_notifier){ .fn = notified, .arg = h };
+	h->notifier.poll = posted ? poll_queue : NULL;
 	waitq_init(&h->lock_wait, w, "free_page_lock");
 	waitq_init(&h->kicked, w, "free page hints");
 	if (!posted)

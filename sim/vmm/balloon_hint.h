@@ -19,9 +19,9 @@
  * free_page_lock keeps a change of the state from coming between the look at the state and the
  * hint's effect.  QEMU's iothread polls while in START; here it sleeps until it is kicked.
  *
- * As posted (v2 1/3, February 2018): no notifiers.  The migration thread itself calls poll() once
- * after the first sync, and reads the queue until the guest ends the round or the time limit is
- * over (3/3).  An out-buffer with another id ends the round, whose ever it is: what a round that
+ * As posted (v2 1/3, February 2018): no notifiers.  The migration thread itself polls the queue
+ * once, after its first sync, until the guest ends the round or the time limit is over (3/3, a real
+ * bound). An out-buffer with another id ends the round, whose ever it is: what a round that
  * ran out of time left in the queue ends the next one before it began.  Hints are ignored as soon
  * as PAGE_POISON is negotiated, and the configuration keeps the id when the round is over.
  *
@@ -46,6 +46,7 @@ struct balloon_hint {
 	struct main_loop *loop;
 	struct iothread *iothread;
 	bool posted; /* as posted in 2018; else as merged */
+	int64_t limit_ns; /* posted: how long the migration thread polls, 0: no limit */
 	bool block; /* block_iothread: the queues are not run */
 	enum hint_status status;
 	uint32_t cmd_id;
@@ -67,12 +68,5 @@ balloon_hint_of(const struct virtio_balloon *b)
 {
 	return b->hinting;
 }
-
-/*
- * balloon_free_page_poll() as posted: by the migration thread after its first sync.  Returns when
- * the round is over or after @limit_ns, a real bound (0: no limit).
- */
-void
-balloon_hint_poll(struct balloon_hint *h, int64_t limit_ns);
 
 #endif

@@ -3,7 +3,7 @@
  * The seam between a migration and the devices that help it (QEMU include/migration/misc.h):
  * notifiers around each bitmap sync, and hints that pages are free.
  *
- *	migration thread                              a device (vmm/balloon_hint.h)
+ *	migration thread (migration/precopy.h)        a device (vmm/balloon_hint.h)
  *	  notify(SETUP)
  *	  each sync:  notify(BEFORE_BITMAP_SYNC)  ──▶   stop taking hints
  *	              logs into the bitmap
@@ -13,8 +13,7 @@
  *
  * A hint takes the range's pages out of the migration's bitmap, as if they had been sent: it must
  * therefore speak of what they hold since the last sync, or a page that was written in between is
- * lost.  And as if they had been sent, too, their deferred KVM_CLEAR_DIRTY_LOG is carried out, or
- * the next sync brings them back (QEMU 3143577d6a).
+ * lost.
  *
  * One migration at a time: it announces itself as the target of hints, and takes that back.
  * Memory: the target and notifiers are the caller's, in the world.
@@ -26,8 +25,6 @@
 #include <stdint.h>
 
 #include "engine/world.h"
-
-struct page_bitmap;
 
 /* ORDER PRECOPY_REASON: precopy_notify.c names them. */
 enum precopy_reason {
@@ -43,6 +40,8 @@ extern const char *const precopy_reason_name[PRECOPY_NOTIFY_REASONS];
 /* Embedded in its owner; called by the migration thread, which holds the big lock or none. */
 struct precopy_notifier {
 	void (*fn)(struct precopy_notifier *n, enum precopy_reason reason);
+	/* What the migration thread itself does after its first sync, as posted in 2018; or null */
+	void (*poll)(struct precopy_notifier *n);
 	void *arg; /* the owner's */
 	struct precopy_notifier *next;
 };
@@ -54,23 +53,18 @@ precopy_add_notifier(struct world *w, struct precopy_notifier *n);
 /* precopy_notify(): returns when all notifiers have. An actor's call. */
 void
 precopy_notify(struct world *w, enum precopy_reason reason);
+/* After the first sync, without the big lock; returns when all that poll are done. */
+void
+precopy_poll(struct world *w);
 
-/* RAM as the migration numbers it, and what a hint changes. */
+/* RAM as the migration numbers it. */
 struct precopy_target {
 	uint64_t base_gpa; /* of page 0 of the bitmap */
 	uint64_t pages; /* from there on; what lies outside is no RAM */
-	/* A migration with a function of its own for what a hint changes; else null. */
-	uint64_t (*hint)(void *arg, uint64_t first, uint64_t count);
-	struct page_bitmap *bitmap; /* pages that are to be sent */
-	uint64_t *dirty_pages; /* migration_dirty_pages, kept beside the bitmap; may be null */
 	bool postcopy; /* the postcopy-ram capability is on */
-	/* Carry out what is still pending of the dirty log's clearing; may be null. */
-	void (*clear_log)(void *arg, uint64_t first, uint64_t count);
-	/* The page's content is of no worth until it is written again: for oracles; may be null. */
-	void (*dropped)(void *arg, uint64_t page);
+	/* These pages are free: how many need not be sent for it. Any thread's call. */
+	uint64_t (*hint)(void *arg, uint64_t first, uint64_t count);
 	void *arg;
-	struct actor *mutex; /* bitmap_mutex: precopy_lock() */
-	struct waitq mutex_wait;
 };
 
 /* A migration begins, or with null has ended: hints have no effect then. */
@@ -79,15 +73,9 @@ precopy_set_target(struct world *w, struct precopy_target *target);
 struct precopy_target *
 precopy_target(const struct world *w);
 
-/* bitmap_mutex, which the migration thread holds while it looks for pages. Does not nest. */
-void
-precopy_lock(struct world *w, struct precopy_target *target);
-void
-precopy_unlock(struct world *w, struct precopy_target *target);
-
 /*
- * qemu_guest_free_page_hint(): what lies outside of RAM is left alone.  Takes bitmap_mutex.
- * Returns how many pages were taken out of the bitmap.
+ * qemu_guest_free_page_hint(): what lies outside of RAM is left alone.  Returns how many pages were
+ * taken out of the bitmap.
  */
 uint64_t
 precopy_free_page_hint(struct world *w, uint64_t gpa, uint64_t bytes);

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * virtio-balloon, both sides: inflate, deflate, statistics, reporting, poison, memory pressure; and
- * free page hints against the smallest migration, with each fault that loses a page by them.
+ * free page hints in a migration, with each fault that loses a page by them.
  */
 #include "test_guest_rig.h"
 
 #include "guest/balloon_driver.h"
 #include "oracle/oracle.h"
-#include "vmm/raw_precopy.h"
+#include "migration/precopy.h"
+#include "vmm/precopy_notify.h"
 
 #define RUNS 150
 #define FAULT_RUNS 4000
 #define PAGES 12
-#define PATIENCE 200
+#define PATIENCE 300
 
 struct plan {
 	bool poisoning, posted, manual, cancel_first;
 	bool second_task; /* of the guest: requests while others do theirs */
 	enum fault guest_fault; /* of the driver, in all runs of the plan */
 	unsigned pages; /* 0: PAGES */
+	unsigned hint_order;
 	uint32_t poison;
 	unsigned inflate; /* pages that the host asks for at first */
 	void (*host)(struct rig *r); /* the VMM's side of the test */
@@ -28,7 +30,8 @@ struct plan {
 struct state {
 	struct guest_pages *pages;
 	struct guest_balloon *b;
-	struct raw_precopy *m;
+	struct migration_vm *vm;
+	struct precopy *m;
 	bool probed, host_done;
 	struct waitq wait;
 	bool good;
@@ -85,6 +88,34 @@ second(struct actor *self, void *arg)
 	}
 }
 
+/* The pages, as the RAM of a machine that can be migrated. */
+static void
+make_vm(struct rig *r, bool manual_protect)
+{
+	struct state *s = r->state;
+	struct ram_block block = { .name = "pc.ram", .pages = s->pages->count };
+
+	s->vm = vm_create(r->w, &(struct migration_vm_config){ .blocks = &block,
+							       .block_count = 1,
+							       .manual_protect = manual_protect });
+	vm_link_machine(s->vm, r->m, s->pages->first * GUEST_PAGE_BYTES);
+}
+
+/* To a destination that has nothing. */
+static void
+begin(struct rig *r)
+{
+	struct state *s = r->state;
+	struct precopy_config c = precopy_config_default();
+	const struct ram_block *block;
+	unsigned n = ram_blocks(s->vm->ram, &block);
+
+	c.threshold_bytes = 1;
+	c.budget_pages = 1;
+	c.announce_rounds = 0;
+	s->m = precopy_start(s->vm, ram_create(r->w, block, n), &c, NULL, "migration");
+}
+
 static void
 setup(struct rig *r)
 {
@@ -95,6 +126,7 @@ setup(struct rig *r)
 		.cpu = r->cpu[r->config.cpus > 1],
 		.poison_val = p->poison,
 		.request_pages = 2,
+		.hint_order = p->hint_order,
 	};
 
 	r->state = s;
@@ -102,7 +134,7 @@ setup(struct rig *r)
 	if (p->guest_fault)
 		fault_set(r->w, p->guest_fault, true);
 	s->pages = guest_pages_create(r->w, p->pages ? p->pages : PAGES, p->poisoning, p->poison);
-	s->m = raw_precopy_create(r->w, s->pages->first, s->pages->count, p->manual);
+	make_vm(r, p->manual);
 	c.pages = s->pages;
 	s->b = guest_balloon_create(r->w, &c);
 	rig_task(r, "task-guest", guest, r);
@@ -286,14 +318,13 @@ host_freeze(struct rig *r)
 	struct state *s = r->state;
 
 	set_target(r, 4);
-	raw_precopy_begin(s->m, false);
-	for (unsigned i = 0; i < 6; i++) {
+	begin(r);
+	for (unsigned i = 0; i < 12; i++)
 		actor_yield(r->w);
-		raw_precopy_send(s->m, s->m->first);
-	}
-	raw_precopy_sync(s->m);
 	set_target(r, 2);
-	raw_precopy_end(s->m, true);
+	precopy_cancel(s->m);
+	if (precopy_wait(s->m) == PRECOPY_COMPLETED)
+		machine_start(r->m);
 }
 
 static void
@@ -470,12 +501,9 @@ test_statements(void **state)
 static bool
 arrived(const struct state *s)
 {
-	for (uint32_t i = 0; i < s->pages->count; i++) {
-		uint64_t gfn = s->pages->first + i;
-
-		if (s->live[i] && !raw_precopy_same(s->m, gfn))
+	for (uint32_t i = 0; i < s->pages->count; i++)
+		if (s->live[i] && ram_read(s->vm->ram, i) != ram_read(precopy_destination(s->m), i))
 			return false;
-	}
 	return true;
 }
 
@@ -490,39 +518,45 @@ wait_for_hints(struct rig *r)
 		actor_yield(r->w);
 }
 
+static bool
+over(const struct precopy *m)
+{
+	return precopy_state(m) == PRECOPY_COMPLETED || precopy_state(m) == PRECOPY_CANCELLED;
+}
+
+static bool
+count_is_right(const struct precopy *m)
+{
+	return precopy_dirty_pages(m) == precopy_bitmap(m)->set;
+}
+
 static void
 host_migrate(struct rig *r)
 {
 	const struct plan *p = plan_of(r);
 	struct state *s = r->state;
 
-	for (unsigned n = p->cancel_first ? 2 : 1; n--;) {
-		raw_precopy_begin(s->m, false);
-		if (p->posted)
-			balloon_hint_poll(balloon_hint_of(r->d->balloon), 1000);
-		for (unsigned round = 0; round < 2; round++) {
-			wait_for_hints(r);
-			for (unsigned i = 0; i < 3; i++)
-				raw_precopy_send(s->m, s->m->first);
-			bql_lock(r->m->loop);
-			raw_precopy_sync(s->m);
-			bql_unlock(r->m->loop);
+	balloon_hint_of(r->d->balloon)->limit_ns = 1000;
+	if (p->cancel_first) {
+		begin(r);
+		wait_for_hints(r);
+		precopy_cancel(s->m);
+		if (precopy_wait(s->m) == PRECOPY_COMPLETED) {
+			machine_start(r->m);
+			return;
 		}
-		if (n) {
-			raw_precopy_end(s->m, true);
-			continue;
-		}
-		machine_stop(r->m);
-		bql_lock(r->m->loop);
-		raw_precopy_sync(s->m);
-		while (raw_precopy_send(s->m, s->m->first))
-			;
-		s->good &= arrived(s);
-		s->good &= !s->m->dirty_pages;
-		raw_precopy_end(s->m, false);
-		bql_unlock(r->m->loop);
+		s->good &= count_is_right(s->m);
+	}
+	begin(r);
+	/* By a wrong count it may never end. */
+	for (unsigned i = 0; i < 4 * PATIENCE && !over(s->m); i++)
+		actor_yield(r->w);
+	precopy_cancel(s->m);
+	if (precopy_wait(s->m) == PRECOPY_COMPLETED) {
+		s->good &= arrived(s) && !precopy_dirty_pages(s->m);
 		machine_start(r->m);
 	}
+	s->good &= count_is_right(s->m);
 }
 
 static void
@@ -616,19 +650,25 @@ range_task(struct actor *self, void *arg)
 	struct rig *r = arg;
 	struct state *s = r->state;
 	uint64_t gpa = s->pages->first * UINT64_C(4096), end = gpa + PAGES * UINT64_C(4096);
+	uint64_t left;
 
 	(void)self;
 	s->good = !precopy_free_page_hint(r->w, gpa, 4096);
-	raw_precopy_begin(s->m, false);
+	begin(r);
+	while (precopy_state(s->m) != PRECOPY_ACTIVE)
+		actor_yield(r->w);
+	/* Its thread has sent a page, or none. */
+	left = precopy_dirty_pages(s->m);
 	s->good &= !precopy_free_page_hint(r->w, gpa - 4096, 8192);
 	s->good &= !precopy_free_page_hint(r->w, end, 4096);
-	s->good &= !precopy_free_page_hint(r->w, gpa, 4095);
+	s->good &= !precopy_free_page_hint(r->w, gpa + 8192, 4095);
 	s->good &= precopy_free_page_hint(r->w, end - 4096, 1 << 20) == 1;
-	s->good &= precopy_free_page_hint(r->w, gpa, 8192) == 2;
-	s->good &= !precopy_free_page_hint(r->w, gpa, 8192);
-	s->good &= s->m->bitmap.set == PAGES - 3 && s->m->dirty_pages == PAGES - 3;
-	raw_precopy_end(s->m, true);
-	s->good &= !precopy_free_page_hint(r->w, gpa + 8192, 4096);
+	s->good &= precopy_free_page_hint(r->w, gpa + 8192, 8192) == 2;
+	s->good &= !precopy_free_page_hint(r->w, gpa + 8192, 8192);
+	s->good &= precopy_bitmap(s->m)->set == left - 3 && count_is_right(s->m);
+	precopy_cancel(s->m);
+	s->good &= precopy_wait(s->m) == PRECOPY_CANCELLED;
+	s->good &= !precopy_free_page_hint(r->w, gpa + 16384, 4096);
 }
 
 static void
@@ -638,7 +678,7 @@ range_setup(struct rig *r)
 
 	r->state = s;
 	s->pages = guest_pages_create(r->w, PAGES, false, 0);
-	s->m = raw_precopy_create(r->w, s->pages->first, PAGES, false);
+	make_vm(r, false);
 	rig_task(r, "task-range", range_task, r);
 }
 
