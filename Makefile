@@ -278,6 +278,7 @@ help:
 	@echo "make litmus     litmus tests under each memory model; LINUX_SRC=… of that kernel"
 	@echo "make asan ubsan hostile fuzz tidy coverage install clean"
 	@echo "CONFIG=release|asan|ubsan|hostile|coverage|debug|fallback, CC=gcc|clang"
+	@echo "LINUX_SRC=none, TRACECMD=none: without Linux's ring code, without libtracecmd"
 
 .PHONY: clean
 clean:
