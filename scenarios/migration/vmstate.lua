@@ -32,7 +32,7 @@ return {
 	title = "device state of another version is refused, and the source goes on; or is not, and should have been",
 	evidence = {
 		"QEMU 8.2 vmstate_load_state(), vmstate_subsection_load(), check_section_footer()",
-		"QEMU 18f6290a6a: a version that was raised needlessly, and no migration to the release before",
+		"QEMU 33a0c404fb (6.2): takes back a version that 18f6290a6a had raised, which 6.1 refused",
 	},
 	params = {
 		newer = { default = "nothing",
