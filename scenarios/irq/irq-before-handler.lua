@@ -6,22 +6,23 @@
 -- can be sent.  A probe that unmasks its vectors early, submits (a disk reads its partition table in probe) and
 -- registers handlers after that, loses the completion in the vector that nobody serves.
 --
--- Hardening turned it round and made the same hole elsewhere: queue interrupts before the driver says that it is
--- ready were ignored, so that a malicious device could not surprise a half-built driver.  But the device may act
--- as soon as it sees DRIVER_OK, and the driver notes "ready" only after the write has returned:
+-- Hardening turns it round: queue interrupts before the driver says that it is ready are ignored, so that a malicious
+-- device cannot surprise a half-built driver.  Then the driver has to note "ready" before it writes DRIVER_OK, as
+-- Linux's virtio_device_ready() does, for a device may act as soon as it sees that.  Noted afterwards, it is the same
+-- hole elsewhere:
 --
 --	driver    buffers added ── DRIVER_OK written ─────────────────────── state := ready
 --	device                                        uses them, interrupts: ignored
 --
--- Hardening of this kind was switched off again by default.
+-- Hardening was switched off again by default, for drivers that call virtio_device_ready() in the wrong place.
 
 return {
 	name = "irq-before-handler",
 	title = "a completion interrupts before the driver's handler takes notice",
 	evidence = {
-		"Linux 8b4ec69d7e09: virtio: harden vring IRQ, which orders handlers and device_ready",
+		"Linux 8b4ec69d7e09: virtio: harden vring IRQ; a queue is broken until virtio_device_ready()",
 		"Linux c346dae4f3fb: virtio: disable notification hardening by default",
-		"Linux 9e35276a5344, reverted by eb4cecb453a1: virtio_pci: harden MSI-X interrupts",
+		"Linux 9e35276a5344, reverted by eb4cecb453a1: virtio_pci: harden MSI-X interrupts; a restore left them off",
 	},
 	params = {
 		early_buffers = { default = false, doc = "expose a buffer before DRIVER_OK, as receive queues do" },
@@ -31,7 +32,7 @@ return {
 				 doc = "vectors unmasked first, handlers last" },
 		handler_first = { expect = "ok", runs = 2000, doc = "the handler is there before DRIVER_OK" },
 		hardened = { expect = "lost-interrupt", faults = { "guest.irq.dropped_before_ready" },
-			     set = { early_buffers = true }, runs = 4000, doc = "interrupts before ready are ignored" },
+			     set = { early_buffers = true }, runs = 4000, doc = "ready is noted after DRIVER_OK" },
 		not_hardened = { expect = "ok", set = { early_buffers = true }, runs = 4000, doc = "they are taken" },
 	},
 	setup = function(p)

@@ -322,7 +322,8 @@ guest_vq_interrupt(struct guest_cpu *cpu, void *arg)
 {
 	struct guest_vq *vq = arg;
 	bool ready = vq->dev->state == GUEST_VIRTIO_READY;
-	/* Hardened (8b4ec69d7e09): a queue is born broken until the device is ready. */
+	/* Hardened: a queue is broken until the device is ready.  Linux (8b4ec69d7e09) is that
+	 * before it writes DRIVER_OK, the fault after. */
 	bool broken = vq->broken || (!ready && fault_on(vq->w, FAULT_GUEST_IRQ_HARDENED));
 	bool notes = vq->ring && vq->ops->interrupt; /* the ring code itself */
 
