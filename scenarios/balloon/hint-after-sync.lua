@@ -7,9 +7,10 @@
 --	migration                                                                 sync: bit 3 is set in the bitmap
 --	balloon                                                                            applies the hint: bit 3 is 0
 --
--- A driver that keeps what it hinted until DONE cannot write it; one that gives pages back at once (all versions of
--- the series until v33), or when memory is short, can.  So the device has to forget a round's hints at its sync: a new
--- command id, STOP before the sync, under a lock that a hint in progress holds.  Each of these is taken away here.
+-- A driver that keeps what it hinted until DONE cannot write it; one that gives pages back before (to v35 the series
+-- took none, v36 freed them when all were sent), or when memory is short, can.  So the device has to forget a round's
+-- hints at its sync: a new command id, STOP before the sync, under a lock that a hint in progress holds.  Each of these
+-- is taken away here.
 
 local common = include("common.inc")
 
