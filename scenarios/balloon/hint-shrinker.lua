@@ -25,7 +25,7 @@ return {
 	title = "a hinted page is freed for want of memory before the device has seen the hint",
 	evidence = {
 		"QEMU 3143577d6a: migration: clear the memory region dirty bitmap when skipping free pages",
-		"Linux 71994620bb25: virtio_balloon: replace oom notifier with shrinker",
+		"Linux 86a559787e6f: virtio-balloon: VIRTIO_BALLOON_F_FREE_PAGE_HINT (shrink_free_pages())",
 		"Linux 6.1 drivers/virtio/virtio_balloon.c: return_free_pages_to_mm() asks nothing of the queue",
 		"Firecracker 1a431856d: Add free page hinting, whose text names the window",
 		"VIRTIO-5.5.6.5.1-R7, VIRTIO-5.5.6.5.2-D4",
