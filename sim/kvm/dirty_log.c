@@ -57,12 +57,13 @@ slot_id_valid(const struct kvm *kvm, uint32_t slot)
 static void
 fetch(struct kvm *kvm, struct kvm_memory_slot *slot, struct page_bitmap *log, uint64_t offset)
 {
-	page_bitmap_or(&slot->dirty, log, offset, kvm->world);
-	if (kvm->manual_dirty_log_protect)
+	if (kvm->manual_dirty_log_protect) {
+		page_bitmap_or(&slot->dirty, log, offset, kvm->world);
 		return;
+	}
 	if (slot->writable.chunk)
 		page_bitmap_andnot(&slot->writable, &slot->dirty, kvm->world);
-	page_bitmap_clear_all(&slot->dirty, kvm->world);
+	page_bitmap_move(&slot->dirty, log, offset, kvm->world);
 }
 
 int

@@ -58,14 +58,16 @@ page_bitmap_next(const struct page_bitmap *b, uint64_t from);
 
 /*
  * OR @from into @to, page 0 of @from at page @offset of @to.  Pages that do not fit into @to are an
- * error of the caller.  Returns how many bits of @to became one.  Word by word in the chunks of
- * @from that exist; a FULL one that covers one of @to is a step.
+ * error of the caller.  Returns how many bits of @to became one.  Reads and writes, at the speed of
+ * memory if @offset is a multiple of 64, the words of @from's chunks that are mixed; a FULL one
+ * that covers one of @to is a step.
  */
 uint64_t
 page_bitmap_or(const struct page_bitmap *from, struct page_bitmap *to, uint64_t offset,
 	       struct world *w);
 
-/* The same, and clear @from. */
+/* The same, and clear @from.  Where @to has no ones, and chunks stand at the same places, it takes
+ * over those of @from. */
 uint64_t
 page_bitmap_move(struct page_bitmap *from, struct page_bitmap *to, uint64_t offset,
 		 struct world *w);

@@ -23,15 +23,6 @@ page_words_get(const struct page_bitmap *b, uint64_t word);
 uint64_t
 page_words_take(struct page_bitmap *b, struct world *w, uint64_t word, uint64_t mask);
 
-/*
- * page_bitmap_move() for bitmaps of the same size, at the speed of memory: @from keeps its chunks
- * for the next time, and bits are counted by the processor's instruction.  Returns how many bits of
- * @to became one.  Costs the words of chunks that are mixed: read and write of both, at the speed
- * of memory.
- */
-uint64_t
-page_words_move(struct page_bitmap *from, struct page_bitmap *to, struct world *w);
-
 /* Clear pages [first, first + count); returns how many were set. */
 uint64_t
 page_words_clear_range(struct page_bitmap *b, struct world *w, uint64_t first, uint64_t count);

@@ -444,7 +444,7 @@ vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap)
 	added += memory_listener_migration_sync(vm->listener, bitmap);
 	for (struct ram_writer *v = vm->writers; v; v = v->next)
 		if (v->kind == WRITER_VHOST && v->log.set)
-			added += page_words_move(&v->log, bitmap, vm->w);
+			added += page_bitmap_move(&v->log, bitmap, 0, vm->w);
 	return added;
 }
 

@@ -77,7 +77,7 @@ sync_rate(uint64_t pages)
 
 		dirty_half(&b, w, &prng);
 		start = bench_seconds();
-		added = page_words_move(&b.log, &b.migration, w);
+		added = page_bitmap_move(&b.log, &b.migration, 0, w);
 		rate = (double)(pages / 8) * 4 / (bench_seconds() - start);
 		must(b.migration.set == had + added && !b.log.set);
 		best = rate > best ? rate : best;

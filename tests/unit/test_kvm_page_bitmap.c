@@ -198,12 +198,13 @@ or_body(struct world *w, void *arg)
 	prng_seed(&p, 3);
 	for (unsigned round = 0; round < 70; round++) {
 		uint64_t offset = offsets[round % 7];
-		struct page_bitmap from, to, mask;
+		struct page_bitmap from, to, moved, mask;
 		uint64_t fresh = 0;
 
 		page_bitmap_init(&from, w, PAGES - offset);
 		page_bitmap_init(&mask, w, PAGES);
 		page_bitmap_init(&to, w, PAGES);
+		page_bitmap_init(&moved, w, PAGES);
 		memset(want, 0, sizeof(want));
 		if (round % 3 == 1)
 			page_bitmap_fill(&from, w);
@@ -212,7 +213,9 @@ or_body(struct world *w, void *arg)
 		for (unsigned i = 0; i < 30u << round % 10; i++) {
 			uint64_t page = prng_below(&p, (uint32_t)(PAGES - offset));
 
-			want[page] |= !page_bitmap_test_and_set(&to, w, page);
+			/* Chunks that have nothing in them, too. */
+			if (round % 4 && !(round % 2 && page < PAGE_BITMAP_CHUNK_PAGES))
+				want[page] |= !page_bitmap_test_and_set(&to, w, page);
 			page = prng_below(&p, (uint32_t)(PAGES - offset));
 			page_bitmap_test_and_set(&from, w, page);
 			page_bitmap_test_and_set(&mask, w, prng_below(&p, PAGES));
@@ -223,8 +226,13 @@ or_body(struct world *w, void *arg)
 			fresh += !want[offset + i];
 			want[offset + i] = true;
 		}
+		page_bitmap_or(&to, &moved, 0, w);
 		assert_int_equal(page_bitmap_or(&from, &to, offset, w), fresh);
 		same_as(&to, want);
+		assert_int_equal(page_bitmap_move(&from, &moved, offset, w), fresh);
+		same_as(&moved, want);
+		assert_int_equal(from.set, 0);
+		assert_int_equal(page_bitmap_next(&from, 0), PAGES - offset);
 		for (uint64_t i = 0; i < PAGES; i++)
 			want[i] &= !page_bitmap_test(&mask, i);
 		page_bitmap_andnot(&to, &mask, w);

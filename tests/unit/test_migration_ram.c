@@ -282,7 +282,7 @@ words_body(struct world *w, void *arg)
 		for (uint64_t p = 0; p < BITS; p++)
 			to_slow[p] |= from_slow[p];
 		if (i % 3) {
-			added = page_words_move(&from, &to, w);
+			added = page_bitmap_move(&from, &to, 0, w);
 			memset(from_slow, false, sizeof(from_slow));
 		} else {
 			page_bitmap_or(&from, &to, 0, w);
