@@ -2,9 +2,9 @@
 --
 -- The device interrupts if used_event is what it used last, and not if it has gone over it.
 --
--- That is the rule for a device which asks itself after each buffer.  One that publishes two at once steps over the
--- event: the driver waits for the first of them, the comparison is with the second, and nobody is told.  The
--- interval test, vring_need_event(), is in the specification for that (2.7.7.2, 2.7.10.1).
+-- That is the rule as 2.7.7.2 puts it, for a device which asks itself after each buffer.  One that publishes two at
+-- once steps over the event: the driver waits for the first of them, the comparison is with the second, and nobody is
+-- told.  The interval test is in the header at the end of the specification, virtq_need_event().
 --
 -- Nothing races: a batch of two loses its interrupt in each schedule.
 return {
