@@ -17,6 +17,7 @@ return {
 	title = "used_event is read before used.idx is published",
 	matrix = true,
 	evidence = {
+		"lkl/linux pull request 148: used_event was compared with used.idx, then used.idx went up",
 		"cloud-hypervisor pull request 897: taken for a window between reading used_event and the check",
 		"cloud-hypervisor 632921974: what it was, a full barrier missing before the read",
 	},

@@ -11,7 +11,7 @@ return {
 	name = "used-event-equal",
 	title = "used_event is compared for equality, and a batch steps over it",
 	matrix = true,
-	evidence = { "lkl/linux pull request 148: used_event == used->idx instead of the interval test" },
+	evidence = { "lkl/linux pull request 148: used_event == used->idx, so an event once passed is not met again" },
 	params = { batch = { default = 2, min = 1, max = 4, doc = "buffers that are exposed, and used, at once" } },
 	variants = {
 		equal = { expect = "lost-interrupt", faults = { "device.used_event.equal" }, runs = 200 },
