@@ -12,8 +12,8 @@
 --	QEMU e66f2311d6   the same machine, doorbells mapped: 32 ms at once
 --	QEMU 923b8921d2   64 queues of vhost-user: 800 ms one by one, 250 ms as a whole; 7 ms for each change of RSS
 --
--- Predicted: doorbells one by one, which e66f2311d6 measured as 423 ms: 399 ms here; and all other numbers of queues and
--- devices.  A commit looks at all ioeventfds there are, so one by one costs the square of their number.  Far from 200
+-- Predicted: doorbells one by one, which e66f2311d6 measured as 423 ms: 399 ms here; and all other numbers of queues
+-- and devices.  A commit looks at all ioeventfds there are, so one by one costs the square of their number.  Far from 200
 -- of them it is more: boot times of up to 384 queues (QEMU d0267da614's series) grow faster than the square.
 --
 --	ringside compare scenarios/migration/downtime.lua --over queues=8,16,32,64,128

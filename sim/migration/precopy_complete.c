@@ -71,6 +71,9 @@ start_destination(struct precopy *m)
 
 	vm_devices_start(m->vm, VM_DESTINATION);
 	vm_phase_end(m->vm);
+	m->vm->moved = true;
+	if (m->vm->devices) /* its guest's vCPUs go on, as far as they ask for requests */
+		waitq_wake_all(m->w, &m->vm->started);
 	m->stats.downtime_ns = world_now(m->w) - m->vm->stop_asked_ns;
 	m->stats.decomposed = m->vm->devices != NULL;
 	memcpy(m->stats.phase_ns, m->vm->phase_ns, sizeof(m->stats.phase_ns));

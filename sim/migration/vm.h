@@ -53,6 +53,7 @@ struct ram_writer {
 	struct kvm_vcpu *vcpu; /* the processor, or on whose behalf KVM writes */
 	uint64_t writing; /* the page that is written and not noted yet */
 	struct page_bitmap log; /* vhost's */
+	bool of_device; /* that stops it: vm_device.h */
 	struct waitq halt_cond; /* a throttled vCPU sleeps here */
 	struct ram_writer *next;
 };
@@ -87,6 +88,7 @@ struct migration_vm {
 	struct ram_writer *writers, **writers_end;
 	unsigned writer_count;
 	bool running, stop_asked;
+	bool moved; /* the guest runs at a destination */
 	int64_t stop_asked_ns;
 	struct waitq stopped; /* who stops the machine waits here */
 	struct waitq started;

@@ -3,7 +3,9 @@
 
 #include "base/must.h"
 #include "engine/cost.h"
+#include "engine/fault.h"
 #include "migration/vm.h"
+#include "migration/vm_request.h"
 #include "migration/vm_stop.h"
 
 /* ORDER VM_DEVICE_TYPE */
@@ -48,6 +50,7 @@ vm_add_device(struct migration_vm *vm, const struct vm_device_config *config)
 		d->config.group = config->type == VM_DEVICE_NET ? 2 : config->queues;
 	d->name = world_name(vm->w, config->name);
 	d->writer = vm_add_writer(vm, kind[config->backend], config->name);
+	d->writer->of_device = true;
 	d->started[VM_SOURCE] = true;
 	vm->devices->entries[VM_SOURCE][ENTRY_IOEVENTFD] += config->queues;
 	if (config->doorbells)
@@ -56,6 +59,8 @@ vm_add_device(struct migration_vm *vm, const struct vm_device_config *config)
 		link = &(*link)->next;
 	d->next = *link;
 	*link = d;
+	if (vm->steps)
+		vm_requests_create(d);
 	return d;
 }
 
@@ -129,6 +134,12 @@ irqfds(struct vm_device *d)
 
 /* --- stopping ------------------------------------------------------------------------------- */
 
+static bool
+has_image(const struct vm_device *d)
+{
+	return d->config.type == VM_DEVICE_BLK && d->config.backend < VM_BACKEND_VHOST;
+}
+
 /* vhost_dev_stop() */
 static void
 vhost_stop(struct vm_device *d)
@@ -139,7 +150,9 @@ vhost_stop(struct vm_device *d)
 	vm_phase_begin(vm, VM_PHASE_VHOST);
 	if (vdpa)
 		spend(vm, COST_VDPA_SUSPEND, d->config.queues);
-	for (unsigned q = 0; q < d->config.queues; q++)
+	if (d->requests)
+		vm_requests_stop(d);
+	for (unsigned q = 0; q < d->config.queues && !vm->steps; q++)
 		spend(vm, COST_VHOST_GET_BASE, 1);
 	vm_stop_writer(d->writer);
 	if (!vdpa)
@@ -152,7 +165,11 @@ qemu_stop(struct vm_device *d)
 	vm_phase_begin(d->vm, VM_PHASE_VIRTIO);
 	if (d->config.backend == VM_BACKEND_IOTHREAD)
 		spend(d->vm, COST_IOTHREAD_STOP, 1);
-	vm_stop_writer(d->writer);
+	if (d->requests)
+		vm_requests_stop(d);
+	/* What an image was asked for still comes, until it is drained. */
+	if (!has_image(d))
+		vm_stop_writer(d->writer);
 }
 
 static void
@@ -195,12 +212,6 @@ vm_devices_stop(struct migration_vm *vm)
 		stop_one(d);
 }
 
-static bool
-has_image(const struct vm_device *d)
-{
-	return d->config.type == VM_DEVICE_BLK && d->config.backend < VM_BACKEND_VHOST;
-}
-
 static unsigned
 images(const struct migration_vm *vm)
 {
@@ -219,8 +230,14 @@ vm_devices_drain(struct migration_vm *vm)
 	if (!vm->devices || !images(vm))
 		return;
 	vm_phase_begin(vm, VM_PHASE_BLK);
-	for (const struct vm_device *d = vm->devices->first; d; d = d->next)
-		busy |= has_image(d) && d->config.in_flight;
+	for (struct vm_device *d = vm->devices->first; d; d = d->next) {
+		if (!has_image(d) || fault_on(vm->w, FAULT_MIG_BLK_NOT_DRAINED))
+			continue;
+		busy |= d->config.in_flight;
+		if (d->requests)
+			vm_requests_drain(d);
+		vm_stop_writer(d->writer);
+	}
 	/* All are waited for at once, and flushed one after the other. */
 	spend(vm, COST_BLK_REQUEST, busy);
 	spend(vm, COST_BLK_FLUSH, images(vm));
@@ -284,6 +301,8 @@ start_one(struct vm_device *d, enum vm_side side)
 	d->started[side] = true;
 	if (side == VM_SOURCE)
 		d->writer->stopped = false;
+	if (d->requests)
+		vm_requests_start(d);
 	emit(vm->w, EV_MIG_DEVICE_START, d->name, side, d->config.queues, world_now(vm->w) - began);
 }
 

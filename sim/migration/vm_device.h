@@ -34,6 +34,7 @@
 
 struct migration_vm;
 struct ram_writer;
+struct vm_requests;
 
 /* ORDER VM_DEVICE_TYPE */
 enum vm_device_type { VM_DEVICE_NET, VM_DEVICE_BLK, VM_DEVICE_OTHER, VM_DEVICE_TYPES };
@@ -78,6 +79,7 @@ struct vm_device_config {
 	unsigned in_flight; /* requests to an image when the machine stops */
 	bool single_commits; /* a transaction for each queue's notifier: before 0fdc6b8509 */
 	bool doorbells; /* vDPA, vhost-user: mapped into the guest, a memory region each */
+	bool inflight_migration; /* VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT: not drained */
 	bool status; /* VHOST_USER_PROTOCOL_F_STATUS: started as a whole (923b8921d2) */
 	bool map_at_setup; /* vDPA: RAM was mapped for it before the guest stopped */
 	bool rarp; /* vhost-user: VHOST_USER_PROTOCOL_F_RARP */
@@ -89,6 +91,7 @@ struct vm_device {
 	struct vm_device_config config;
 	int64_t name;
 	struct ram_writer *writer; /* as which it writes guest memory */
+	struct vm_requests *requests; /* relaxed mode: vm_request.h */
 	bool started[VM_SIDES];
 	struct vm_device *next; /* in the order of starting */
 };

@@ -56,7 +56,7 @@ vm_stop_devices(struct migration_vm *vm)
 {
 	vm_devices_stop(vm);
 	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (!ram_writer_is_vcpu(v))
+		if (!ram_writer_is_vcpu(v) && !v->of_device)
 			vm_stop_writer(v);
 }
 

@@ -149,6 +149,16 @@ on_vmstate_wrong(struct world *w, const struct event *e, void *context)
 		      e->arg[1], e->arg[2]);
 }
 
+static void
+on_request(struct world *w, const struct event *e, void *context)
+{
+	if (e->arg[3] > 1)
+		oracle_report(w, ORACLE_INV_REQUEST_ONCE, world_name_text(w, e->arg[0]),
+			      "request %" PRId64 " was done %" PRId64
+			      " times, the last time at the %s",
+			      e->arg[1], e->arg[3], e->arg[2] ? "destination" : "source");
+}
+
 void
 migration_attach(struct world *w)
 {
@@ -161,4 +171,5 @@ migration_attach(struct world *w)
 	world_observe(w, EV_MIG_ITERATE, on_iterate, t);
 	world_observe(w, EV_MIG_THROTTLE, on_throttle, t);
 	world_observe(w, EV_MIG_VMSTATE_WRONG, on_vmstate_wrong, NULL);
+	world_observe(w, EV_MIG_REQUEST, on_request, NULL);
 }

@@ -5,15 +5,26 @@
 #include <stdio.h>
 
 #include "migration/precopy.h"
+#include "migration/vm_request.h"
 #include "script/machine_api.h"
 
 #define QUEUES_MAX 4096
 
-static const char *const device_options[] = { "name",		"type",	     "backend",
-					      "queues",		"group",     "depth",
-					      "in_flight",	"doorbells", "single_commits",
-					      "status",		"rarp",	     "map_at_setup",
-					      "guest_announce", NULL };
+static const char *const device_options[] = { "name",
+					      "type",
+					      "backend",
+					      "queues",
+					      "group",
+					      "depth",
+					      "in_flight",
+					      "doorbells",
+					      "single_commits",
+					      "status",
+					      "rarp",
+					      "map_at_setup",
+					      "guest_announce",
+					      "inflight_migration",
+					      NULL };
 
 static void
 check_device(lua_State *L, const struct vm_device_config *c)
@@ -22,8 +33,8 @@ check_device(lua_State *L, const struct vm_device_config *c)
 
 	if (c->doorbells && !backend_of_its_own)
 		luaL_error(L, "device: doorbells are for vhost-user and vdpa");
-	if ((c->status || c->rarp) && c->backend != VM_BACKEND_VHOST_USER)
-		luaL_error(L, "device: status and rarp are vhost-user's");
+	if ((c->status || c->rarp || c->inflight_migration) && c->backend != VM_BACKEND_VHOST_USER)
+		luaL_error(L, "device: status, rarp and inflight_migration are vhost-user's");
 	if (c->map_at_setup && c->backend != VM_BACKEND_VDPA)
 		luaL_error(L, "device: map_at_setup is vdpa's");
 	if (c->guest_announce && c->type != VM_DEVICE_NET)
@@ -56,13 +67,59 @@ vm_l_device(lua_State *L)
 	c.in_flight = (unsigned)api_integer(L, 2, "in_flight", 0, 0, 1 << 20);
 	c.single_commits = api_boolean(L, 2, "single_commits", false);
 	c.doorbells = api_boolean(L, 2, "doorbells", false);
+	c.inflight_migration = api_boolean(L, 2, "inflight_migration", false);
 	c.status = api_boolean(L, 2, "status", false);
 	c.rarp = api_boolean(L, 2, "rarp", false);
 	c.map_at_setup = api_boolean(L, 2, "map_at_setup", false);
 	c.guest_announce = api_boolean(L, 2, "guest_announce", false);
 	check_device(L, &c);
-	api_push(L, "ram_writer", vm_add_device(vm, &c)->writer);
+	api_push(L, "vm_device", vm_add_device(vm, &c));
 	return 1;
+}
+
+static struct vm_device *
+check_vm_device(lua_State *L, const char *what)
+{
+	script_world(L);
+	script_must_be_actor(L, what);
+	return api_check(L, 1, "vm_device");
+}
+
+static int
+device_l_write(lua_State *L)
+{
+	struct vm_device *d = check_vm_device(L, "write");
+	lua_Integer last = (lua_Integer)ram_pages(d->vm->ram) - 1;
+
+	lua_pushboolean(L, vm_write(d->writer, (uint64_t)api_range(L, 2, 0, last), false));
+	return 1;
+}
+
+static int
+device_l_submit(lua_State *L)
+{
+	struct vm_device *d = check_vm_device(L, "submit");
+	struct ram_writer *vcpu = api_check(L, 2, "ram_writer");
+	lua_Integer last = (lua_Integer)ram_pages(d->vm->ram) - 1;
+
+	if (!d->requests)
+		return luaL_error(L, "submit: only in mode = \"relaxed\"");
+	if (vcpu->kind != WRITER_VCPU || vcpu->vm != d->vm)
+		return luaL_error(L, "submit: by a vcpu of the same machine");
+	if (!vm_request_submit(d, vcpu, (uint64_t)api_range(L, 3, 0, last)))
+		return luaL_error(L, "submit: at most %d requests", (int)VM_REQUESTS_MAX);
+	return 0;
+}
+
+static int
+device_l_wait(lua_State *L)
+{
+	struct vm_device *d = check_vm_device(L, "wait");
+
+	if (!d->requests)
+		return luaL_error(L, "wait: only in mode = \"relaxed\"");
+	vm_requests_wait(d);
+	return 0;
 }
 
 void
@@ -97,9 +154,16 @@ migration_l_downtime(lua_State *L)
 
 const struct api_entry api_vm_device[] = {
 	{ "source_vm", "device", "{name=, type=, backend=, queues=, depth=, …} -> ram_writer",
-	  "in setup: a device with queues that stops and starts with the machine, at its price; it "
-	  "writes memory like vm:writer()",
+	  "in setup: a device with queues that stops and starts with the machine, at its price; an "
+	  "unknown option lists all",
 	  vm_l_device },
+	{ "vm_device", "write", "(page) -> done", "as vm:writer()'s", device_l_write },
+	{ "vm_device", "submit", "(vcpu, page)",
+	  "mode relaxed: the guest makes a request available, which writes the page, and kicks; it "
+	  "goes on at the destination",
+	  device_l_submit },
+	{ "vm_device", "wait", "()", "until all requests are done, on whichever side",
+	  device_l_wait },
 	{ "migration", "downtime", "() -> table",
 	  "what it went to, ns: vcpus, virtio, vhost, notifiers, blk, ram, device_state, "
 	  "start_ioeventfds, start_doorbells, start; total; network: until the guest is found",

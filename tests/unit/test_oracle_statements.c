@@ -1215,6 +1215,15 @@ memslot_exit(struct fake *f)
 	emit(f->w, EV_MEMORY_COMMIT, 0, 0);
 }
 static void
+request_twice(struct fake *f)
+{
+	int64_t name = world_name(f->w, "vda");
+
+	emit(f->w, EV_MIG_REQUEST, name, 0, 0, 1);
+	emit(f->w, EV_MIG_REQUEST, name, 1, 1, 1);
+	emit(f->w, EV_MIG_REQUEST, name, 0, 1, 2);
+}
+static void
 vmstate_wrong(struct fake *f)
 {
 	emit(f->w, EV_MIG_VMSTATE, world_name(f->w, "vda"), 2, 1, 0);
@@ -1381,6 +1390,7 @@ static const struct {
 	CASE(C_O6, migration_device_not_noted),
 	CASE(C_O7, migration_slow_stop),
 	CASE(C_O9, migration_hasty_throttle),
+	CASE(INV_REQUEST_ONCE, request_twice),
 	CASE(INV_VMSTATE, vmstate_wrong),
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
