@@ -33,8 +33,8 @@
 #	REALTIME=10	SCHED_RR of that priority for source and destination while the guest is
 #			migrated, an iothread one above it; the vCPU on the first processor, all
 #			others on the second (root, 2 processors)
-#	COMPACT=1	without the lines of pages (ram_save_page); they are traced all the same, so
-#			that a page takes as long
+#	COMPACT=1	one line for pages that were sent one after the other, in place of one each
+#			(record-compact.lua)
 #
 # How it was made stands in comments in front of the recording.  Exit status 77: something is
 # missing.
@@ -79,11 +79,10 @@ origin() {
 		echo "# $("$qemu" --version | head -n 1), $(uname -srm), accel $accel"
 		[ -z "${kernel:-}" ] || echo "# guest kernel $(basename "$kernel")"
 		for line in "$@"; do
-			echo "# $line"
+			[ -z "$line" ] || echo "# $line"
 		done
 		if [ -n "${COMPACT:-}" ]; then
-			echo "# $(grep -c :ram_save_page "$tmp/log") lines ram_save_page left out"
-			sed '/^#/d;/:ram_save_page/d' "$tmp/log"
+			sed '/^#/d' "$tmp/log" | lua5.4 "$here/record-compact.lua"
 		else
 			sed '/^#/d' "$tmp/log"
 		fi

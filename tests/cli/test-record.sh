@@ -8,6 +8,18 @@ status 2 "$record" nothing
 complains "scripts/record-qemu.sh WHAT [OUT]"
 status 77 env QEMU=no-such-qemu "$record" firmware out.log
 complains "skipped: no no-such-qemu"
+
+# Pages that were sent one after the other become one line, and the figures stay.
+recording=$here/../../traces/qemu-migrate-tcg-linux.src.log
+lua5.4 "$here/../../scripts/record-compact.lua" <"$recording" >small.log || fail "not compacted"
+[ "$(wc -l <small.log)" -lt 2000 ] || fail "still $(wc -l <small.log) lines"
+for log in "$recording" small.log; do
+	status 0 "$RINGSIDE" run --db none "$log"
+	grep -E '^  (pages_sent|bitmap_syncs|total_time_ns|downtime_ns) ' out >figures.$(basename "$log")
+done
+grep -q 'pages_sent  *28351 ' figures.small.log || fail "pages: $(cat figures.small.log)"
+cmp -s figures.small.log figures.qemu-migrate-tcg-linux.src.log || fail "figures: $(cat figures.*)"
+
 command -v qemu-system-x86_64 >/dev/null || {
 	[ "$failures" -eq 0 ] || exit 1
 	echo "skipped: no qemu-system-x86_64"

@@ -183,6 +183,8 @@ migration(void **state)
 	       "1@2.2:migrate_set_state new state completed\n");
 	disagrees("1@1.5:ram_save_page pc.ram: offset: 0x0 host: 0x7f00\n", 1, "migration",
 		  "before the first sync");
+	disagrees("1@1.5:ram_save_pages pc.ram: offset: 0x0 pages: 3 us: 5\n", 1, "migration",
+		  "before the first sync");
 	disagrees("1@1.0:migration_bitmap_sync_end dirty_pages 0\n", 1, "migration",
 		  "did not begin");
 	disagrees("1@1.0:migration_bitmap_sync_start \n1@1.0:migration_bitmap_sync_start \n", 2,
