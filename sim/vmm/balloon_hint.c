@@ -10,6 +10,7 @@ const char *const hint_status_name[HINT_STATUSES] = { /* ORDER HINT_STATUS */
 };
 
 #define CMD_ID_POSTED 2u /* as posted it was 1, which drivers take for DONE since */
+#define POLL_NS 1000
 #define CMD_ID offsetof(struct virtio_balloon_config, free_page_hint_cmd_id)
 
 static struct world *
@@ -181,7 +182,34 @@ take_one(struct balloon_hint *h)
 	return true;
 }
 
-/* virtio_ballloon_get_free_page_hints(), in the iothread. */
+/* Kicks are wanted again: whether something came while they were not. */
+static bool
+came_meanwhile(struct balloon_hint *h)
+{
+	struct virtio_ring *r = &h->b->vdev->vqs[BALLOON_VQ_FREE_PAGE].ring;
+
+	if (!ours(h) || h->block || !virtio_ring_enable_notify(r))
+		return false;
+	if (!fault_on(world_of(h), FAULT_FPH_POLL_END))
+		return true;
+	virtio_ring_enable_notify(r); /* at least what comes after it is told */
+	return false;
+}
+
+/* A turn of a busy loop; where there is time it takes some. */
+static void
+look_again_soon(struct world *w)
+{
+	if (world_mode_of(w) == WORLD_RELAXED)
+		actor_yield(w);
+	else
+		actor_work(w, POLL_NS);
+}
+
+/*
+ * virtio_ballloon_get_free_page_hints(), in the iothread: once hinting has started the queue is
+ * polled until the round is over.
+ */
 static void
 free_page_bh(struct virtio_work *work)
 {
@@ -190,9 +218,17 @@ free_page_bh(struct virtio_work *work)
 
 	do {
 		lock(h);
+		if (ours(h) && !h->block)
+			virtio_ring_disable_notify(&h->b->vdev->vqs[BALLOON_VQ_FREE_PAGE].ring);
 		more = !h->block && take_one(h);
 		unlock(h);
-	} while (more);
+		if (more)
+			continue;
+		if (h->status == HINT_S_START && ours(h) && !h->block)
+			look_again_soon(world_of(h));
+		else if (!came_meanwhile(h))
+			break;
+	} while (true);
 }
 
 static void

@@ -17,7 +17,7 @@
  *
  * Merged form (QEMU 4.0, c13c4153f7, with the fixes since): the queue is read by an iothread;
  * free_page_lock keeps a change of the state from coming between the look at the state and the
- * hint's effect.  QEMU's iothread polls while in START; here it sleeps until it is kicked.
+ * hint's effect.  While in START the iothread polls the queue.
  *
  * As posted (v2 1/3, February 2018): no notifiers.  The migration thread itself polls the queue
  * once, after its first sync, until the guest ends the round or the time limit is over (3/3, a real

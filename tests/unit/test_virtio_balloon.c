@@ -21,6 +21,7 @@ struct plan {
 	enum fault guest_fault; /* of the driver, in all runs of the plan */
 	unsigned pages; /* 0: PAGES */
 	unsigned hint_order;
+	uint16_t queue_size; /* 0: 16 */
 	uint32_t poison;
 	unsigned inflate; /* pages that the host asks for at first */
 	void (*host)(struct rig *r); /* the VMM's side of the test */
@@ -157,7 +158,7 @@ config(const struct plan *p)
 	return (struct rig_config){
 		.device = { .name = "balloon0",
 			    .type = MACHINE_BALLOON,
-			    .queue_size = 16,
+			    .queue_size = p->queue_size ? p->queue_size : 16,
 			    .hints_as_posted = p->posted },
 		.cpus = 2,
 		.mode = WORLD_RELAXED,
@@ -610,6 +611,12 @@ static const struct plan hints_posted = { .host = host_migrate,
 					  .guest = guest_use,
 					  .posted = true };
 
+/* Blocks of four pages; and a queue that they fill. */
+static const struct plan hints_blocks = { .host = host_migrate,
+					  .guest = guest_use,
+					  .hint_order = 2 };
+static const struct plan hints_full = { .host = host_migrate, .guest = guest_use, .queue_size = 4 };
+
 /* A driver that gives hinted pages back at once, as posted until v33. */
 static const struct plan hints_not_held = { .host = host_migrate,
 					    .guest = guest_use,
@@ -620,7 +627,8 @@ static const struct plan hints_small = { .host = host_migrate, .guest = guest_us
 static void
 test_hints(void **state)
 {
-	const struct plan *const plan[] = { &hints, &hints_manual, &hints_again, &hints_poison };
+	const struct plan *const plan[] = { &hints,	   &hints_manual, &hints_again,
+					    &hints_poison, &hints_blocks, &hints_full };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(plan) / sizeof(plan[0]); i++) {
@@ -714,6 +722,16 @@ allocator_task(struct actor *self, void *arg)
 	s->good &= guest_page_read(p, gfn[3]) == UINT64_C(0x5a5a5a5a5a5a5a5a);
 	s->good &= guest_page_take(p, GUEST_PAGE_BALLOON) == gfn[3] && !p->poison_errors;
 	guest_page_free(p, gfn[3]);
+	for (unsigned i = PAGES; i-- > 4;)
+		guest_page_free(p, gfn[i]);
+	/* The lowest block that is free as a whole: its frames, and no other, are gone. */
+	s->good &= guest_block_take(p, GUEST_PAGE_HINTED, 2) == gfn[4] && p->free == PAGES - 7;
+	s->good &= guest_page_state(p, gfn[7]) == GUEST_PAGE_HINTED;
+	s->good &= guest_page_state(p, gfn[8]) == GUEST_PAGE_FREE;
+	s->good &= guest_block_take(p, GUEST_PAGE_HINTED, 3) == GUEST_NO_PAGE;
+	guest_block_free(p, gfn[4], 2);
+	for (unsigned i = 4; i < PAGES; i++)
+		s->good &= guest_page_alloc(p, r->cpu[0]) == gfn[i];
 	memset(gm_map(r->w, gfn[3] * 4096, 8), 0, 8); /* somebody took its poison */
 	s->good &= guest_page_alloc(p, r->cpu[0]) == gfn[3] && p->poison_errors == 1;
 	p->poison_errors = 0; /* as it was to be */
