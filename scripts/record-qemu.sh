@@ -248,7 +248,9 @@ migrate | migrate-linux | migrate-hint)
 	wait_for 10 "$pid"
 	if [ -z "$guest" ]; then
 		set -- "-m 512"
+		since="QEMU"
 	else
+		since="the guest was ready"
 		set -- "-m ${MEMORY:-512}, guest $guest" "$append"
 		[ "$guest" = idle ] || set -- "$1: rewrites ${REWRITE:-16} of ${FILE:-64} MiB \
 in memory, pause ${PAUSE:-0} s" "$append"
@@ -259,7 +261,7 @@ processor, the rest of source and destination on the second"
 			tail -n 1 | tr -d '\r')"
 	fi
 	origin "$@" "max-bandwidth ${BANDWIDTH:-64M}, downtime-limit ${DOWNTIME:-100}" \
-		"started $delay s after the guest was ready" \
+		"started $delay s after $since" \
 		"$(tr -d '\r' <"$tmp/info" | tr '\n' ';' |
 			sed 's/.*\(Migration status:\)/\1/; s/(qemu).*//')"
 	;;

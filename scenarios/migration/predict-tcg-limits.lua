@@ -18,7 +18,7 @@
 --	8mib-50m-100ms     no end, as recorded, and as many pages, but half as many rounds: 2582 dirty pages and two budgets
 --	                   of 1280 are a round of 200 ms, the guest's 2543 one of 100
 --	16mib-400m-300ms   this one took 477 ms, predicted 588: its destination had got huge pages, where one fault brings
---	                   512 pages; another took 630
+--	                   512 pages; the others took 630 to 668, and one of them the fourth round that is predicted
 --	16mib-100m-300ms   the calibration itself ended after 3 rounds, or 4 when repeated: the bandwidth of one window
 --	                   decides, and in a stretch of zeros it is 120 ms long, as the sender sleeps until the
 --	                   socket's buffer is nearly empty

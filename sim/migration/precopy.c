@@ -187,7 +187,7 @@ iterate(struct precopy *m)
 			break;
 		pages += n;
 		m->budget_used += n;
-		if (precopy_now(m) - began > PRECOPY_MAX_WAIT_NS)
+		if (precopy_now(m) - began >= PRECOPY_MAX_WAIT_NS)
 			break;
 	}
 	precopy_put(m, WIRE_EOS);

@@ -37,7 +37,8 @@
 #include "migration/vmstate.h"
 
 #define PRECOPY_BUFFER_DELAY_NS INT64_C(100000000) /* BUFFER_DELAY: 100 ms */
-#define PRECOPY_MAX_WAIT_NS INT64_C(50000000) /* MAX_WAIT of ram_save_iterate(): 50 ms */
+/* ram_save_iterate() ends when more than MAX_WAIT, 50 ms, have passed, in whole milliseconds. */
+#define PRECOPY_MAX_WAIT_NS INT64_C(51000000)
 #define PRECOPY_QUANTUM_NS INT64_C(4000000)
 #define PRECOPY_CHANNELS_MAX 16u
 #define PRECOPY_PACKET_PAGES_MAX 128u /* MULTIFD_PACKET_SIZE: 512 KiB */

@@ -35,7 +35,7 @@ expect_far() { # FILE FIGURE PERCENT RECORDINGS
 }
 
 predict limits
-expect_far limits bitmap_syncs 10 "8mib-50m-100ms 16mib-100m-100ms 16mib-100m-300ms "
+expect_far limits bitmap_syncs 10 "8mib-50m-100ms 16mib-100m-100ms 16mib-100m-300ms 16mib-400m-300ms "
 expect_far limits total_time_ns 9 "16mib-100m-100ms 16mib-400m-300ms "
 expect_far limits pages_sent 8 "16mib-100m-100ms "
 [ "$(cut -f 1 limits | sort -u | wc -l)" -eq 14 ] || fail "recordings: $(cut -f 1 limits | sort -u)"

@@ -32,4 +32,13 @@ status 0 "$RINGSIDE" run --db none fw.log
 says "format qemu"
 says "the models disagree with 0 lines"
 grep -q '  status_writes ' out || fail "no status write in $(wc -l <fw.log) lines"
+
+# A migration, and what `info migrate` said of it.
+if command -v python3 >/dev/null; then
+	status 0 env ACCEL=tcg SECONDS_MAX=30 COMPACT=1 "$record" migrate mig.log
+	grep -q '^# Migration status: completed;total time: [0-9]* ms;.*dirty sync count: ' mig.log ||
+		fail "its figures are not said: $(grep '^#' mig.log)"
+	status 0 "$RINGSIDE" run --db none mig.log
+	grep -q '  bitmap_syncs ' out || fail "no sync in $(wc -l <mig.log) lines"
+fi
 finish
