@@ -1,17 +1,18 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- What a COLO checkpoint's stop is made of, and what sending dirty pages before it saves.  Derek Su (2020) has the total
--- stop time of a guest of 1 GiB with a buffered write by fio down by about 40 % over 10 Gbit/s; at what rate and interval
--- was not said, so that nothing is fitted here.  What rounds cannot save is devices, round trips and the secondary's
--- flush, which has the same pages to copy; how much of the stop that is, is a matter of how much is dirtied (means, ms):
+-- What a COLO checkpoint's stop is made of, and what sending dirty pages before it saves.  Derek Su (2020) has the
+-- total stop time of a guest of 1 GiB with a buffered write by fio down by about 40 % over 10 Gbit/s; at what rate
+-- and interval was not said, so that nothing is fitted here.  What rounds cannot save is devices, round trips and the
+-- secondary's flush, which has the same pages to copy; how much of the stop that is, is a matter of how much is
+-- dirtied (means, ms):
 --
 --	MiB a checkpoint           5              20             100
 --	rounds ahead          0     1    10   0     1    10    0     1    10
 --	stop               10.5   6.0   6.0  25.4   7.8   7.6  105.1  22.9  15.7
 --	of it, pages        4.6   0.1   0.1  18.0   0.4   0.1   89.4   7.3   0.1
 --
--- 5 MiB a checkpoint have 43 % saved, near what was published; more is saved where more is dirtied.  A checkpoint that packets
--- ask for waits for the rounds, and so do the packets.
+-- 5 MiB a checkpoint have 43 % saved, near what was published; more is saved where more is dirtied.  A checkpoint
+-- that packets ask for waits for the rounds, and so do the packets.
 --
 --	ringside compare scenarios/migration/colo-ahead.lua:none --over ahead=0,1,2,3,10
 --	ringside compare scenarios/migration/colo-ahead.lua:none --over mib_s=5,20,100 --set ahead=10
@@ -41,7 +42,8 @@ return {
 	setup = function(p)
 		local pages = 1 << 18
 		local vm = source_vm { pages = pages }
-		local at, c = 0, nil
+		local at = 0
+		local c
 
 		vm:fill(0, pages)
 		c = colo {

@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- COLO's replicated disk.  What the primary writes reaches the secondary disk at once, and what was there goes into the
--- hidden disk first, so that the secondary's guest sees the disk of the last checkpoint until there is another:
+-- COLO's replicated disk.  What the primary writes reaches the secondary disk at once, and what was there goes into
+-- the hidden disk first, so that the secondary's guest sees the disk of the last checkpoint until there is another:
 --
 --	primary's write ──▶ backup job: old content ──▶ hidden disk      read: active, else hidden, else secondary disk
 --	                └─▶ secondary disk                               checkpoint: empty active and hidden
 --
--- The checkpoint of the disk belongs to the moment in which memory and devices are the new ones, and no write may be on
--- its way then.  Anything else leaves a guest with the memory of one state and the disk of another.
+-- The checkpoint of the disk belongs to the moment in which memory and devices are the new ones, and no write may be
+-- on its way then.  Anything else leaves a guest with the memory of one state and the disk of another.
 
 return {
 	name = "colo-disk",

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- A prediction: how long the memory of a COLO checkpoint takes, from what was published of plain and of multifd with four
--- channels (Lukas Straub, 2026: Windows guest of 6 GiB, 10 Gbit/s, a checkpoint every 600 ms, an SMB upload as load; ms).
+-- A prediction: how long the memory of a COLO checkpoint takes, from what was published of plain and of multifd with
+-- four channels (Lukas Straub, 2026: Windows guest of 6 GiB, 10 Gbit/s, a checkpoint every 600 ms, an SMB upload as
+-- load; ms).
 --
 --	                          published   here
 --	plain      idle  mean        4.50      4.51   fitted: the dirty log, 332 us a GiB, and 278 pages
@@ -17,9 +18,9 @@
 -- for idle and load alike.  It was chosen with the plain rows in view, so that the plain 99 % under load is a weak
 -- prediction; the two of multifd are not.  The wire: 1.176 GB/s of payload.
 --
--- To be checked elsewhere: under load three channels are best (means of 24.4, 14.9, 13.3, 14.1, 17.7 ms with 1, 2, 3, 4,
--- 8 of them), as from the third on the wire is the limit and each more has its sync; for an idle guest each is a loss.
--- With 25 Gbit/s four channels have a mean of 11.1 ms under load, which is the threads' limit.
+-- To be checked elsewhere: under load three channels are best (means of 24.4, 14.9, 13.3, 14.1, 17.7 ms with 1, 2, 3,
+-- 4, 8 of them), as from the third on the wire is the limit and each more has its sync; for an idle guest each is a
+-- loss. With 25 Gbit/s four channels have a mean of 11.1 ms under load, which is the threads' limit.
 --
 --	ringside compare scenarios/migration/colo-multifd.lua:load --over channels=1,2,3,4,8
 --	ringside run scenarios/migration/colo-multifd.lua:load_multifd --set gbit=25

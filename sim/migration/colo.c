@@ -9,6 +9,8 @@
 #include "migration/precopy.h"
 #include "migration/vm_stop.h"
 
+#define MAX_QUEUE_SIZE 1024u
+
 /* ORDER COLO_SIDE */
 const char *const colo_side_word[COLO_SIDES] = { "primary", "secondary" };
 /* ORDER COLO_PHASE */
@@ -172,6 +174,8 @@ spend_pages(struct colo *c, uint64_t pages)
 void
 colo_checkpoint(struct colo *c)
 {
+	if (!c->asked)
+		c->asked_ns = world_now(c->w);
 	c->asked = true;
 	waitq_wake_all(c->w, &c->primary);
 }
@@ -319,6 +323,7 @@ send_state(struct colo *c, struct colo_sample *s, uint64_t epoch)
 
 	colo_work(c, device_ns);
 	c->sent_count = c->count[COLO_PRIMARY];
+	colo_net_save(c);
 	phase(c, s, COLO_PHASE_SAVE);
 	if (!sync_and_send(c))
 		return false;
@@ -351,6 +356,8 @@ transaction(struct colo *c, uint64_t epoch)
 	int64_t began;
 
 	c->phase_ns = world_now(c->w);
+	if (!c->asked)
+		c->asked_ns = c->phase_ns;
 	c->request = epoch;
 	waitq_wake_all(c->w, &c->incoming);
 	if (!await(c, &c->reply, epoch))
@@ -496,6 +503,9 @@ colo_start(struct migration_vm *vm, const struct colo_config *config)
 	waitq_init(&c->incoming, w, "colo incoming");
 	waitq_init(&c->guests, w, "checkpoint");
 	c->vcpu = vm_add_writer(vm, WRITER_VCPU, "vcpu0");
+	if (!c->config.max_queue_size)
+		c->config.max_queue_size = MAX_QUEUE_SIZE;
+	colo_net_create(c);
 	colo_disk_create(c);
 	if (!config->migrate) {
 		colo_copy(c->secondary, vm->ram);
@@ -518,7 +528,7 @@ colo_primary_dies(struct colo *c)
 {
 	colo_point(c);
 	c->dead = true;
-	c->compare[COLO_PRIMARY].count = 0;
+	colo_compare_lose(c);
 	emit(c->w, EV_COLO_PRIMARY_DIES, (int64_t)c->request);
 	waitq_wake_all(c->w, &c->primary);
 	waitq_wake_all(c->w, &c->guests);

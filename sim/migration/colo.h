@@ -29,9 +29,9 @@
  * that the incoming thread's read ends, half a message or none; what had come is still read.  The
  * guest goes on once that thread has ended.
  *
- * The guest of this model does one thing, colo_step(): it writes a page, counts, and sends a packet
- * with its count and a payload.  The count is its register, and goes with the device state; between
- * write and packet it may be stopped.
+ * The guest of this model does one thing, colo_step() (and what colo_net.h and colo_disk.h have):
+ *it writes a page, counts, and sends a packet with its count and a payload.  The count is its
+ *register, and goes with the device state; between write and packet it may be stopped.
  *
  * Timed mode has the time of a checkpoint by phases (enum colo_phase).  The world's memory
  * throughout.
@@ -44,7 +44,6 @@
 
 #include "migration/vm.h"
 
-#define COLO_PACKETS_MAX 64u
 #define COLO_SECONDARY_WRITER 0x9000u
 #define COLO_LOADERS_MAX 16u
 #define COLO_SAMPLES_MAX 4096u /* checkpoints whose phases are kept: 64 bytes each */
@@ -60,7 +59,10 @@ struct colo_config {
 	uint64_t disk_sectors; /* of the replicated disk; 0: none */
 	int64_t commit_fails_at; /* the how many-th sector that a failover commits; -1: none */
 	uint64_t filters_fail_at; /* the checkpoint at which the filters cannot be told; 0: none */
+	unsigned max_queue_size; /* packets of a connection and side; 0: 1024 */
+	bool vnet_hdr; /* vnet_hdr_support */
 	/* Timed mode. */
+	int64_t compare_timeout_ns, expired_scan_cycle_ns; /* 0: packets do not grow old */
 	int64_t link_bandwidth; /* bytes a second; 0: the wire costs nothing */
 	int64_t rtt_ns;
 	int64_t device_state_bytes;
@@ -88,6 +90,7 @@ struct colo_sample {
 
 struct colo_stats {
 	uint64_t checkpoints, pages, ahead_pages, flushed, matched, mismatched, released;
+	uint64_t dropped, expired; /* packets; checkpoints for old ones */
 	int64_t stop_ns; /* the primary stood, all checkpoints */
 };
 

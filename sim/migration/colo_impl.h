@@ -7,18 +7,8 @@
 
 #include "kvm/page_bitmap.h"
 
-struct colo_packet {
-	uint64_t sequence;
-	int64_t payload;
-	uint64_t epoch; /* the checkpoint that has the state behind it */
-};
-
-struct colo_queue {
-	struct colo_packet packet[COLO_PACKETS_MAX];
-	unsigned count;
-};
-
 struct colo_disk;
+struct colo_net;
 
 struct colo {
 	struct migration_vm *vm; /* the primary */
@@ -34,11 +24,11 @@ struct colo {
 	struct page_bitmap dirty; /* at the primary, of the checkpoint */
 	struct page_bitmap received; /* cache differs: what the primary sent */
 	struct page_bitmap own; /* what the secondary's guest wrote since it loaded */
-	struct colo_queue compare[COLO_SIDES];
+	struct colo_net *net;
 	struct colo_disk *disk; /* null: none */
 	struct colo_sample *sample;
 	uint64_t samples_max;
-	int64_t phase_ns; /* when the phase began */
+	int64_t phase_ns, asked_ns; /* when the phase began; a checkpoint was asked for */
 
 	/* Epochs: the messages of checkpoint n carry n. */
 	uint64_t stops; /* of the primary */
@@ -78,12 +68,23 @@ colo_copy(struct ram *to, const struct ram *from);
 void
 colo_flush_cache(struct colo *c);
 
-/* colo_compare.c */
+/* colo_compare.c, colo_tcp.c */
+void
+colo_net_create(struct colo *c);
+/* colo_step()'s packet. */
 void
 colo_compare_put(struct colo *c, enum colo_side side, int64_t payload);
 /* The checkpoint is committed: what is held leaves. */
 void
 colo_compare_flush(struct colo *c);
+/* The primary's host is no more, and all that was held there. */
+void
+colo_compare_lose(struct colo *c);
+/* TCP of the primary's guest goes with its state; the secondary's guest has it. */
+void
+colo_net_save(struct colo *c);
+void
+colo_net_load(struct colo *c);
 
 /* colo_disk.c; all of them do nothing where there is no disk. */
 void

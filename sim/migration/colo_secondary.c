@@ -149,6 +149,7 @@ load_state(struct colo *c, uint64_t epoch, bool flushed)
 		colo_flush_cache(c);
 	colo_work(c, cost_of(c->w, COST_MIG_DEVICE_STATE) / 2);
 	c->count[COLO_SECONDARY] = c->sent_count;
+	colo_net_load(c);
 	colo_copy(c->expected, c->snapshot);
 	if (!fault_on(c->w, FAULT_COLO_DISK_CHECKPOINT_LATE))
 		colo_disk_checkpoint(c);

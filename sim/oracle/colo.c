@@ -54,7 +54,8 @@ on_release(struct world *w, const struct event *e, void *context)
 	const struct colo_watch *c = context;
 	char subject[32];
 
-	if (c->received >= e->arg[2] || (e->arg[3] && secondary_sent(c, e->arg[0], e->arg[1])))
+	if (c->received >= e->arg[2] || e->arg[3] == 2 ||
+	    (e->arg[3] && secondary_sent(c, e->arg[0], e->arg[1])))
 		return;
 	snprintf(subject, sizeof(subject), "packet=%" PRId64, e->arg[0]);
 	oracle_report(w, ORACLE_C_O3, subject,
@@ -62,6 +63,41 @@ on_release(struct world *w, const struct event *e, void *context)
 		      ", the secondary has %" PRId64 ": if the primary dies now, the client has "
 		      "seen what never was",
 		      e->arg[0], e->arg[2], c->received);
+}
+
+static void
+on_compare_false(struct world *w, const struct event *e, void *context)
+{
+	const struct colo_watch *c = context;
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "packet=%" PRId64, e->arg[0]);
+	if (e->arg[2] == 0)
+		oracle_report(w, ORACLE_INV_COLO_COMPARE, subject,
+			      "a difference is reported, and what one side has sent is how the "
+			      "other's begins");
+	else if (e->arg[2] == 2)
+		oracle_report(w, ORACLE_INV_COLO_CLIENT, subject,
+			      "the client gets it with numbers of another place");
+	else if (c->received < e->arg[1])
+		oracle_report(w, ORACLE_C_O3, subject,
+			      "packet %" PRId64 " leaves as the same on both sides; the secondary "
+			      "did not send it, and has checkpoint %" PRId64 ", not %" PRId64,
+			      e->arg[0], c->received, e->arg[1]);
+}
+
+static void
+on_age(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	if (e->arg[2] <= e->arg[3])
+		return;
+	snprintf(subject, sizeof(subject), "packet=%" PRId64, e->arg[1]);
+	oracle_report(w, ORACLE_INV_COLO_AGE, subject,
+		      "a packet of the %s waited for %" PRId64 " ns before a checkpoint was asked "
+		      "for, and %" PRId64 " are allowed",
+		      e->arg[0] ? "secondary" : "primary", e->arg[2], e->arg[3]);
 }
 
 static void
@@ -90,6 +126,8 @@ colo_attach(struct world *w)
 	world_observe(w, EV_COLO_RECEIVED, on_received, c);
 	world_observe(w, EV_COLO_PACKET, on_packet, c);
 	world_observe(w, EV_COLO_RELEASE, on_release, c);
+	world_observe(w, EV_COLO_COMPARE_FALSE, on_compare_false, c);
+	world_observe(w, EV_COLO_PACKET_AGE, on_age, NULL);
 	world_observe(w, EV_COLO_DISK_WRITE, on_progress, NULL);
 	world_observe(w, EV_COLO_DISK_DIFFERS, on_disk_differs, NULL);
 }

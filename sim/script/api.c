@@ -25,6 +25,7 @@ const struct api_group api_groups[] = {
 	{ "Devices of a machine that migrates", api_vm_device },
 	{ "Postcopy", api_postcopy },
 	{ "COLO", api_colo },
+	{ "COLO: packets", api_colo_net },
 	{ "Background snapshots", api_snapshot },
 	{ NULL, NULL }
 };

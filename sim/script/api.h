@@ -110,6 +110,6 @@ extern const struct api_entry api_engine[], api_sync[], api_memory[];
 extern const struct api_entry api_machine[], api_guest[], api_queue[], api_debug[], api_notify[];
 extern const struct api_entry api_irq[], api_kvm[], api_kvm_vcpu[], api_wakeup[], api_migrate[];
 extern const struct api_entry api_balloon[], api_vm_device[];
-extern const struct api_entry api_postcopy[], api_colo[], api_snapshot[];
+extern const struct api_entry api_postcopy[], api_colo[], api_colo_net[], api_snapshot[];
 
 #endif

@@ -31,6 +31,12 @@ read_config(lua_State *L, struct colo_config *config)
 		.commit_fails_at = api_integer(L, 1, "commit_fails_at", 0, 0, COLO_SECTORS_MAX) - 1,
 		.filters_fail_at =
 			(uint64_t)api_integer(L, 1, "filters_fail_at", 0, 0, INT64_C(1) << 32),
+		.max_queue_size = (unsigned)api_integer(L, 1, "max_queue_size", 1024, 1, 65536),
+		.vnet_hdr = api_boolean(L, 1, "vnet_hdr", true),
+		.compare_timeout_ns =
+			api_integer(L, 1, "compare_timeout_ns", INT64_C(3000000000), 1, NS_MAX),
+		.expired_scan_cycle_ns =
+			api_integer(L, 1, "expired_scan_cycle_ns", INT64_C(1000000000), 1, NS_MAX),
 		.link_bandwidth = api_integer(L, 1, "link_bandwidth", 0, 0, BYTES_MAX),
 		.rtt_ns = api_integer(L, 1, "rtt_ns", 0, 0, NS_MAX),
 		.device_state_bytes = api_integer(L, 1, "device_state_bytes", 0, 0, BYTES_MAX),
@@ -42,19 +48,14 @@ read_config(lua_State *L, struct colo_config *config)
 static int
 l_colo(lua_State *L)
 {
-	static const char *const allowed[] = { "vm",
-					       "checkpoint_delay_ns",
-					       "loaders",
-					       "migrate",
-					       "disk_sectors",
-					       "commit_fails_at",
-					       "filters_fail_at",
-					       "link_bandwidth",
-					       "rtt_ns",
-					       "device_state_bytes",
-					       "ahead_rounds",
-					       "ahead_bytes",
-					       NULL };
+	/* clang-format off */
+	static const char *const allowed[] = {
+		"vm", "checkpoint_delay_ns", "loaders", "migrate", "disk_sectors",
+		"commit_fails_at", "filters_fail_at", "max_queue_size", "vnet_hdr",
+		"compare_timeout_ns", "expired_scan_cycle_ns", "link_bandwidth", "rtt_ns",
+		"device_state_bytes", "ahead_rounds", "ahead_bytes", NULL
+	};
+	/* clang-format on */
 	struct colo_config config;
 	struct migration_vm *vm;
 
@@ -270,6 +271,8 @@ colo_l_stats(lua_State *L)
 	api_set_integer(L, "matched", (int64_t)s->matched);
 	api_set_integer(L, "mismatched", (int64_t)s->mismatched);
 	api_set_integer(L, "released", (int64_t)s->released);
+	api_set_integer(L, "dropped", (int64_t)s->dropped);
+	api_set_integer(L, "expired", (int64_t)s->expired);
 	api_set_integer(L, "stop_ns", s->stop_ns);
 	if (colo_disk_sectors(c))
 		api_set_string(L, "disk", colo_disk_stage_word[colo_disk_stage(c)]);
@@ -278,6 +281,8 @@ colo_l_stats(lua_State *L)
 	api_metric(L, "checkpoint_ahead_pages", (int64_t)s->ahead_pages, "pages");
 	api_metric(L, "packets_matched", (int64_t)s->matched, "");
 	api_metric(L, "packets_mismatched", (int64_t)s->mismatched, "");
+	api_metric(L, "packets_dropped", (int64_t)s->dropped, "");
+	api_metric(L, "checkpoints_for_old_packets", (int64_t)s->expired, "");
 	api_metric(L, "checkpoint_stop_ns", s->stop_ns, "ns");
 	if (!colo_vm(c)->steps)
 		for (int p = 0; p < COLO_PHASES; p++)
@@ -288,7 +293,8 @@ colo_l_stats(lua_State *L)
 const struct api_entry api_colo[] = {
 	{ NULL, "colo",
 	  "{vm=, checkpoint_delay_ns=, loaders=, migrate=, disk_sectors=, commit_fails_at=, "
-	  "filters_fail_at=, link_bandwidth=, rtt_ns=, device_state_bytes=, ahead_rounds=, "
+	  "filters_fail_at=, max_queue_size=, vnet_hdr=, compare_timeout_ns=, "
+	  "expired_scan_cycle_ns=, link_bandwidth=, rtt_ns=, device_state_bytes=, ahead_rounds=, "
 	  "ahead_bytes=} -> colo",
 	  "a second machine that runs the same guest, kept equal by checkpoints", l_colo },
 	{ "colo", "step", "(side, page [, payload]) -> done",

@@ -1191,6 +1191,24 @@ colo_early(struct fake *f)
 	emit(f->w, EV_COLO_RELEASE, 3, 8, 2, 0);
 }
 static void
+colo_false_alarm(struct fake *f)
+{
+	emit(f->w, EV_COLO_RECEIVED, 1);
+	emit(f->w, EV_COLO_COMPARE_FALSE, 5, 1, 1);
+	emit(f->w, EV_COLO_COMPARE_FALSE, 5, 2, 0);
+}
+static void
+colo_old_packet(struct fake *f)
+{
+	emit(f->w, EV_COLO_PACKET_AGE, 0, 5, 4000, 4000);
+	emit(f->w, EV_COLO_PACKET_AGE, 1, 6, 4001, 4000);
+}
+static void
+colo_client(struct fake *f)
+{
+	emit(f->w, EV_COLO_COMPARE_FALSE, 5, 2, 2);
+}
+static void
 colo_disk(struct fake *f)
 {
 	emit(f->w, EV_COLO_DISK_WRITE, 3, 1, 7);
@@ -1395,6 +1413,9 @@ static const struct {
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
 	CASE(C_O10, memslot_exit),
+	CASE(INV_COLO_COMPARE, colo_false_alarm),
+	CASE(INV_COLO_AGE, colo_old_packet),
+	CASE(INV_COLO_CLIENT, colo_client),
 	CASE(INV_COLO_DISK, colo_disk),
 	CASE(C_O11, postcopy_refused),
 	CASE(INV_POSTCOPY_ONCE, postcopy_twice),
