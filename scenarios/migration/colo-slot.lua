@@ -27,7 +27,15 @@ return {
 				 runs = 500 },
 	},
 	setup = function(p)
-		local vm = source_vm { pages = 3 }
+		local vm = source_vm {
+			blocks = { { name = "pc.ram", pages = 3 } },
+			layout = {
+				{ name = "ram", block = "pc.ram" },
+				{ name = "shadow", block = "pc.ram", offset = 1, gfn = 1, pages = 1, priority = 1,
+				  readonly = true, disabled = true },
+			},
+		}
+		local vcpu1 = vm:writer("vcpu", "vcpu1")
 		local c
 
 		vm:fill(0, 3)
@@ -36,7 +44,8 @@ return {
 			for i = 1, p.checkpoints do
 				c:step("primary", i % 3, 0)
 				if p.replaced then
-					vm:replace_slot()
+					vcpu1:map { name = "shadow", enabled = true }
+					vcpu1:map { name = "shadow", enabled = false }
 				end
 				c:checkpoint()
 			end

@@ -19,7 +19,15 @@ return {
 	},
 	setup = function(p)
 		-- A writer of each kind that has a log; pages are shared.
-		local vm = source_vm { pages = 4, initially_set = true }
+		local vm = source_vm {
+			blocks = { { name = "pc.ram", pages = 4 } },
+			initially_set = true,
+			layout = {
+				{ name = "ram", block = "pc.ram" },
+				{ name = "shadow", block = "pc.ram", offset = 2, gfn = 2, pages = 1,
+				  priority = 1, readonly = true, disabled = true },
+			},
+		}
 		local who = { vm:writer("vcpu", "vcpu0"), vm:writer("vhost", "vhost-net0"), vm:writer("qemu", "qemu-ide0") }
 
 		vm:fill(0, 3)
@@ -29,7 +37,8 @@ return {
 					writer:write(choice(2) - 1, choice(4) == 4)
 				end
 				if i == 1 and choice(3) == 3 then
-					vm:replace_slot()
+					writer:map { name = "shadow", enabled = true }
+					writer:map { name = "shadow", enabled = false }
 					writer:write(0)
 				end
 			end, { daemon = true })

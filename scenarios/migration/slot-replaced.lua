@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- Firmware maps its RAM anew in the middle of precopy: the slot goes, and its dirty bits with it.
+-- Firmware makes a page of its RAM read-only in the middle of precopy: the slot goes, and its dirty bits with it.
 --
---	vcpu0       write page 1 ── PAM write: [GET_DIRTY_LOG] ── delete slot ── make slot
+--	vcpu0       write page 1 ── PAM write: [GET_DIRTY_LOG] ── delete slot ── make two slots
 --	migration                       read page 1 before, sync after: nothing there
 --
 -- scenarios/kvm/slot-smash.lua is about the listener alone.  Here the whole of precopy is behind it, and the verdict
@@ -31,7 +31,16 @@ return {
 				      doc = "the same without KVM_CLEAR_DIRTY_LOG" },
 	},
 	setup = function(p)
-		local vm = source_vm { pages = 3, manual_protect = p.manual_protect }
+		oracle("C-O10", false) -- pages are asked for here; scenarios/kvm/slot-mmio.lua asks for exits
+		local vm = source_vm {
+			blocks = { { name = "pc.ram", pages = 3 } },
+			manual_protect = p.manual_protect,
+			layout = {
+				{ name = "ram", block = "pc.ram" },
+				{ name = "shadow", block = "pc.ram", gfn = 0, pages = 1, priority = 1,
+				  readonly = true, disabled = true },
+			},
+		}
 		local vcpu0, vcpu1 = vm:writer("vcpu", "vcpu0"), vm:writer("vcpu", "vcpu1")
 		local m
 
@@ -39,7 +48,7 @@ return {
 		m = migrate { vm = vm, destination = vm:destination(), threshold_bytes = 4096, announce_rounds = 0 }
 		actor("vcpu0", function()
 			vcpu0:write(1)
-			vm:replace_slot()
+			vcpu0:map { name = "shadow", enabled = true }
 			vcpu0:write(1)
 		end, { daemon = true })
 		actor("vcpu1", function()

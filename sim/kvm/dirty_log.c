@@ -147,7 +147,7 @@ mark_page_dirty_in_slot(struct kvm *kvm, struct kvm_vcpu *vcpu, struct kvm_memor
 	if (!slot || !(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return false;
 	if (kvm->dirty_ring_entries && vcpu) {
-		dirty_ring_push(kvm, vcpu, memslot_word(slot), gfn - slot->base_gfn);
+		dirty_ring_push(kvm, vcpu, slot, gfn - slot->base_gfn);
 	} else if (kvm_memslot_logs(slot)) {
 		page_bitmap_test_and_set(&slot->dirty, kvm->world, gfn - slot->base_gfn);
 	} else {

@@ -98,6 +98,15 @@ kvm_vcpu_set_smm(struct kvm_vcpu *vcpu, bool smm);
 bool
 kvm_vcpu_enter(struct kvm_vcpu *vcpu);
 
+/* It is in the guest, and nobody told it to leave. */
+bool
+kvm_vcpu_running(const struct kvm_vcpu *vcpu);
+bool
+kvm_vcpu_in_smm(const struct kvm_vcpu *vcpu);
+/* The slot that has @gfn where this vCPU is, on its way out or not; null: none. */
+const struct kvm_memory_slot *
+kvm_vcpu_memslot(const struct kvm_vcpu *vcpu, gfn_t gfn);
+
 /* It leaves the guest: the PML buffer is emptied.  Nothing happens if it is not in the guest. */
 void
 kvm_vcpu_exit(struct kvm_vcpu *vcpu);
@@ -109,6 +118,10 @@ kvm_vcpu_exit(struct kvm_vcpu *vcpu);
  */
 enum kvm_write
 kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn);
+
+/* The same, and which slot it went to, if KVM_WRITE_RAM; good until slots change. */
+enum kvm_write
+kvm_vcpu_store(struct kvm_vcpu *vcpu, gfn_t gfn, const struct kvm_memory_slot **slot);
 
 /* KVM's instruction emulator does: each write is noted. */
 enum kvm_write

@@ -87,6 +87,8 @@ dirty_ring_init(struct dirty_ring *ring, struct kvm *kvm)
 
 	ring->size = kvm->dirty_ring_entries;
 	ring->soft_limit = ring->size - reserved_entries(kvm);
+	if (kvm->watched)
+		ring->page = world_alloc(kvm->world, ring->size * sizeof(*ring->page));
 	if (!gm_size(kvm->world)) {
 		ring->gfns = world_alloc(kvm->world, bytes);
 		return;
@@ -118,14 +120,22 @@ entry(const struct dirty_ring *ring, uint32_t index)
 
 /* The kernel warns of a ring without any room, and writes all the same. */
 void
-dirty_ring_push(struct kvm *kvm, struct kvm_vcpu *vcpu, uint32_t slot, uint64_t offset)
+dirty_ring_push(struct kvm *kvm, struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
+		uint64_t offset)
 {
 	struct dirty_ring *ring = &vcpu->ring;
+	uint32_t word = memslot_word(slot);
 
 	if (used(ring) >= ring->size)
 		emit(kvm->world, EV_KVM_DIRTY_RING_OVERFLOW, vcpu->id, ring->dirty_index);
-	dirty_gfn_publish(entry(ring, ring->dirty_index), slot, offset);
-	emit(kvm->world, EV_KVM_DIRTY_RING_PUSH, vcpu->id, ring->dirty_index, slot, (int64_t)offset,
+	if (ring->page) {
+		uint64_t page = note_page(kvm, slot, slot->base_gfn + offset);
+
+		ring->page[ring->dirty_index & (ring->size - 1)] = page;
+		note_ring(kvm, page);
+	}
+	dirty_gfn_publish(entry(ring, ring->dirty_index), word, offset);
+	emit(kvm->world, EV_KVM_DIRTY_RING_PUSH, vcpu->id, ring->dirty_index, word, (int64_t)offset,
 	     used(ring) + 1);
 	ring->dirty_index++;
 	if (dirty_ring_soft_full(ring))
@@ -148,7 +158,9 @@ kvm_dirty_ring_harvest(struct kvm_vcpu *vcpu, uint32_t *slot, uint64_t *offset)
 	dirty_gfn_content(e, slot, offset);
 	dirty_gfn_pass_on(e, KVM_DIRTY_GFN_F_RESET, !fault_on(w, FAULT_RING_HARVEST_NO_RELEASE));
 	emit(w, EV_KVM_DIRTY_RING_HARVEST, vcpu->id, ring->fetch_index, *slot, (int64_t)*offset);
+	ring->noted = ring->page ? ring->page[ring->fetch_index & (ring->size - 1)] : NOTE_NO_PAGE;
 	ring->fetch_index++;
+	note_ring_done(vcpu->kvm, ring->noted);
 	return true;
 }
 
@@ -209,6 +221,18 @@ kvm_dirty_ring_entry(const struct kvm_vcpu *vcpu, uint32_t index)
 {
 	must(vcpu->ring.gfns);
 	return *entry(&vcpu->ring, index);
+}
+
+uint32_t
+kvm_dirty_ring_harvested(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->ring.fetch_index;
+}
+
+uint64_t
+kvm_dirty_ring_noted(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->ring.noted;
 }
 
 uint32_t

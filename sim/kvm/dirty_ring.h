@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct kvm;
+struct kvm_memory_slot;
 struct kvm_vcpu;
 struct page_bitmap;
 struct world;
@@ -49,6 +50,8 @@ struct dirty_ring {
 	uint32_t size, soft_limit; /* entries */
 	uint32_t dirty_index, reset_index; /* the kernel's, free running */
 	uint32_t fetch_index; /* userspace's */
+	uint64_t *page; /* what note_watch.h calls an entry's page; null: nobody watches */
+	uint64_t noted; /* that of the last entry harvested */
 };
 
 /*
@@ -91,11 +94,19 @@ kvm_dirty_ring_used(const struct kvm_vcpu *vcpu);
 bool
 kvm_dirty_ring_harvest(struct kvm_vcpu *vcpu, uint32_t *slot, uint64_t *offset);
 
+/* How many entries userspace has taken since the vCPU was made. */
+uint32_t
+kvm_dirty_ring_harvested(const struct kvm_vcpu *vcpu);
+/* Which page of userspace the last of them was made for (note_watch.h), or UINT64_MAX. */
+uint64_t
+kvm_dirty_ring_noted(const struct kvm_vcpu *vcpu);
+
 /* For this room. */
 void
 dirty_ring_init(struct dirty_ring *ring, struct kvm *kvm);
 void
-dirty_ring_push(struct kvm *kvm, struct kvm_vcpu *vcpu, uint32_t slot, uint64_t offset);
+dirty_ring_push(struct kvm *kvm, struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
+		uint64_t offset);
 bool
 dirty_ring_soft_full(const struct dirty_ring *ring);
 

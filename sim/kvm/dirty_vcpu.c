@@ -18,6 +18,8 @@ kvm_create_vcpu(struct kvm *kvm)
 	vcpu->id = kvm->vcpu_count++;
 	if (kvm->rules.pml)
 		vcpu->pml = world_alloc(kvm->world, KVM_PML_ENTRIES * sizeof(*vcpu->pml));
+	if (kvm->rules.pml && kvm->watched)
+		vcpu->pml_page = world_alloc(kvm->world, KVM_PML_ENTRIES * sizeof(*vcpu->pml_page));
 	if (kvm->dirty_ring_entries)
 		dirty_ring_init(&vcpu->ring, kvm);
 	return vcpu;
@@ -63,16 +65,26 @@ pml_flush(struct kvm_vcpu *vcpu)
 	if (!used)
 		return;
 	vcpu->pml_used = 0;
-	for (uint32_t i = 0; i < used; i++)
+	vcpu->pml_end = used;
+	for (uint32_t i = 0; i < used; i++) {
 		mark(vcpu, vcpu->pml[i]);
+		vcpu->pml_flushed = i + 1;
+		if (vcpu->pml_page)
+			note_pml_done(vcpu->kvm, vcpu->pml_page[i]);
+	}
+	vcpu->pml_flushed = vcpu->pml_end = 0;
 	emit(vcpu->kvm->world, EV_KVM_PML_FLUSH, vcpu->id, used);
 }
 
 static void
-pml_log(struct kvm_vcpu *vcpu, gfn_t gfn)
+pml_log(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	if (vcpu->pml_used == KVM_PML_ENTRIES)
 		pml_flush(vcpu);
+	if (vcpu->pml_page) {
+		vcpu->pml_page[vcpu->pml_used] = note_page(vcpu->kvm, slot, gfn);
+		note_pml(vcpu->kvm, vcpu->pml_page[vcpu->pml_used]);
+	}
 	vcpu->pml[vcpu->pml_used++] = gfn;
 	emit(vcpu->kvm->world, EV_KVM_PML_LOG, vcpu->id, (int64_t)gfn, vcpu->pml_used);
 }
@@ -90,6 +102,24 @@ kvm_vcpu_enter(struct kvm_vcpu *vcpu)
 	vcpu->soft_full = false;
 	vcpu->in_guest = true;
 	return true;
+}
+
+bool
+kvm_vcpu_running(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->in_guest && !vcpu->kicked;
+}
+
+bool
+kvm_vcpu_in_smm(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->as_id;
+}
+
+const struct kvm_memory_slot *
+kvm_vcpu_memslot(const struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	return memslots_find(&vcpu->kvm->slots[vcpu->as_id], gfn);
 }
 
 void
@@ -110,12 +140,14 @@ kvm_vcpu_set_smm(struct kvm_vcpu *vcpu, bool smm)
 
 /* One attempt to store. True: @how says what came of it; false: it faulted, and is made again. */
 static bool
-try_store(struct kvm_vcpu *vcpu, gfn_t gfn, enum kvm_write *how)
+try_store(struct kvm_vcpu *vcpu, gfn_t gfn, enum kvm_write *how,
+	  const struct kvm_memory_slot **where)
 {
 	struct kvm *kvm = vcpu->kvm;
 	struct kvm_memory_slot *slot;
 
 	*how = guest_page_to_write(kvm, vcpu->as_id, gfn, &slot);
+	*where = slot;
 	if (*how != KVM_WRITE_RAM) {
 		kvm_vcpu_exit(vcpu);
 		return true;
@@ -127,7 +159,7 @@ try_store(struct kvm_vcpu *vcpu, gfn_t gfn, enum kvm_write *how)
 	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return true;
 	if (vcpu->pml) {
-		pml_log(vcpu, gfn);
+		pml_log(vcpu, slot, gfn);
 		return true;
 	}
 	mark_page_dirty_in_slot(kvm, vcpu, slot, gfn);
@@ -139,7 +171,7 @@ try_store(struct kvm_vcpu *vcpu, gfn_t gfn, enum kvm_write *how)
 }
 
 enum kvm_write
-kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn)
+kvm_vcpu_store(struct kvm_vcpu *vcpu, gfn_t gfn, const struct kvm_memory_slot **slot)
 {
 	enum kvm_write how;
 
@@ -148,9 +180,17 @@ kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn)
 	vcpu->in_guest = true;
 	/* The page may be protected once more by the time the fault has been handled: the entry was
 	 * published, harvested and reset meanwhile. */
-	while (!try_store(vcpu, gfn, &how))
+	while (!try_store(vcpu, gfn, &how, slot))
 		;
 	return how;
+}
+
+enum kvm_write
+kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	const struct kvm_memory_slot *slot;
+
+	return kvm_vcpu_store(vcpu, gfn, &slot);
 }
 
 static enum kvm_write

@@ -6,6 +6,7 @@
 #include "engine/world.h"
 #include "kvm/dirty_log.h"
 #include "kvm/memslot.h"
+#include "kvm/note_watch.h"
 
 struct memslots {
 	struct kvm_memory_slot **slot; /* by base_gfn */
@@ -23,6 +24,8 @@ struct kvm {
 	bool dirty_ring_with_bitmap;
 	struct kvm_vcpu *vcpus; /* by id */
 	uint32_t vcpu_count;
+	bool watched; /* by who looks at the two below */
+	struct note_watch pml_notes, ring_notes;
 };
 
 /* Serializes the ioctls that read or change slots; a caller may wait. */

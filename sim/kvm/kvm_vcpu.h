@@ -13,7 +13,9 @@ struct kvm_vcpu {
 	bool in_guest, kicked;
 	bool soft_full; /* KVM_REQ_DIRTY_RING_SOFT_FULL */
 	uint32_t pml_used;
+	uint32_t pml_flushed, pml_end; /* what is left of it while it is emptied */
 	gfn_t *pml; /* null: the processor has none */
+	uint64_t *pml_page; /* what note_watch.h calls them */
 	struct dirty_ring ring;
 	struct kvm_vcpu *next;
 };

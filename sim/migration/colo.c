@@ -7,6 +7,7 @@
 #include "engine/fault.h"
 #include "migration/colo_impl.h"
 #include "migration/precopy.h"
+#include "migration/vm_layout.h"
 #include "migration/vm_stop.h"
 
 #define MAX_QUEUE_SIZE 1024u
@@ -82,7 +83,7 @@ write_page(struct colo *c, enum colo_side side, uint64_t page)
 	ram_content content;
 
 	if (side == COLO_PRIMARY) {
-		vm_write_now(c->vcpu, page);
+		vm_write_now(c->vcpu, vm_layout_gfn(c->vm->layout, page));
 		return;
 	}
 	content = ram_write(c->secondary, page, COLO_SECONDARY_WRITER);
@@ -266,7 +267,7 @@ sync_and_send(struct colo *c)
 	uint64_t pages = ram_pages(c->vm->ram);
 	bool sent;
 
-	vm_log_sync(c->vm, &c->dirty);
+	vm_log_sync(c->vm, &c->dirty, !c->vm->running);
 	vm_log_clear(c->vm, 0, pages);
 	colo_work(c, (int64_t)((__int128)cost_of(c->w, COST_MIG_SYNC_GIB) * (int64_t)pages >> 18));
 	sent = send_ram(c);

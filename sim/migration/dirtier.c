@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "base/prng.h"
 #include "engine/world.h"
+#include "migration/vm_layout.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define PAGE_BYTES 4096
@@ -59,7 +60,7 @@ write_slice(struct dirtier *d, int64_t ns)
 
 	d->carry = (uint64_t)(due % SECOND_NS);
 	for (uint64_t i = 0; i < n; i++)
-		vm_write_now(d->writer, d->config.first + pick(d));
+		vm_write_now(d->writer, vm_layout_gfn(d->vm->layout, d->config.first + pick(d)));
 	d->writes += n;
 	return n;
 }

@@ -321,7 +321,7 @@ thread(struct actor *self, void *arg)
 		/* Channels end; what they had is the old destination's. */
 		if (m->channel)
 			multifd_flush(m);
-		precopy_set_state(m, PRECOPY_CANCELLED);
+		precopy_set_state(m, m->vm->clear_asserted ? PRECOPY_FAILED : PRECOPY_CANCELLED);
 	}
 	clean_up(m);
 }

@@ -125,7 +125,7 @@ precopy_complete(struct precopy *m)
 	precopy_set_state(m, PRECOPY_DEVICE);
 	m->rate_off = true;
 	send_ram(m);
-	if (send_devices(m)) {
+	if (m->vm->clear_asserted || send_devices(m)) {
 		m->last_sync = false;
 		precopy_set_state(m, PRECOPY_FAILED);
 		return;

@@ -49,7 +49,8 @@ precopy_clear_chunk(struct precopy *m, uint64_t page)
 	m->clear_pending[chunk / 64] &= ~(UINT64_C(1) << chunk % 64);
 	if (count > ram_pages(m->vm->ram) - first)
 		count = ram_pages(m->vm->ram) - first;
-	vm_log_clear(m->vm, first, count);
+	if (!vm_log_clear(m->vm, first, count))
+		m->cancel = true; /* QEMU is gone */
 	if (vm_watches(m->vm, page))
 		vm_record(m->vm, page, 0, "cleared", m->name);
 }

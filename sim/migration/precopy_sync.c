@@ -69,7 +69,7 @@ move_logs(struct precopy *m, bool last)
 		bql_lock(loop);
 	precopy_notify(m->w, PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC);
 	precopy_bitmap_lock(m);
-	added = vm_log_sync(m->vm, &m->bitmap);
+	added = vm_log_sync(m->vm, &m->bitmap, last);
 	m->dirty_pages += added;
 	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
 	precopy_bitmap_unlock(m);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/vm.h"
 
-#include <errno.h>
-
 #include "base/must.h"
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "kvm/dirty_log.h"
+#include "kvm/dirty_ring.h"
 #include "kvm/memslot.h"
-#include "kvm/page_words.h"
+#include "kvm/note_watch.h"
 #include "memory/guest_memory.h"
 #include "migration/bg_snapshot.h"
 #include "migration/precopy.h"
+#include "migration/vm_layout.h"
 #include "migration/vm_stop.h"
 #include "vmm/memory_listener.h"
 
@@ -28,8 +28,42 @@ take_costs(struct world *w)
 			cost_set(w, (enum cost)c, cost_info[c].default_ns);
 }
 
+/* What QEMU asks KVM for at its start. Null, or what is wrong. */
+static const char *
+enable_log(struct migration_vm *vm, const struct migration_vm_config *config)
+{
+	uint64_t manual = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+
+	if (config->version && !memory_listener_set_version(vm->listener, config->version))
+		return "version: there is no such";
+	if (config->ring_pages || config->version) {
+		uint64_t bytes = config->ring_pages * sizeof(struct kvm_dirty_gfn);
+
+		if (memory_listener_enable(vm->listener, bytes))
+			return "dirty_ring_size: this host has no ring of that size";
+		if (bytes && !kvm_dirty_ring_enabled(vm->kvm))
+			return "dirty_ring_size: QEMU has it since 6.1";
+		return NULL;
+	}
+	if (config->initially_set)
+		manual |= KVM_DIRTY_LOG_INITIALLY_SET;
+	if (config->manual_protect && kvm_enable_manual_dirty_log_protect2(vm->kvm, manual))
+		return "manual_protect: this host has none";
+	return NULL;
+}
+
+/* A slot is gone, or a note went astray: what has no other cover is lost. */
+static void
+on_stray(void *arg)
+{
+	struct migration_vm *vm = arg;
+
+	if (vm->migration)
+		precopy_check_all(vm->migration, UNCOVERED_LOG_DESTROYED);
+}
+
 struct migration_vm *
-vm_create(struct world *w, const struct migration_vm_config *config)
+vm_try_create(struct world *w, const struct migration_vm_config *config, const char **wrong)
 {
 	struct migration_vm *vm = world_alloc(w, sizeof(*vm));
 	uint64_t bytes;
@@ -37,19 +71,19 @@ vm_create(struct world *w, const struct migration_vm_config *config)
 	vm->w = w;
 	vm->ram = ram_create(w, config->blocks, config->block_count);
 	bytes = ram_pages(vm->ram) << KVM_PAGE_SHIFT;
-	vm->kvm = kvm_create(w, &kvm_rules_today);
-	if (config->manual_protect) {
-		uint64_t set = config->initially_set ? KVM_DIRTY_LOG_INITIALLY_SET : 0;
-
-		must(!kvm_enable_manual_dirty_log_protect2(
-			vm->kvm, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | set));
-	}
+	vm->kvm = kvm_create(w, config->rules ? config->rules : &kvm_rules_today);
 	vm->listener = memory_listener_create(w, vm->kvm, bytes);
-	vm->slot = memory_listener_region_add(
-		vm->listener, &(struct memory_section){ .size = bytes }, MEMORY_LISTENER_ANY_ID);
-	must(vm->slot >= 0);
-	vm->manual_protect = config->manual_protect;
-	page_bitmap_init(&vm->handed_out, w, ram_pages(vm->ram));
+	*wrong = enable_log(vm, config);
+	if (*wrong)
+		return NULL;
+	vm->ring_pages = config->ring_pages;
+	if (vm->ring_pages || (config->rules && config->rules->pml))
+		kvm_watch_notes(vm->kvm, MEMORY_LISTENER_HVA, ram_pages(vm->ram));
+	vm->layout = vm_layout_create(w, vm->listener, vm->ram, config->regions,
+				      config->region_count, wrong);
+	if (!vm->layout)
+		return NULL;
+	memory_listener_on_stray(vm->listener, on_stray, vm);
 	vm->writers_end = &vm->writers;
 	vm->running = true;
 	vm->steps = world_mode_of(w) != WORLD_TIMED;
@@ -58,8 +92,40 @@ vm_create(struct world *w, const struct migration_vm_config *config)
 	waitq_init(&vm->log_message, w, "vhost-user message");
 	if (vm->steps)
 		vm_watch(vm, 0, ram_pages(vm->ram));
+	if (vm->ring_pages)
+		vm_start_reaper(vm);
 	take_costs(w);
 	return vm;
+}
+
+struct migration_vm *
+vm_create(struct world *w, const struct migration_vm_config *config)
+{
+	const char *wrong;
+	struct migration_vm *vm = vm_try_create(w, config, &wrong);
+
+	must(vm);
+	return vm;
+}
+
+/* Few machines need its queue: names that nobody uses would number others anew. */
+void
+vm_bql_lock(struct migration_vm *vm)
+{
+	if (vm->bql && !vm->bql_wait.name)
+		waitq_init(&vm->bql_wait, vm->w, "BQL");
+	while (vm->bql)
+		waitq_wait(vm->w, &vm->bql_wait);
+	vm->bql = true;
+}
+
+void
+vm_bql_unlock(struct migration_vm *vm)
+{
+	must(vm->bql);
+	vm->bql = false;
+	if (vm->bql_wait.name)
+		waitq_wake_one(vm->w, &vm->bql_wait);
 }
 
 void
@@ -131,71 +197,209 @@ vm_writer(const struct migration_vm *vm, unsigned number)
 
 /* --- writes --------------------------------------------------------------------------------- */
 
-static bool
-slot_has(const struct migration_vm *vm, uint64_t page)
-{
-	const struct kvm_memory_slot *slot = kvm_gfn_to_memslot(vm->kvm, 0, page);
+/* What is written: bytes, or zeros, or what no one asks for. */
+struct store {
+	bool zero;
+	unsigned offset, size;
+	const void *bytes;
+	bool behind; /* not the first page of a longer write */
+};
 
-	return slot && kvm_memslot_logs(slot) &&
-	       page_bitmap_test(&slot->dirty, page - slot->base_gfn);
+/* Where it went, and whether something has noted it: what was noted before counts. */
+struct stored {
+	uint64_t page; /* of RAM; VM_NO_RAM: nowhere */
+	ram_content content;
+	bool logged;
+};
+
+static ram_content
+put(struct ram_writer *v, uint64_t page, const struct store *s)
+{
+	if (s->bytes)
+		return ram_store_bytes(v->vm->ram, page, s->offset, s->bytes, s->size, v->number);
+	if (!s->zero)
+		return ram_write(v->vm->ram, page, v->number);
+	ram_store(v->vm->ram, page, RAM_ZERO);
+	return RAM_ZERO;
 }
 
-/* Note the write where this writer notes it; false if it is noted nowhere afterwards. */
+static uint64_t
+page_in_slot(const struct kvm_memory_slot *slot, uint64_t gfn)
+{
+	return ((slot->userspace_addr - MEMORY_LISTENER_HVA) >> KVM_PAGE_SHIFT) + gfn -
+	       slot->base_gfn;
+}
+
+/* Which page of RAM @gfn is in QEMU's view; what a vCPU's store will reach is KVM's to say. */
+static uint64_t
+page_ahead(const struct ram_writer *v, uint64_t gfn)
+{
+	unsigned as_id = v->vcpu && kvm_vcpu_in_smm(v->vcpu);
+
+	return vm_layout_page(v->vm->layout, as_id, gfn, true);
+}
+
+/* KVM has noted it: in the slot's bitmap, or on its way there or to userspace. */
 static bool
-log_write(struct ram_writer *v, uint64_t page)
+slot_notes(const struct migration_vm *vm, const struct kvm_memory_slot *slot, uint64_t gfn,
+	   uint64_t page)
+{
+	if (kvm_memslot_logs(slot) && page_bitmap_test(&slot->dirty, gfn - slot->base_gfn))
+		return true;
+	return kvm_note_waits(vm->kvm, page);
+}
+
+/* accel_cpu_ioctl_begin(): not while slots are replaced. A store is one step, so that nobody has
+ * to wait for it. */
+static void
+wait_inhibited(struct migration_vm *vm)
+{
+	if (!memory_listener_cpu_kicked(vm->listener))
+		return;
+	memory_listener_cpu_enter(vm->listener);
+	memory_listener_cpu_leave(vm->listener);
+}
+
+/*
+ * The processor's store.  The fault marks the page before the store is done again: one step, since
+ * who write-protects flushes the TLB and thereby waits for the store.  False: it found no slot to
+ * write to and exits as MMIO.
+ */
+static bool
+cpu_store(struct ram_writer *v, uint64_t gfn, const struct store *s, struct stored *to)
+{
+	struct migration_vm *vm = v->vm;
+	const struct kvm_memory_slot *slot;
+	enum kvm_write how = KVM_WRITE_RING_FULL;
+
+	for (;;) {
+		wait_inhibited(vm);
+		if (!vm->ring_pages || kvm_vcpu_running(v->vcpu) || kvm_vcpu_enter(v->vcpu))
+			how = kvm_vcpu_store(v->vcpu, gfn, &slot);
+		if (how != KVM_WRITE_RING_FULL)
+			break;
+		vm_ring_full(v);
+	}
+	if (how != KVM_WRITE_RAM)
+		return false;
+	to->page = page_in_slot(slot, gfn);
+	to->content = put(v, to->page, s);
+	to->logged = slot_notes(vm, slot, gfn, to->page);
+	if (vm->ring_pages && vm->steps)
+		waitq_wake_all(vm->w, &vm->ring_work);
+	return true;
+}
+
+/* KVM itself: kvm_write_guest_page(). Where there is no slot nothing is written. */
+static void
+kvm_store(struct ram_writer *v, uint64_t gfn, const struct store *s, struct stored *to)
+{
+	const struct kvm_memory_slot *slot = kvm_vcpu_memslot(v->vcpu, gfn);
+
+	if (!slot || slot->flags & (KVM_MEMSLOT_INVALID | KVM_MEM_READONLY))
+		return;
+	to->page = page_in_slot(slot, gfn);
+	to->logged = kvm_vcpu_mark_page_dirty(v->vcpu, gfn);
+	to->content = put(v, to->page, s);
+	if (v->vm->ring_pages && v->vm->steps)
+		waitq_wake_all(v->vm->w, &v->vm->ring_work);
+}
+
+static bool
+note_qemu(struct migration_vm *vm, uint64_t page)
+{
+	if (vm->log_global)
+		memory_listener_set_dirty(vm->listener, page << KVM_PAGE_SHIFT, 1);
+	return vm->log_global;
+}
+
+/* What noting it does, but for the faults of writes of several pages. */
+static bool
+note_device(struct ram_writer *v, uint64_t page, const struct store *s)
+{
+	struct world *w = v->vm->w;
+
+	switch (v->kind) {
+	case WRITER_QEMU:
+		if (s->behind && fault_on(w, FAULT_MIG_DMA_FIRST_PAGE))
+			return false;
+		return note_qemu(v->vm, page);
+	case WRITER_VHOST:
+		if (!v->logging || (s->behind && fault_on(w, FAULT_MIG_VHOST_BATCH_UNLOGGED)))
+			return false;
+		page_bitmap_test_and_set(&v->log, w, page);
+		return true;
+	default:
+		return ram_writer_is_vcpu(v) && note_qemu(v->vm, page);
+	}
+}
+
+/*
+ * A device's store, or one of a vCPU that QEMU carries out: data first, then the note.  A note that
+ * came first could be fetched and sent with old data.  @step: others may go in between.
+ */
+static void
+device_store(struct ram_writer *v, uint64_t gfn, const struct store *s, bool step,
+	     struct stored *to)
 {
 	struct migration_vm *vm = v->vm;
 
-	switch (v->kind) {
-	case WRITER_VCPU:
-		/* No slot while it is replaced: an exit as MMIO, and here the guest tries again. */
-		while (kvm_vcpu_write(v->vcpu, page) != KVM_WRITE_RAM)
-			actor_yield(vm->w);
-		return slot_has(vm, page);
-	case WRITER_KVM:
-		return kvm_vcpu_mark_page_dirty(v->vcpu, page);
-	case WRITER_QEMU:
-		if (vm->log_global)
-			memory_listener_set_dirty(vm->listener, page << KVM_PAGE_SHIFT, 1);
-		return vm->log_global;
-	case WRITER_VHOST:
-		if (v->logging)
-			page_bitmap_test_and_set(&v->log, vm->w, page);
-		return v->logging;
-	default:
-		return false;
+	to->page = page_ahead(v, gfn);
+	if (to->page == VM_NO_RAM)
+		return;
+	if (v->kind == WRITER_VHOST && fault_on(vm->w, FAULT_MIG_VHOST_LOG_BEFORE_WRITE)) {
+		to->logged = note_device(v, to->page, s);
+		if (step)
+			actor_point(vm->w);
+		to->content = put(v, to->page, s);
+		return;
 	}
+	v->writing = v->kind == WRITER_VFIO ? RAM_NOT_WRITING : to->page;
+	to->content = put(v, to->page, s);
+	if (step)
+		actor_point(vm->w);
+	to->logged = note_device(v, to->page, s);
+	v->writing = RAM_NOT_WRITING;
 }
 
 static void
-wrote(struct ram_writer *v, uint64_t page, ram_content content, bool logged)
+store_page(struct ram_writer *v, uint64_t gfn, const struct store *s, bool step, struct stored *to)
+{
+	*to = (struct stored){ .page = VM_NO_RAM };
+	if (v->kind == WRITER_KVM)
+		kvm_store(v, gfn, s, to);
+	else if (v->kind != WRITER_VCPU || !cpu_store(v, gfn, s, to))
+		device_store(v, gfn, s, step, to);
+}
+
+static void
+wrote(struct ram_writer *v, const struct stored *to)
 {
 	struct migration_vm *vm = v->vm;
 
-	if (vm_watches(vm, page)) {
-		emit(vm->w, EV_MIG_PAGE_WRITE, (int64_t)page, v->name,
-		     (int64_t)ram_version(content), logged);
-		vm_record(vm, page, content, "written", v->name);
+	if (vm_watches(vm, to->page)) {
+		emit(vm->w, EV_MIG_PAGE_WRITE, (int64_t)to->page, v->name,
+		     (int64_t)ram_version(to->content), to->logged);
+		vm_record(vm, to->page, to->content, "written", v->name);
 	}
 	if (vm->migration)
-		precopy_check_page(vm->migration, page, UNCOVERED_WRITE);
+		precopy_check_page(vm->migration, to->page, UNCOVERED_WRITE);
 }
 
 void
-vm_write_now(struct ram_writer *v, uint64_t page)
+vm_write_now(struct ram_writer *v, uint64_t gfn)
 {
 	struct migration_vm *vm = v->vm;
-	ram_content content;
-	bool logged;
+	struct stored to;
 
-	if (vm->snapshot)
-		bg_snapshot_write_now(vm->snapshot, page);
-	logged = log_write(v, page);
-	content = ram_write(vm->ram, page, v->number);
+	if (vm->snapshot && page_ahead(v, gfn) != VM_NO_RAM)
+		bg_snapshot_write_now(vm->snapshot, page_ahead(v, gfn));
+	store_page(v, gfn, &(struct store){ 0 }, false, &to);
 
 	/* What was noted while logs are asked still is covered: the common case, by the million. */
-	if (!logged || !vm->running || vm->dropping || vm_watches(vm, page))
-		wrote(v, page, content, logged);
+	if (to.page != VM_NO_RAM &&
+	    (!to.logged || !vm->running || vm->dropping || vm_watches(vm, to.page)))
+		wrote(v, &to);
 }
 
 /* A vCPU enters the guest, a device starts: false if it may no more. */
@@ -229,7 +433,7 @@ machine_wrote(struct world *w, uint64_t gpa, uint64_t len, void *context)
 void
 vm_link_machine(struct migration_vm *vm, struct machine *m, uint64_t gpa)
 {
-	must(!vm->machine && !(gpa & (KVM_PAGE_SIZE - 1)));
+	must(!vm->machine && !(gpa & (KVM_PAGE_SIZE - 1)) && vm_layout_is_flat(vm->layout));
 	vm->machine = m;
 	vm->machine_gpa = gpa;
 	vm->machine_writer = vm_add_writer(vm, WRITER_VCPU, "guest");
@@ -243,79 +447,27 @@ vm_leave(struct ram_writer *v)
 	waitq_wake_all(v->vm->w, &v->vm->stopped);
 }
 
-/* What is written: bytes, or zeros, or what no one asks for. */
-struct store {
-	bool zero;
-	unsigned offset, size;
-	const void *bytes;
-	bool behind; /* not the first page of a longer write */
-};
-
-/* What noting it does, but for the faults of writes of several pages. */
 static bool
-note_page(struct ram_writer *v, uint64_t page, const struct store *s)
-{
-	const struct world *w = v->vm->w;
-
-	if (s->behind && v->kind == WRITER_QEMU && fault_on(w, FAULT_MIG_DMA_FIRST_PAGE))
-		return false;
-	if (s->behind && v->kind == WRITER_VHOST && fault_on(w, FAULT_MIG_VHOST_BATCH_UNLOGGED))
-		return false;
-	return log_write(v, page);
-}
-
-static ram_content
-put(struct ram_writer *v, uint64_t page, const struct store *s)
-{
-	if (s->bytes)
-		return ram_store_bytes(v->vm->ram, page, s->offset, s->bytes, s->size, v->number);
-	if (!s->zero)
-		return ram_write(v->vm->ram, page, v->number);
-	ram_store(v->vm->ram, page, RAM_ZERO);
-	return RAM_ZERO;
-}
-
-static bool
-write_page(struct ram_writer *v, uint64_t page, const struct store *s)
+write_page(struct ram_writer *v, uint64_t gfn, const struct store *s)
 {
 	struct migration_vm *vm = v->vm;
-	ram_content content;
-	bool logged;
+	struct stored to;
 
-	must(page < ram_pages(vm->ram));
 	if (!enter(v))
 		return false;
-	if (vm->snapshot)
-		bg_snapshot_write(vm->snapshot, page);
-	if (ram_writer_is_vcpu(v)) {
-		/* The fault marks the page before the guest's store is done again: one step, since
-		 * who write-protects flushes the TLB and thereby waits for the store. */
-		logged = log_write(v, page);
-		content = put(v, page, s);
-	} else if (fault_on(vm->w, FAULT_MIG_VHOST_LOG_BEFORE_WRITE) && v->kind == WRITER_VHOST) {
-		logged = note_page(v, page, s);
-		if (vm->steps)
-			actor_point(vm->w);
-		content = put(v, page, s);
-	} else {
-		/* Data first, then the note: a note that came first could be fetched and sent with
-		 * old data. */
-		v->writing = v->kind == WRITER_VFIO ? RAM_NOT_WRITING : page;
-		content = put(v, page, s);
-		if (vm->steps)
-			actor_point(vm->w);
-		logged = note_page(v, page, s);
-		v->writing = RAM_NOT_WRITING;
-	}
-	wrote(v, page, content, logged);
+	if (vm->snapshot && page_ahead(v, gfn) != VM_NO_RAM)
+		bg_snapshot_write(vm->snapshot, page_ahead(v, gfn));
+	store_page(v, gfn, s, vm->steps, &to);
+	if (to.page != VM_NO_RAM)
+		wrote(v, &to);
 	vm_leave(v);
-	return true;
+	return to.page != VM_NO_RAM;
 }
 
 bool
-vm_write(struct ram_writer *v, uint64_t page, bool zero)
+vm_write(struct ram_writer *v, uint64_t gfn, bool zero)
 {
-	return write_page(v, page, &(struct store){ .zero = zero });
+	return write_page(v, gfn, &(struct store){ .zero = zero });
 }
 
 bool
@@ -328,9 +480,9 @@ vm_write_range(struct ram_writer *v, uint64_t first, uint64_t count)
 }
 
 bool
-vm_store(struct ram_writer *v, uint64_t page, unsigned offset, const void *bytes, unsigned size)
+vm_store(struct ram_writer *v, uint64_t gfn, unsigned offset, const void *bytes, unsigned size)
 {
-	return write_page(v, page,
+	return write_page(v, gfn,
 			  &(struct store){ .offset = offset, .size = size, .bytes = bytes });
 }
 
@@ -365,115 +517,31 @@ vm_throttle_sleep(struct ram_writer *v, int64_t ran_ns)
 	vm_leave(v);
 }
 
-/* --- slots ---------------------------------------------------------------------------------- */
+/* --- the memory map --------------------------------------------------------------------------- */
 
-void
-vm_replace_slot(struct migration_vm *vm)
-{
-	uint64_t bytes = ram_pages(vm->ram) << KVM_PAGE_SHIFT;
-	int ret;
-
-	while (vm->stop_asked || !vm->running)
-		waitq_wait(vm->w, &vm->started);
-	ret = memory_listener_region_del(vm->listener, 0, vm->slot);
-	must(!ret);
-	vm->slot = memory_listener_region_add(
-		vm->listener, &(struct memory_section){ .size = bytes }, MEMORY_LISTENER_ANY_ID);
-	must(vm->slot >= 0);
-	page_bitmap_clear_all(&vm->handed_out, vm->w); /* QEMU's went with its KVMSlot */
-	if (vm->migration)
-		precopy_check_all(vm->migration, UNCOVERED_LOG_DESTROYED);
-}
-
-/* --- logs ----------------------------------------------------------------------------------- */
-
-static void
-vhost_ask(struct ram_writer *v, bool on, bool wait)
+int
+vm_change_layout(struct ram_writer *v, void (*change)(struct migration_vm *vm, void *arg),
+		 void *arg)
 {
 	struct migration_vm *vm = v->vm;
+	int r;
 
-	if (v->log_asked == on)
-		return;
-	v->log_asked = on;
-	waitq_wake_all(vm->w, &vm->log_message);
-	while (wait && v->logging != on)
-		waitq_wait(vm->w, &vm->log_message);
+	must(v->kind == WRITER_VCPU);
+	enter(v);
+	kvm_vcpu_exit(v->vcpu);
+	vm_bql_lock(vm);
+	change(vm, arg);
+	r = vm_layout_update(vm->layout);
+	vm_bql_unlock(vm);
+	vm_leave(v);
+	return r;
 }
 
 void
-vm_log_start(struct migration_vm *vm)
+vm_set_smm(struct ram_writer *v, bool smm)
 {
-	memory_listener_log_global_start(vm->listener);
-	vm->log_global = true;
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (v->kind == WRITER_VHOST)
-			vhost_ask(v, true, !fault_on(vm->w, FAULT_MIG_VHOST_LOG_ASYNC));
-}
-
-void
-vm_log_stop(struct migration_vm *vm)
-{
-	struct page_bitmap rest;
-
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (v->kind == WRITER_VHOST)
-			vhost_ask(v, false, true);
-	memory_listener_log_global_stop(vm->listener);
-	vm->log_global = false;
-	/* What is left is of no use to anybody: the next migration begins with all pages. */
-	page_bitmap_init(&rest, vm->w, ram_pages(vm->ram));
-	memory_listener_migration_sync(vm->listener, &rest);
-	page_bitmap_free(&rest, vm->w);
-	page_bitmap_clear_all(&vm->handed_out, vm->w);
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (v->kind == WRITER_VHOST)
-			page_bitmap_clear_all(&v->log, vm->w);
-}
-
-uint64_t
-vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap)
-{
-	uint64_t added = 0;
-
-	if (vm->manual_protect) {
-		/* KVM_GET_DIRTY_LOG copies.  What QEMU dirtied itself is among it here: clearing
-		 * that in KVM, too, is of no harm, since such pages are to be sent. */
-		memory_listener_log_sync(vm->listener);
-		page_bitmap_or(memory_listener_dirty(vm->listener), &vm->handed_out, 0, vm->w);
-	}
-	added += memory_listener_migration_sync(vm->listener, bitmap);
-	for (struct ram_writer *v = vm->writers; v; v = v->next)
-		if (v->kind == WRITER_VHOST && v->log.set)
-			added += page_bitmap_move(&v->log, bitmap, 0, vm->w);
-	return added;
-}
-
-void
-vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count)
-{
-	int ret;
-
-	if (!vm->manual_protect || !vm->handed_out.set)
-		return;
-	/* There may be no slot just now: it is being replaced, and its log is gone. */
-	ret = kvm_clear_dirty_log(vm->kvm, (uint32_t)vm->slot, first, count, &vm->handed_out,
-				  first);
-	must(!ret || ret == -ENOENT);
-	page_words_clear_range(&vm->handed_out, vm->w, first, count);
-	if (vm->steps)
-		emit(vm->w, EV_MIG_PAGE_CLEAR, (int64_t)first, (int64_t)count);
-}
-
-bool
-vm_log_has(const struct migration_vm *vm, uint64_t page)
-{
-	if (slot_has(vm, page) || page_bitmap_test(memory_listener_dirty(vm->listener), page))
-		return true;
-	for (const struct ram_writer *v = vm->writers; v; v = v->next) {
-		if (v->writing == page)
-			return true;
-		if (v->kind == WRITER_VHOST && v->log.set && page_bitmap_test(&v->log, page))
-			return true;
-	}
-	return false;
+	must(v->kind == WRITER_VCPU);
+	enter(v);
+	kvm_vcpu_set_smm(v->vcpu, smm);
+	vm_leave(v);
 }

@@ -5,6 +5,8 @@
  *
  *	writer            notes its write in                      fetched by
  *	vCPU, KVM itself  the slot's bitmap (kvm/memslot.h)       the memory listener, at each sync
+ *	  with PML        a buffer of the processor first         the vCPU's next exit
+ *	  with a ring     a ring of the vCPU's                    the reaper, full rings, each sync
  *	QEMU's devices    QEMU's dirty memory, after the write    each sync
  *	vhost             a log of its own, after the write       each sync, and when it stops
  *	VFIO              none of its own (its device has no dirty tracking): nothing
@@ -13,8 +15,11 @@
  * KVM_GET_DIRTY_LOG stays writable, and its bit set, until KVM_CLEAR_DIRTY_LOG: a write in between
  * is noted by nobody, so who sends the page must clear first and read then.
  *
- * Stopping is migration/vm_stop.h.  The guest's frame numbers are ram_addr: one slot, no hole below
- * 4 GiB.
+ * The guest writes frames (gfn), and what they are in RAM is said by migration/vm_layout.h: a
+ * vCPU's by KVM's slots, a device's by QEMU's flat view.  All else here is pages of RAM (ram_addr).
+ *
+ * Who changes the layout, syncs, reaps or handles a full ring has the BQL; a clear has not, and
+ * waits for kvm_slots_lock alone.  Stopping is migration/vm_stop.h.
  */
 #ifndef RINGSIDE_MIGRATION_VM_H
 #define RINGSIDE_MIGRATION_VM_H
@@ -28,12 +33,15 @@
 #include "migration/vm_device.h"
 
 struct kvm;
+struct kvm_rules;
 struct machine;
 struct kvm_vcpu;
 struct memory_listener;
 struct vm_devices;
 struct precopy;
 struct bg_snapshot;
+struct vm_layout;
+struct vm_region;
 
 /* ORDER RAM_WRITER */
 enum ram_writer_kind { WRITER_VCPU, WRITER_KVM, WRITER_QEMU, WRITER_VHOST, WRITER_VFIO, WRITERS };
@@ -55,6 +63,7 @@ struct ram_writer {
 	struct page_bitmap log; /* vhost's */
 	bool of_device; /* that stops it: vm_device.h */
 	struct waitq halt_cond; /* a throttled vCPU sleeps here */
+	uint64_t ring_fulls; /* exits because its dirty ring was full */
 	struct ram_writer *next;
 };
 
@@ -81,10 +90,13 @@ struct migration_vm {
 	struct ram *ram;
 	struct kvm *kvm;
 	struct memory_listener *listener;
-	int slot; /* of the RAM, in the listener */
-	bool manual_protect;
+	struct vm_layout *layout;
 	bool log_global;
-	struct page_bitmap handed_out; /* KVMSlot.dirty_bmap: fetched and not cleared */
+	bool bql;
+	struct waitq bql_wait;
+	uint64_t ring_pages; /* dirty-ring-size; 0: bitmaps */
+	struct waitq ring_work; /* relaxed: the reaper waits for entries here */
+	bool clear_asserted; /* QEMU 4.1, 4.2: KVM_CLEAR_DIRTY_LOG of a slot without bitmap */
 	struct ram_writer *writers, **writers_end;
 	unsigned writer_count;
 	bool running, stop_asked;
@@ -116,11 +128,22 @@ struct migration_vm {
 struct migration_vm_config {
 	const struct ram_block *blocks;
 	unsigned block_count;
-	bool manual_protect;
+	bool manual_protect; /* unless @version says what QEMU asks for */
 	bool initially_set; /* with it: KVM_DIRTY_LOG_INITIALLY_SET */
+	const char *version; /* of memory_listener_versions[]; null: 6.1 but for the two above */
+	const struct kvm_rules *rules; /* the host; null: kvm_rules_today */
+	const struct vm_region *regions; /* null: all RAM from frame 0 on */
+	unsigned region_count;
+	uint64_t ring_pages; /* dirty-ring-size: entries a vCPU; 0: none */
 };
 
-/* At set-up. Takes the defaults of costs "mig_…" in timed mode if they are 0. */
+/*
+ * At set-up. Takes the defaults of costs "mig_…" in timed mode if they are 0.  Null and *@wrong, a
+ * constant: no such version, regions that do not fit, a ring that the host or the version has not.
+ */
+struct migration_vm *
+vm_try_create(struct world *w, const struct migration_vm_config *config, const char **wrong);
+/* The same of what cannot be wrong. */
 struct migration_vm *
 vm_create(struct world *w, const struct migration_vm_config *config);
 
@@ -138,12 +161,13 @@ struct ram_writer *
 vm_writer(const struct migration_vm *vm, unsigned number);
 
 /*
- * @writer writes @page; zeros with @zero.  Waits while the machine is stopped or stopping; false if
- * the writer is a device that was stopped.  In relaxed mode there are points before it, and between
- * a device's write and its note.
+ * @writer writes frame @gfn; zeros with @zero.  Waits while the machine is stopped or stopping;
+ * false if the writer is a device that was stopped, or nothing is there that can be written: ROM, a
+ * hole, RAM that is read-only now.  In relaxed mode there are points before it, and between a
+ * device's write and its note.
  */
 bool
-vm_write(struct ram_writer *writer, uint64_t page, bool zero);
+vm_write(struct ram_writer *writer, uint64_t gfn, bool zero);
 
 /* One request of a device for several pages: a DMA, a batch of buffers. */
 bool
@@ -151,7 +175,7 @@ vm_write_range(struct ram_writer *writer, uint64_t first, uint64_t count);
 
 /* The same, with real bytes (ram.h): @size of them at @offset of the page, which they fit. */
 bool
-vm_store(struct ram_writer *writer, uint64_t page, unsigned offset, const void *bytes,
+vm_store(struct ram_writer *writer, uint64_t gfn, unsigned offset, const void *bytes,
 	 unsigned size);
 
 /*
@@ -159,7 +183,7 @@ vm_store(struct ram_writer *writer, uint64_t page, unsigned offset, const void *
  * that the machine runs.
  */
 void
-vm_write_now(struct ram_writer *writer, uint64_t page);
+vm_write_now(struct ram_writer *writer, uint64_t gfn);
 
 /*
  * A vCPU runs for @ns, or until the machine is to stop; returns for how long.  It is in the guest
@@ -174,13 +198,31 @@ vm_leave(struct ram_writer *writer);
 void
 vm_throttle_sleep(struct ram_writer *writer, int64_t ran_ns);
 
-/*
- * The guest's firmware changes what its RAM is mapped as: the slot is deleted and made again, with
- * the dirty bits of QEMU's order of the two (vmm/memory_listener.h).  The caller is a vCPU in its
- * exit; others run, and find no slot for a while.
- */
+/* The big QEMU lock; does not nest. */
 void
-vm_replace_slot(struct migration_vm *vm);
+vm_bql_lock(struct migration_vm *vm);
+void
+vm_bql_unlock(struct migration_vm *vm);
+
+/*
+ * What @writer, a vCPU, did to a register changes the memory map: its exit, the BQL, @change of
+ * regions (vm_layout.h), a transaction.  Others run meanwhile, unless QEMU keeps them out.  @arg is
+ * for @change.  0, or the negative errno of a slot that KVM refused.
+ */
+int
+vm_change_layout(struct ram_writer *writer, void (*change)(struct migration_vm *vm, void *arg),
+		 void *arg);
+/* It enters system management mode, or leaves it. The host must have two address spaces. */
+void
+vm_set_smm(struct ram_writer *writer, bool smm);
+
+/* vm_ring.c: @writer's ring is full: take what is in it and all others, or in it alone if a dirty
+ * limit is in service (56adee407f, acac51ba24). */
+void
+vm_ring_full(struct ram_writer *writer);
+/* The reaper, at set-up. */
+void
+vm_start_reaper(struct migration_vm *vm);
 
 /* Dirty logging of a migration, for KVM and for devices; waits for vhost-user's answer. */
 void
@@ -188,14 +230,14 @@ vm_log_start(struct migration_vm *vm);
 void
 vm_log_stop(struct migration_vm *vm);
 
-/* Move all logs into @bitmap; returns how many pages became dirty in it. */
+/* Move all logs into @bitmap; returns how many pages became dirty in it. @last: vCPUs stopped. */
 uint64_t
-vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap);
+vm_log_sync(struct migration_vm *vm, struct page_bitmap *bitmap, bool last);
 /*
- * KVM_CLEAR_DIRTY_LOG of what was fetched of a range, @first a multiple of 64; nothing without
- * manual protect.
+ * KVM_CLEAR_DIRTY_LOG of what KVM reported of a range; nothing without manual protect.  May wait
+ * for slots that are being changed.  False: QEMU of this version has failed an assertion.
  */
-void
+bool
 vm_log_clear(struct migration_vm *vm, uint64_t first, uint64_t count);
 
 /* Whether some log has the page, or a writer is about to note it. */

@@ -23,6 +23,7 @@ const struct api_group api_groups[] = {
 	{ "vCPUs and other writers of guest memory", api_kvm_vcpu },
 	{ "Live migration", api_migrate },
 	{ "Devices of a machine that migrates", api_vm_device },
+	{ "Live migration: the source's memory map", api_layout },
 	{ "Postcopy", api_postcopy },
 	{ "COLO", api_colo },
 	{ "COLO: packets", api_colo_net },

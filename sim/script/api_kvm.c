@@ -263,7 +263,7 @@ kvm_sync(lua_State *L)
 {
 	struct script_kvm *k = api_kvm_check_listener(L, "migration_sync");
 
-	memory_listener_migration_sync(k->listener, &k->migration);
+	memory_listener_migration_sync(k->listener, &k->migration, false);
 	api_kvm_push_bits(L, &k->migration);
 	return 1;
 }

@@ -275,7 +275,7 @@ kvm_reap(lua_State *L)
 
 	if (!kvm_dirty_ring_enabled(k->kvm))
 		return luaL_error(L, "reap: make it with kvm{ring = 4096}");
-	lua_pushinteger(L, memory_listener_reap(k->listener));
+	lua_pushinteger(L, memory_listener_reap(k->listener, NULL));
 	return 1;
 }
 
@@ -295,8 +295,7 @@ kvm_last_sync(lua_State *L)
 {
 	struct script_kvm *k = api_kvm_check_listener(L, "last_sync");
 
-	memory_listener_log_sync_last(k->listener);
-	memory_listener_migration_sync(k->listener, &k->migration);
+	memory_listener_migration_sync(k->listener, &k->migration, true);
 	api_kvm_push_bits(L, &k->migration);
 	return 1;
 }

@@ -4,6 +4,7 @@
 
 #include "migration/dirtier.h"
 #include "migration/precopy.h"
+#include "migration/vm_layout.h"
 #include "script/machine_api.h"
 
 #define BYTES_MAX (INT64_C(1) << 50)
@@ -24,61 +25,13 @@ check_page(lua_State *L, int arg, const struct migration_vm *vm)
 	return (uint64_t)api_range(L, arg, 0, (lua_Integer)ram_pages(vm->ram) - 1);
 }
 
+static uint64_t
+check_gfn(lua_State *L, int arg, const struct migration_vm *vm)
+{
+	return (uint64_t)api_range(L, arg, 0, (lua_Integer)vm_layout_frames(vm->layout) - 1);
+}
+
 /* --- the source ----------------------------------------------------------------------------- */
-
-/* blocks = { { name = "pc.ram", pages = 1024 }, … } */
-static unsigned
-read_blocks(lua_State *L, int index, struct ram_block *blocks)
-{
-	static const char *const allowed[] = { "name", "pages", NULL };
-	lua_Integer n, total = 0;
-
-	if (lua_getfield(L, index, "blocks") != LUA_TTABLE)
-		luaL_error(L, "blocks: must be a list of { name =, pages = }");
-	n = (lua_Integer)lua_rawlen(L, -1);
-	if (n < 1 || n > (lua_Integer)RAM_BLOCKS_MAX)
-		luaL_error(L, "blocks: must be 1 to %d", (int)RAM_BLOCKS_MAX);
-	for (lua_Integer i = 1; i <= n; i++) {
-		lua_rawgeti(L, -1, i);
-		api_options(L, lua_gettop(L), "blocks", allowed);
-		blocks[i - 1] = (struct ram_block){
-			.name = world_strdup(script_world(L),
-					     api_string(L, lua_gettop(L), "name", "pc.ram")),
-			.pages = (uint64_t)api_integer(L, lua_gettop(L), "pages", 1, 1, PAGES_MAX)
-		};
-		total += (lua_Integer)blocks[i - 1].pages;
-		lua_pop(L, 1);
-	}
-	lua_pop(L, 1);
-	if (total > PAGES_MAX)
-		luaL_error(L, "blocks: at most %I pages in all", PAGES_MAX);
-	return (unsigned)n;
-}
-
-static int
-l_source_vm(lua_State *L)
-{
-	static const char *const allowed[] = { "pages",		"blocks", "manual_protect",
-					       "initially_set", "vcpus",  NULL };
-	struct world *w = script_world(L);
-	struct ram_block blocks[RAM_BLOCKS_MAX] = { { .name = "pc.ram" } };
-	struct migration_vm_config config = { .blocks = blocks, .block_count = 1 };
-	struct migration_vm *vm;
-
-	script_must_not_check(L, "source_vm");
-	api_options(L, 1, "source_vm", allowed);
-	if (lua_getfield(L, 1, "blocks") != LUA_TNIL)
-		config.block_count = read_blocks(L, 1, blocks);
-	else
-		blocks[0].pages = (uint64_t)api_integer(L, 1, "pages", 1024, 1, PAGES_MAX);
-	lua_pop(L, 1);
-	config.manual_protect = api_boolean(L, 1, "manual_protect", true);
-	config.initially_set = api_boolean(L, 1, "initially_set", false);
-	vm = vm_create(w, &config);
-	vm->vcpus = (unsigned)api_integer(L, 1, "vcpus", 0, 0, 4096);
-	api_push(L, "source_vm", vm);
-	return 1;
-}
 
 static int
 vm_l_writer(lua_State *L)
@@ -219,18 +172,6 @@ vm_l_history(lua_State *L)
 }
 
 static int
-vm_l_replace_slot(lua_State *L)
-{
-	struct migration_vm *vm = check_vm(L, "replace_slot");
-
-	script_must_be_actor(L, "replace_slot");
-	if (!vm->steps)
-		return luaL_error(L, "replace_slot: only in mode = \"relaxed\"");
-	vm_replace_slot(vm);
-	return 0;
-}
-
-static int
 vm_l_running(lua_State *L)
 {
 	struct migration_vm *vm = check_vm(L, NULL);
@@ -248,7 +189,7 @@ writer_l_write(lua_State *L)
 
 	script_world(L);
 	script_must_be_actor(L, "write");
-	lua_pushboolean(L, vm_write(v, check_page(L, 2, v->vm), lua_toboolean(L, 3)));
+	lua_pushboolean(L, vm_write(v, check_gfn(L, 2, v->vm), lua_toboolean(L, 3)));
 	return 1;
 }
 
@@ -256,8 +197,8 @@ static int
 writer_l_write_range(lua_State *L)
 {
 	struct ram_writer *v = api_check(L, 1, "ram_writer");
-	uint64_t first = check_page(L, 2, v->vm);
-	lua_Integer room = (lua_Integer)(ram_pages(v->vm->ram) - first);
+	uint64_t first = check_gfn(L, 2, v->vm);
+	lua_Integer room = (lua_Integer)(vm_layout_frames(v->vm->layout) - first);
 
 	script_world(L);
 	script_must_be_actor(L, "write_range");
@@ -278,7 +219,7 @@ writer_l_store(lua_State *L)
 	if (!size || size > RAM_PAGE_BYTES - offset)
 		return luaL_error(L, "store: 1 to %d bytes fit there",
 				  (int)(RAM_PAGE_BYTES - offset));
-	lua_pushboolean(L, vm_store(v, check_page(L, 2, v->vm), offset, text, (unsigned)size));
+	lua_pushboolean(L, vm_store(v, check_gfn(L, 2, v->vm), offset, text, (unsigned)size));
 	return 1;
 }
 
@@ -572,9 +513,6 @@ vm_l_difference(lua_State *L)
 }
 
 const struct api_entry api_migrate[] = {
-	{ NULL, "source_vm",
-	  "([{pages=, blocks=, manual_protect=, initially_set=, vcpus=}]) -> source_vm",
-	  "a machine's memory by versions, with KVM's and QEMU's dirty logs", l_source_vm },
 	{ "source_vm", "writer", "(kind [, name]) -> ram_writer",
 	  "who writes it: vcpu, kvm, qemu, vhost or vfio decides which log notes it", vm_l_writer },
 	{ "source_vm", "dirtier",
@@ -595,15 +533,14 @@ const struct api_entry api_migrate[] = {
 	{ "source_vm", "history", "(page) -> list",
 	  "what happened to a watched page: written, synced, hinted, cleared, read, loaded",
 	  vm_l_history },
-	{ "source_vm", "replace_slot", "()",
-	  "firmware maps RAM anew: QEMU deletes the slot and makes it again", vm_l_replace_slot },
 	{ "source_vm", "running", "() -> boolean", "whether its vCPUs may run", vm_l_running },
-	{ "ram_writer", "write", "(page [, zero]) -> done",
-	  "write a page; waits while the machine stands; false from a stopped device",
+	{ "ram_writer", "write", "(gfn [, zero]) -> done",
+	  "write a frame; waits while the machine stands; false from a stopped device, and where "
+	  "nothing can be written",
 	  writer_l_write },
 	{ "ram_writer", "write_range", "(first, count) -> done",
 	  "a request for several pages: a DMA, a batch of buffers", writer_l_write_range },
-	{ "ram_writer", "store", "(page, offset, bytes) -> done",
+	{ "ram_writer", "store", "(gfn, offset, bytes) -> done",
 	  "the same with real bytes: equal bytes are equal content", writer_l_store },
 	{ "dirtier", "stop", "()", "no more writes", dirtier_l_stop },
 	{ "dirtier", "writes", "() -> count", "so far", dirtier_l_writes },

@@ -117,7 +117,7 @@ replay_sync(struct state *s, struct world *w, const struct memslot_op *op)
 
 	/* What the last sync found has been sent since. */
 	page_bitmap_clear_all(&s->migration, w);
-	s->result.pages_synced += memory_listener_migration_sync(s->listener, &s->migration);
+	s->result.pages_synced += memory_listener_migration_sync(s->listener, &s->migration, false);
 	s->result.syncs++;
 	s->lost_before = s->result.lost;
 	for (uint64_t i = 0; (i = page_bitmap_next(&f->round, i)) < f->round.npages; i++)

@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "kvm/dirty_log.h"
 #include "kvm/dirty_ring.h"
 #include "memory/race.h"
 #include "vmm/memory_listener_impl.h"
 
 #define SINCE_1_1 .sync_own = true
 #define SINCE_2_3 SINCE_1_1, .sync_global = true
-#define SINCE_4_1 SINCE_2_3, .clear_log = true
+#define SINCE_4_1 SINCE_2_3, .spaces = true, .clear_log = true
 #define SINCE_4_2 SINCE_4_1, .split = true
 #define SINCE_5_0 SINCE_4_2, .bitmap_for_new = true
 #define SINCE_6_1 SINCE_5_0, .initially_set = true, .ring = true
@@ -22,7 +23,7 @@ static const struct listener_rules versions[] = {
 	{ .version = "1.0" },
 	{ .version = "1.1", SINCE_1_1 }, /* 3fbffb628c */
 	{ .version = "2.3", SINCE_2_3 }, /* 4cc856faba */
-	{ .version = "4.1", SINCE_4_1 }, /* ff4aa11419, 9f4bf4baa8 */
+	{ .version = "4.1", SINCE_4_1 }, /* ff4aa11419, 9f4bf4baa8; address spaces came with 2.4 */
 	{ .version = "4.2", SINCE_4_2 }, /* 023ae9a88a */
 	{ .version = "5.0", SINCE_5_0 }, /* 9b3a31c745 */
 	{ .version = "6.1", SINCE_6_1 }, /* b4420f198d; INITIALLY_SET came with 5.1 */
@@ -65,9 +66,50 @@ listener_waiters(struct memory_listener *l)
 	if (l->waiters)
 		return;
 	l->waiters = true;
-	waitq_init(&l->reaping_waiters, l->world, "kvm_slots_lock");
+	waitq_init(&l->lock_waiters, l->world, "kvm_slots_lock");
 	waitq_init(&l->cpu_waiters, l->world, "accel_ioctl_inhibit");
 	waitq_init(&l->inhibit_waiters, l->world, "vCPUs outside of KVM_RUN");
+}
+
+void
+listener_lock(struct memory_listener *l)
+{
+	while (l->slots_locked) {
+		listener_waiters(l);
+		waitq_wait(l->world, &l->lock_waiters);
+	}
+	if (l->waiters)
+		race_acquire(l->world, &l->lock_waiters);
+	l->slots_locked = true;
+}
+
+void
+listener_unlock(struct memory_listener *l)
+{
+	must(l->slots_locked);
+	l->slots_locked = false;
+	if (l->waiters)
+		waitq_wake_one(l->world, &l->lock_waiters);
+}
+
+void
+memory_listener_on_stray(struct memory_listener *l, void (*fn)(void *arg), void *arg)
+{
+	l->on_stray = fn;
+	l->stray_arg = arg;
+}
+
+void
+listener_stray(struct memory_listener *l)
+{
+	if (l->on_stray)
+		l->on_stray(l->stray_arg);
+}
+
+unsigned
+memory_listener_address_spaces(const struct memory_listener *l)
+{
+	return l->rules.spaces ? kvm_address_spaces(l->kvm) : 1;
 }
 
 /* Where a slot with this id hangs, or would. */
@@ -175,11 +217,15 @@ add_slot(struct memory_listener *l, const struct memory_section *section, int id
 	struct slot *slot = world_alloc(l->world, sizeof(*slot)), **link = &l->adding;
 
 	*slot = (struct slot){ .section = *section,
+			       .log = section->log,
 			       .id = (uint16_t)id,
 			       .group = (uint16_t)(group < 0 ? id : group) };
 	if (!l->in_transaction) {
-		int r = add_now(l, slot);
+		int r;
 
+		listener_lock(l);
+		r = add_now(l, slot);
+		listener_unlock(l);
 		if (r < 0)
 			world_free(l->world, slot, sizeof(*slot));
 		return r;
@@ -268,6 +314,7 @@ del_now(struct memory_listener *l, struct slot *slot)
 		link = &(*link)->next;
 	*link = slot->next;
 	world_free(w, slot, sizeof(*slot));
+	listener_stray(l);
 }
 
 int
@@ -277,6 +324,8 @@ memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id)
 
 	if (!slot)
 		return -ENOENT;
+	if (!l->in_transaction)
+		listener_lock(l);
 	for (; slot; slot = next) {
 		next = group_next(l, as_id, id, slot);
 		if (l->in_transaction)
@@ -284,6 +333,8 @@ memory_listener_region_del(struct memory_listener *l, uint8_t as_id, int id)
 		else
 			del_now(l, slot);
 	}
+	if (!l->in_transaction)
+		listener_unlock(l);
 	return 0;
 }
 
@@ -301,11 +352,13 @@ memory_listener_begin(struct memory_listener *l)
 
 /* Whether a section that comes covers a part of one that goes. */
 static bool
-queued_overlap(const struct memory_listener *l)
+queued_overlap(const struct memory_listener *l, uint8_t as_id)
 {
 	for (const struct slot *new = l->adding; new; new = new->next) {
 		const struct memory_section *a = &new->section;
 
+		if (a->as_id != as_id)
+			continue;
 		for (const struct slot *old = l->slots[a->as_id]; old; old = old->next) {
 			const struct memory_section *d = &old->section;
 
@@ -317,7 +370,7 @@ queued_overlap(const struct memory_listener *l)
 	return false;
 }
 
-/* accel_ioctl_inhibit_begin() */
+/* accel_ioctl_inhibit_begin(): when it returns no vCPU is in KVM_RUN. */
 static void
 inhibit(struct memory_listener *l)
 {
@@ -326,16 +379,30 @@ inhibit(struct memory_listener *l)
 	while (l->cpus_inside)
 		waitq_wait(l->world, &l->inhibit_waiters);
 	race_acquire(l->world, &l->inhibit_waiters);
+	kvm_vcpus_out_of_guest(l->kvm);
 }
 
 static struct slot *
-next_removing(struct memory_listener *l)
+next_removing(struct memory_listener *l, uint8_t as_id)
 {
-	for (uint8_t as_id = 0; as_id < KVM_ADDRESS_SPACES_MAX; as_id++)
-		for (struct slot *slot = l->slots[as_id]; slot; slot = slot->next)
-			if (slot->removing)
-				return slot;
+	for (struct slot *slot = l->slots[as_id]; slot; slot = slot->next)
+		if (slot->removing)
+			return slot;
 	return NULL;
+}
+
+/* Take the next slot of the address space out of those that come. */
+static struct slot *
+next_adding(struct memory_listener *l, uint8_t as_id)
+{
+	struct slot **link = &l->adding, *slot;
+
+	while (*link && (*link)->section.as_id != as_id)
+		link = &(*link)->next;
+	slot = *link;
+	if (slot)
+		*link = slot->next;
+	return slot;
 }
 
 bool
@@ -344,21 +411,19 @@ memory_listener_in_transaction(const struct memory_listener *l)
 	return l->in_transaction;
 }
 
-/* What was queued: all deletions, then all additions. */
+/* kvm_region_commit() of an address space's listener: all deletions, then all additions. */
 static int
-do_queued(struct memory_listener *l, bool overlap)
+do_queued(struct memory_listener *l, uint8_t as_id, bool overlap)
 {
 	struct slot *slot;
 	int result = 0;
 
-	l->in_transaction = false;
+	listener_lock(l);
 	if (overlap)
 		inhibit(l);
-	while ((slot = next_removing(l)))
+	while ((slot = next_removing(l, as_id)))
 		del_now(l, slot);
-	while ((slot = l->adding)) {
-		l->adding = slot->next;
-
+	while ((slot = next_adding(l, as_id))) {
 		int r = add_now(l, slot);
 
 		if (r >= 0)
@@ -370,19 +435,26 @@ do_queued(struct memory_listener *l, bool overlap)
 		l->inhibited = false;
 		waitq_wake_all(l->world, &l->cpu_waiters);
 	}
+	listener_unlock(l);
 	return result;
 }
 
 int
 memory_listener_commit(struct memory_listener *l)
 {
-	bool overlap = queued_overlap(l);
+	bool queued = l->in_transaction, inhibited = false;
 	int result = 0;
 
-	if (l->in_transaction)
-		result = do_queued(l, overlap);
+	l->in_transaction = false;
+	for (uint8_t as_id = 0; queued && as_id < KVM_ADDRESS_SPACES_MAX; as_id++) {
+		bool overlap = queued_overlap(l, as_id);
+		int r = do_queued(l, as_id, overlap);
+
+		inhibited = inhibited || overlap;
+		result = result ? result : r;
+	}
 	if (l->begun)
-		emit(l->world, EV_MEMORY_COMMIT, overlap, result);
+		emit(l->world, EV_MEMORY_COMMIT, inhibited, result);
 	l->begun = false;
 	return result;
 }
@@ -478,10 +550,11 @@ memory_listener_set_dirty(struct memory_listener *l, uint64_t ram_addr, uint64_t
 }
 
 uint64_t
-memory_listener_migration_sync(struct memory_listener *l, struct page_bitmap *migration_bitmap)
+memory_listener_migration_sync(struct memory_listener *l, struct page_bitmap *migration_bitmap,
+			       bool last)
 {
 	must(migration_bitmap->npages == l->ram_pages);
-	memory_listener_log_sync(l);
+	memory_listener_log_sync(l, last);
 
 	uint64_t dirty = l->dirty.set;
 	uint64_t fresh = page_bitmap_move(&l->dirty, migration_bitmap, 0, l->world);

@@ -54,6 +54,7 @@
 
 struct world;
 struct kvm;
+struct kvm_vcpu;
 struct memory_listener;
 
 /*
@@ -87,6 +88,7 @@ struct memory_section {
 	uint64_t ram_addr; /* where in RAM */
 	uint8_t as_id; /* 1: system management mode's */
 	bool readonly;
+	bool log; /* it asks to be logged for itself from the beginning */
 };
 
 /* Where RAM begins in QEMU's address space: 112 TiB of it fit below the end of a process's. */
@@ -147,17 +149,21 @@ memory_listener_log_global_start(struct memory_listener *l);
 void
 memory_listener_log_global_stop(struct memory_listener *l);
 
-/* Fetch the dirty log of each slot that logs, in all address spaces, into the dirty memory. */
+/*
+ * Fetch the dirty log of each slot that logs, in all address spaces, into the dirty memory.  With
+ * a ring: kick all vCPUs out of the guest, harvest, reset; and the bitmap beside it if this is the
+ * @last time, vCPUs stopped.
+ */
 void
-memory_listener_log_sync(struct memory_listener *l);
+memory_listener_log_sync(struct memory_listener *l, bool last);
 
-/* The same for the last time, vCPUs stopped: with a ring the bitmap beside it, too. */
-void
-memory_listener_log_sync_last(struct memory_listener *l);
-
-/* The reaper thread's round: harvest all rings, then reset them. How many entries. */
+/*
+ * The reaper thread's round, and what a vCPU does whose ring is full: harvest all rings, or that of
+ * @vcpu, then reset (kvm_dirty_ring_reap(), b4420f198d; of one vCPU since 7.1, for the dirty
+ * limit).  How many entries.
+ */
 unsigned
-memory_listener_reap(struct memory_listener *l);
+memory_listener_reap(struct memory_listener *l, struct kvm_vcpu *vcpu);
 
 /*
  * Before the migration reads these pages of RAM: KVM forgets that they are dirty and protects them.
@@ -166,6 +172,10 @@ memory_listener_reap(struct memory_listener *l);
  */
 int
 memory_listener_log_clear(struct memory_listener *l, uint64_t ram_page, uint64_t npages);
+
+/* Whether log_clear() clears anything. */
+bool
+memory_listener_clears(const struct memory_listener *l);
 
 /*
  * A writer with a log of its own: a vhost worker, a vDPA or VFIO device with dirty tracking.  The
@@ -188,13 +198,26 @@ memory_listener_set_dirty(struct memory_listener *l, uint64_t ram_addr, uint64_t
 /*
  * migration_bitmap_sync(): log_sync, then move the dirty memory into @migration_bitmap, which has
  * a bit a page of RAM and belongs to the caller.  Returns how many pages became dirty in it.
+ * @last: see log_sync.
  */
 uint64_t
-memory_listener_migration_sync(struct memory_listener *l, struct page_bitmap *migration_bitmap);
+memory_listener_migration_sync(struct memory_listener *l, struct page_bitmap *migration_bitmap,
+			       bool last);
 
 /* The virtual machine whose slots these are. */
 struct kvm *
 memory_listener_kvm(const struct memory_listener *l);
+
+/*
+ * @fn is called, for who watches, when notes may have got lost: a slot was deleted, or an entry of
+ * a ring was harvested whose slot is gone or another one by now (kvm/note_watch.h).
+ */
+void
+memory_listener_on_stray(struct memory_listener *l, void (*fn)(void *arg), void *arg);
+
+/* How many address spaces have slots: with system management mode's (since 2.4) 2. */
+unsigned
+memory_listener_address_spaces(const struct memory_listener *l);
 
 /* The dirty memory, to look at. */
 const struct page_bitmap *

@@ -29,6 +29,7 @@ struct listener_rules {
 	bool bitmap_for_new; /* of a slot that appears under logging */
 	bool ring, backup;
 	bool transaction;
+	bool spaces; /* system management mode has slots of its own */
 };
 
 struct memory_listener {
@@ -45,17 +46,29 @@ struct memory_listener {
 	struct page_bitmap dirty;
 	struct device_log *devices;
 	bool waiters; /* the three queues below are there */
-	bool reaping; /* kvm_slots_lock, as far as it orders those who harvest */
-	struct waitq reaping_waiters;
+	bool slots_locked; /* kvm_slots_lock */
+	struct waitq lock_waiters;
 	bool inhibited;
 	unsigned cpus_inside;
 	struct waitq cpu_waiters, inhibit_waiters;
+	void (*on_stray)(void *arg); /* see memory_listener_on_stray() */
+	void *stray_arg;
+	bool strayed; /* in the harvest under way */
 };
 
 /* Make the queues, by the first who needs one: names that nobody uses would number others anew. */
 void
 listener_waiters(struct memory_listener *l);
-/* Fetch what there is of the slot: KVM_GET_DIRTY_LOG, or the rings and the bitmap beside them. */
+/* kvm_slots_lock (36adac4934): who changes slots, syncs, clears and harvests exclude each other. */
+void
+listener_lock(struct memory_listener *l);
+void
+listener_unlock(struct memory_listener *l);
+/* A note may have got lost just now: tell who wants to know. */
+void
+listener_stray(struct memory_listener *l);
+/* Fetch what there is of the slot: KVM_GET_DIRTY_LOG, or the rings and the bitmap beside them.
+ * Under the lock. */
 void
 listener_slot_sync(struct memory_listener *l, struct slot *slot);
 /* QEMU's bitmap of a slot follows its logging. */

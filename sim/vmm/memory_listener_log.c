@@ -6,7 +6,7 @@
 #include "base/must.h"
 #include "kvm/dirty_log.h"
 #include "kvm/dirty_ring.h"
-#include "memory/race.h"
+#include "kvm/page_words.h"
 #include "vmm/memory_listener_impl.h"
 
 struct device_log {
@@ -75,6 +75,73 @@ fetch_bitmap(struct memory_listener *l, struct slot *slot)
 	page_bitmap_or(&slot->dirty_bmap, &l->dirty, ram_page, l->world);
 }
 
+/* kvm_dirty_ring_mark_page(): an entry of a slot that is gone by now is dropped, and one whose slot
+ * is another by now marks a page of that. */
+static void
+mark_entry(struct memory_listener *l, uint32_t slot, uint64_t offset, uint64_t noted)
+{
+	struct slot *s = NULL;
+	uint64_t page = UINT64_MAX;
+
+	if (slot >> 16 < KVM_ADDRESS_SPACES_MAX)
+		s = listener_slot_find(l, (uint8_t)(slot >> 16), (uint16_t)slot);
+	if (s && offset < s->section.size >> KVM_PAGE_SHIFT) {
+		page = (s->section.ram_addr >> KVM_PAGE_SHIFT) + offset;
+		page_bitmap_test_and_set(&l->dirty, l->world, page);
+	}
+	if (noted != UINT64_MAX && page != noted)
+		l->strayed = true;
+}
+
+static unsigned
+reap_one(struct memory_listener *l, struct kvm_vcpu *vcpu)
+{
+	unsigned n = 0;
+	uint64_t offset;
+	uint32_t slot;
+
+	for (; kvm_dirty_ring_harvest(vcpu, &slot, &offset); n++)
+		mark_entry(l, slot, offset, kvm_dirty_ring_noted(vcpu));
+	return n;
+}
+
+/*
+ * kvm_dirty_ring_reap_locked().  What is published must be protected again before anybody else can
+ * read the page: the lock sees to that, and the order of the two here.
+ */
+static unsigned
+reap_locked(struct memory_listener *l, struct kvm_vcpu *one)
+{
+	bool late = fault_on(l->world, FAULT_RING_RESET_LATE);
+	struct kvm_vcpu *vcpu;
+	unsigned total = 0;
+
+	if (late)
+		kvm_reset_dirty_rings(l->kvm); /* of the last time */
+	if (one)
+		total = reap_one(l, one);
+	for (uint32_t i = 0; !one && (vcpu = kvm_get_vcpu(l->kvm, i)); i++)
+		total += reap_one(l, vcpu);
+	if (total && !late)
+		kvm_reset_dirty_rings(l->kvm);
+	if (l->strayed)
+		listener_stray(l);
+	l->strayed = false;
+	return total;
+}
+
+unsigned
+memory_listener_reap(struct memory_listener *l, struct kvm_vcpu *vcpu)
+{
+	unsigned total;
+
+	listener_waiters(l);
+	listener_lock(l);
+	total = reap_locked(l, vcpu);
+	listener_unlock(l);
+	return total;
+}
+
 void
 listener_slot_sync(struct memory_listener *l, struct slot *slot)
 {
@@ -82,91 +149,56 @@ listener_slot_sync(struct memory_listener *l, struct slot *slot)
 		fetch_bitmap(l, slot);
 		return;
 	}
-	memory_listener_reap(l);
+	reap_locked(l, NULL);
 	if (kvm_dirty_ring_has_bitmap(l->kvm) && !fault_on(l->world, FAULT_RING_NO_BACKUP))
 		fetch_bitmap(l, slot);
 }
 
-/* An entry of a slot that is gone by now is dropped, as in QEMU. */
-static void
-mark_entry(struct memory_listener *l, uint32_t slot, uint64_t offset)
-{
-	struct slot *s;
-
-	if (slot >> 16 >= KVM_ADDRESS_SPACES_MAX)
-		return;
-	s = listener_slot_find(l, (uint8_t)(slot >> 16), (uint16_t)slot);
-	if (s && offset < s->section.size >> KVM_PAGE_SHIFT)
-		page_bitmap_test_and_set(&l->dirty, l->world,
-					 (s->section.ram_addr >> KVM_PAGE_SHIFT) + offset);
-}
-
-unsigned
-memory_listener_reap(struct memory_listener *l)
-{
-	struct kvm_vcpu *vcpu;
-	unsigned total = 0;
-	uint64_t offset;
-	uint32_t slot;
-
-	listener_waiters(l);
-	while (l->reaping)
-		waitq_wait(l->world, &l->reaping_waiters);
-	race_acquire(l->world, &l->reaping_waiters);
-	l->reaping = true;
-	for (uint32_t i = 0; (vcpu = kvm_get_vcpu(l->kvm, i)); i++)
-		for (; kvm_dirty_ring_harvest(vcpu, &slot, &offset); total++)
-			mark_entry(l, slot, offset);
-	if (total)
-		kvm_reset_dirty_rings(l->kvm);
-	l->reaping = false;
-	waitq_wake_one(l->world, &l->reaping_waiters);
-	return total;
-}
-
-static void
-log_sync(struct memory_listener *l, bool last)
+void
+memory_listener_log_sync(struct memory_listener *l, bool last)
 {
 	bool ring = kvm_dirty_ring_enabled(l->kvm);
+	bool bitmaps = !ring || (last && kvm_dirty_ring_has_bitmap(l->kvm) &&
+				 !fault_on(l->world, FAULT_RING_NO_BACKUP));
 	uint8_t spaces =
 		fault_on(l->world, FAULT_LOG_SYNC_FIRST_SPACE) ? 1 : KVM_ADDRESS_SPACES_MAX;
 
 	if (ring) {
 		kvm_vcpus_out_of_guest(l->kvm);
-		memory_listener_reap(l);
+		memory_listener_reap(l, NULL);
 	}
-	bool bitmaps = !ring || (last && kvm_dirty_ring_has_bitmap(l->kvm) &&
-				 !fault_on(l->world, FAULT_RING_NO_BACKUP));
-
+	listener_lock(l);
 	for (uint8_t as_id = 0; bitmaps && as_id < spaces; as_id++)
 		for (struct slot *slot = l->slots[as_id]; slot; slot = slot->next)
 			if (slot->log || l->global_log)
 				fetch_bitmap(l, slot);
+	listener_unlock(l);
 	for (struct device_log *d = l->devices; d; d = d->next)
 		if (!d->stopped)
 			page_bitmap_move(&d->log, &l->dirty, 0, l->world);
 }
 
-void
-memory_listener_log_sync(struct memory_listener *l)
-{
-	log_sync(l, false);
-}
-
-void
-memory_listener_log_sync_last(struct memory_listener *l)
-{
-	log_sync(l, true);
-}
-
 /* --- clearing ----------------------------------------------------------------------------------
  */
 
+/* What of pages @first to @last of the slot was fetched, from page @from on. */
+static void
+fetched_bits(struct memory_listener *l, struct slot *slot, uint64_t first, uint64_t last,
+	     uint64_t from, struct page_bitmap *bits)
+{
+	uint64_t page = first;
+
+	for (; (page = page_bitmap_next(&slot->dirty_bmap, page)) <= last; page++)
+		page_bitmap_test_and_set(bits, l->world, page - from);
+}
+
+/* kvm_log_clear_one_slot(): first and length are rounded for KVM, whose bits outside stay. */
 static int
 slot_log_clear(struct memory_listener *l, struct slot *slot, uint64_t first, uint64_t last)
 {
 	uint64_t npages = slot->section.size >> KVM_PAGE_SHIFT;
-	uint64_t from = first & ~UINT64_C(63), to = (last | 63) + 1, page = first;
+	uint64_t from = first & ~UINT64_C(63), to = (last | 63) + 1;
+	uint32_t id = KVM_SLOT(slot->section.as_id, slot->id);
 	struct page_bitmap bits;
 	int r = 0;
 
@@ -174,17 +206,24 @@ slot_log_clear(struct memory_listener *l, struct slot *slot, uint64_t first, uin
 		return -ENXIO;
 	if (to > npages)
 		to = npages;
-	page_bitmap_init(&bits, l->world, to - from);
-	for (; (page = page_bitmap_next(&slot->dirty_bmap, page)) <= last && page < npages;
-	     page++) {
-		page_bitmap_test_and_set(&bits, l->world, page - from);
-		page_bitmap_test_and_clear(&slot->dirty_bmap, l->world, page);
+	if (page_bitmap_next(&slot->dirty_bmap, first) > last)
+		return 0;
+	if (from == first && to == last + 1) {
+		r = kvm_clear_dirty_log(l->kvm, id, from, to - from, &slot->dirty_bmap, from);
+	} else {
+		page_bitmap_init(&bits, l->world, to - from);
+		fetched_bits(l, slot, first, last, from, &bits);
+		r = kvm_clear_dirty_log(l->kvm, id, from, to - from, &bits, 0);
+		page_bitmap_free(&bits, l->world);
 	}
-	if (bits.set)
-		r = kvm_clear_dirty_log(l->kvm, KVM_SLOT(slot->section.as_id, slot->id), from,
-					to - from, &bits, 0);
-	page_bitmap_free(&bits, l->world);
+	page_words_clear_range(&slot->dirty_bmap, l->world, first, last - first + 1);
 	return r;
+}
+
+bool
+memory_listener_clears(const struct memory_listener *l)
+{
+	return kvm_manual_dirty_log_protect(l->kvm) && !kvm_dirty_ring_enabled(l->kvm);
 }
 
 int
@@ -193,8 +232,9 @@ memory_listener_log_clear(struct memory_listener *l, uint64_t ram_page, uint64_t
 	int result = 0;
 
 	must(npages && ram_page < l->ram_pages && npages <= l->ram_pages - ram_page);
-	if (!kvm_manual_dirty_log_protect(l->kvm) || kvm_dirty_ring_enabled(l->kvm))
+	if (!memory_listener_clears(l))
 		return 0;
+	listener_lock(l);
 	for (uint8_t as_id = 0; as_id < KVM_ADDRESS_SPACES_MAX; as_id++) {
 		for (struct slot *slot = l->slots[as_id]; slot; slot = slot->next) {
 			uint64_t base = slot->section.ram_addr >> KVM_PAGE_SHIFT;
@@ -211,6 +251,7 @@ memory_listener_log_clear(struct memory_listener *l, uint64_t ram_page, uint64_t
 				result = r;
 		}
 	}
+	listener_unlock(l);
 	return result;
 }
 

@@ -139,7 +139,7 @@ make_chain(struct world *w, void *arg)
 	struct chain *c = arg;
 	struct ram_block block = { .name = "pc.ram", .pages = c->pages };
 
-	c->vm = vm_create(w, &(struct migration_vm_config){ &block, 1, false, false });
+	c->vm = vm_create(w, &(struct migration_vm_config){ .blocks = &block, .block_count = 1 });
 	c->vcpu = vm_add_writer(c->vm, WRITER_VCPU, "vcpu0");
 	page_bitmap_init(&c->bitmap, w, c->pages);
 	vm_log_start(c->vm);
@@ -162,7 +162,7 @@ bench_chain(const char *size, uint64_t pages)
 		for (uint64_t p = 0; p < pages; p += 64)
 			vm_write_now(c.vcpu, p + (uint64_t)i);
 		start = bench_seconds();
-		must(vm_log_sync(c.vm, &c.bitmap) == pages / 64);
+		must(vm_log_sync(c.vm, &c.bitmap, false) == pages / 64);
 		rate = (double)pages * 4096 / (1 << 30) / (bench_seconds() - start);
 		best = rate > best ? rate : best;
 	}
@@ -185,7 +185,8 @@ make_whole(struct world *w, void *arg)
 	struct whole *b = arg;
 	struct ram_block block = { .name = "pc.ram", .pages = b->pages };
 	struct migration_vm *vm =
-		vm_create(w, &(struct migration_vm_config){ &block, 1, true, false });
+		vm_create(w, &(struct migration_vm_config){
+				  .blocks = &block, .block_count = 1, .manual_protect = true });
 	struct precopy_config config = precopy_config_default();
 
 	ram_fill(vm->ram, 0, b->filled, 1);

@@ -95,7 +95,7 @@ sync_body(struct world *w, void *arg)
 	assert_int_equal(add(0, 0xc0, 16, 32, 2), 2);
 	assert_int_equal(add(1, 0, 16, 64, 5), 5);
 	assert_int_equal(kvm_write_guest_page(kvm, 0, 0xc1), KVM_WRITE_RAM);
-	assert_int_equal(memory_listener_migration_sync(listener, bitmap), 0);
+	assert_int_equal(memory_listener_migration_sync(listener, bitmap, false), 0);
 
 	/* The global log covers slots there are, slots to come, and both address spaces. */
 	memory_listener_log_global_start(listener);
@@ -107,21 +107,21 @@ sync_body(struct world *w, void *arg)
 	memory_listener_set_dirty(listener, 200 * PAGE - 1, 2);
 	memory_listener_set_dirty(listener, 100 * PAGE, 0);
 	assert_int_equal(memory_listener_dirty(listener)->set, 2);
-	assert_int_equal(memory_listener_migration_sync(listener, bitmap), 5);
+	assert_int_equal(memory_listener_migration_sync(listener, bitmap, false), 5);
 	assert_true(page_bitmap_test(bitmap, 33) && page_bitmap_test(bitmap, 67));
 	assert_true(page_bitmap_test(bitmap, 7));
 	assert_true(page_bitmap_test(bitmap, 199) && page_bitmap_test(bitmap, 200));
 	assert_int_equal(memory_listener_dirty(listener)->set, 0);
 	/* Dirty again and not sent yet: no new page. */
 	kvm_write_guest_page(kvm, 0, 7);
-	assert_int_equal(memory_listener_migration_sync(listener, bitmap), 0);
+	assert_int_equal(memory_listener_migration_sync(listener, bitmap, false), 0);
 
 	/* Without the global log only a section that asked is logged. */
 	assert_int_equal(memory_listener_log_start(listener, 0, 2), 0);
 	memory_listener_log_global_stop(listener);
 	kvm_write_guest_page(kvm, 0, 8);
 	kvm_write_guest_page(kvm, 0, 0xc2);
-	assert_int_equal(memory_listener_migration_sync(listener, bitmap), 1);
+	assert_int_equal(memory_listener_migration_sync(listener, bitmap, false), 1);
 	assert_true(page_bitmap_test(bitmap, 34));
 	assert_int_equal(memory_listener_log_stop(listener, 0, 2), 0);
 	assert_false(kvm_memslot_logs(kvm_id_to_memslot(kvm, 2)));
@@ -153,7 +153,7 @@ arrived(enum fault fault, bool global)
 	kvm_write_guest_page(kvm, 0, 16 + 4);
 	assert_int_equal(memory_listener_region_del(listener, 0, 0), 0);
 	assert_int_equal(memory_listener_region_del(listener, 0, 1), 0);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, false);
 	bits = (uint64_t)page_bitmap_test(bitmap, 3) << 3 | (uint64_t)page_bitmap_test(bitmap, 20)
 								    << 20;
 	assert_int_equal(bitmap->set, __builtin_popcountll(bits));
@@ -196,7 +196,7 @@ race_qemu(struct actor *self, void *arg)
 	assert_int_equal(memory_listener_region_del(listener, 0, 2), 0);
 	assert_int_equal(add(0, 0xc0, 8, 32, 2), 2);
 	actor_sleep(actor_world(self), 1000);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, false);
 }
 
 static void
@@ -272,7 +272,7 @@ removal_body(struct world *w, void *arg)
 	vcpu = kvm_create_vcpu(kvm);
 	assert_int_equal(add(0, 0, 64, 0, MEMORY_LISTENER_ANY_ID), 0);
 	memory_listener_log_global_start(listener);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, false);
 	page_bitmap_clear_all(bitmap, w);
 	memory_listener_log_clear(listener, 0, RAM_PAGES);
 	kvm_vcpu_write(vcpu, 5);
@@ -283,7 +283,7 @@ removal_body(struct world *w, void *arg)
 	assert_int_equal(kvm_id_to_memslot(kvm, 0)->npages, strcmp(version, "8.0") >= 0 ? 64 : 32);
 	assert_int_equal(memory_listener_commit(listener), 0);
 	assert_int_equal(kvm_id_to_memslot(kvm, 0)->npages, 32);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, false);
 	assert_int_equal(page_bitmap_test(bitmap, 5),
 			 arrives || kvm_manual_dirty_log_protect(kvm) > 1);
 }
@@ -309,7 +309,7 @@ clear_body(struct world *w, void *arg)
 	vcpu = kvm_create_vcpu(kvm);
 	assert_int_equal(add(0, 0, 100, 20, MEMORY_LISTENER_ANY_ID), 0);
 	memory_listener_log_global_start(listener);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, false);
 	assert_int_equal(bitmap->set, 100);
 	assert_int_equal(memory_listener_log_clear(listener, 0, RAM_PAGES), 0);
 	page_bitmap_init(&log, w, 100);
@@ -317,7 +317,7 @@ clear_body(struct world *w, void *arg)
 	assert_int_equal(log.set, 0);
 	for (uint64_t gfn = 60; gfn < 70; gfn++)
 		kvm_vcpu_write(vcpu, gfn);
-	memory_listener_log_sync(listener);
+	memory_listener_log_sync(listener, false);
 	kvm_vcpu_write(vcpu, 99); /* after the fetch: not to be cleared */
 	assert_int_equal(memory_listener_log_clear(listener, 20 + 62, 5), 0);
 	assert_int_equal(memory_listener_log_clear(listener, 20 + 90, 10), 0);
@@ -371,12 +371,11 @@ ring_body(struct world *w, void *arg)
 	kvm_vcpu_write(vcpu, 70);
 	kvm_mark_page_dirty(kvm, 0, 80);
 	assert_int_equal(memory_listener_region_del(listener, 0, 0), 0);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, false);
 	assert_int_equal(bitmap->set, 2);
-	memory_listener_log_sync_last(listener);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, true);
 	assert_int_equal(page_bitmap_test(bitmap, 80), backup);
-	assert_int_equal(memory_listener_reap(listener), 0);
+	assert_int_equal(memory_listener_reap(listener, NULL), 0);
 }
 
 static void
@@ -409,7 +408,7 @@ split_body(struct world *w, void *arg)
 	}
 	memory_listener_log_clear(listener, 0, RAM_PAGES);
 	kvm_vcpu_write(vcpu, 95);
-	memory_listener_migration_sync(listener, bitmap);
+	memory_listener_migration_sync(listener, bitmap, false);
 	assert_true(page_bitmap_test(bitmap, 145));
 	assert_int_equal(memory_listener_region_del(listener, 0, 0), 0);
 	assert_int_equal(kvm_memslots(kvm, 0), 1);

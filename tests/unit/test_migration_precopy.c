@@ -66,7 +66,8 @@ set_up(struct world *w, void *arg)
 	struct ram *dst = ram_create(w, &block, 1);
 
 	oracle_attach(w);
-	r->vm = vm_create(w, &(struct migration_vm_config){ &block, 1, true, false });
+	r->vm = vm_create(w, &(struct migration_vm_config){
+				      .blocks = &block, .block_count = 1, .manual_protect = true });
 	if (r->filled)
 		ram_fill(r->vm->ram, 0, r->filled, 1);
 	if (r->load.pages)
