@@ -38,6 +38,8 @@ return {
 				 doc = "any hinted page may be freed" },
 		get_protects = { expect = "ok", faults = { "guest.balloon.shrinks_hinted" }, set = { manual_protect = false },
 				 runs = 3000, doc = "the same without manual protection" },
+		unprotected = { expect = "dirty-page-lost", faults = { "kvm.clear_dirty_log.no_protect" }, runs = 3000,
+				doc = "such a driver, and a hint that clears the log without protecting the page" },
 		used_only = { expect = "ok", runs = 3000, doc = "only pages that the device has come to" },
 	},
 	setup = function(p)

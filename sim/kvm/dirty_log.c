@@ -126,7 +126,8 @@ kvm_clear_dirty_log(struct kvm *kvm, uint32_t slot, uint64_t first_page, uint64_
 			/* What was not set was not cleared: it is not protected either. */
 			if (!page_bitmap_test_and_clear(&s->dirty, kvm->world, at))
 				continue;
-			dirty_log_protect(kvm, s, at);
+			if (!fault_on(kvm->world, FAULT_KVM_CLEAR_UNPROTECTED))
+				dirty_log_protect(kvm, s, at);
 			cleared++;
 		}
 	}

@@ -40,17 +40,6 @@ unlock(struct balloon_hint *h)
 	waitq_wake_one(world_of(h), &h->lock_wait);
 }
 
-static void
-set_status(struct balloon_hint *h, enum hint_status status)
-{
-	struct world *w = world_of(h);
-
-	h->status = status;
-	h->rounds += status == HINT_S_START;
-	emit(w, EV_FREE_PAGE_STATE, h->b->vdev->name, world_name(w, hint_status_name[status]),
-	     h->cmd_id);
-}
-
 /* What virtio_balloon_get_config() answers. */
 static uint32_t
 config_id(const struct balloon_hint *h)
@@ -58,6 +47,10 @@ config_id(const struct balloon_hint *h)
 	if (h->posted)
 		return h->cmd_id;
 	switch (h->status) {
+	case HINT_S_START:
+		if (fault_on(world_of(h), FAULT_FPH_START_READS_STOP))
+			return VIRTIO_BALLOON_CMD_ID_STOP;
+		return h->cmd_id;
 	case HINT_S_REQUESTED:
 		return h->cmd_id;
 	case HINT_S_DONE:
@@ -67,15 +60,31 @@ config_id(const struct balloon_hint *h)
 	}
 }
 
+/* The configuration reads something else from now on; the driver is told later, or never. */
+static void
+set_status(struct balloon_hint *h, enum hint_status status)
+{
+	struct world *w = world_of(h);
+	uint32_t id;
+
+	h->status = status;
+	id = config_id(h);
+	h->rounds += status == HINT_S_START;
+	virtio_config_init(h->b->vdev, CMD_ID, &id, sizeof(id));
+	emit(w, EV_FREE_PAGE_STATE, h->b->vdev->name, world_name(w, hint_status_name[status]),
+	     h->cmd_id);
+}
+
 /* virtio_notify_config(). Without the lock of hints: the driver may answer at once. */
 static void
 tell(struct balloon_hint *h)
 {
-	uint32_t id = config_id(h);
 	bool nested = bql_locked(h->loop);
+	uint32_t id;
 
 	if (!nested)
 		bql_lock(h->loop);
+	id = config_id(h);
 	virtio_config_update(h->b->vdev, CMD_ID, &id, sizeof(id));
 	if (!nested)
 		bql_unlock(h->loop);
@@ -250,15 +259,11 @@ static void
 free_page_running(struct virtio_balloon *b, bool running)
 {
 	struct balloon_hint *h = balloon_hint_of(b);
-	uint32_t id;
 
 	lock(h);
 	h->block = !running;
-	if (b->vdev->resetting && h->status != HINT_S_DONE && h->status != HINT_S_STOP) {
+	if (b->vdev->resetting && h->status != HINT_S_DONE && h->status != HINT_S_STOP)
 		set_status(h, HINT_S_STOP);
-		id = config_id(h);
-		virtio_config_init(b->vdev, CMD_ID, &id, sizeof(id));
-	}
 	unlock(h);
 	if (running && !h->posted)
 		aio_bh_schedule(&h->iothread->ctx, &h->bh);

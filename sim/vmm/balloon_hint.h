@@ -12,8 +12,9 @@
  *
  *	  DONE: at AFTER_BITMAP_SYNC with the machine stopped, and at CLEANUP; the guest may free
  *
- * The configuration reads id in REQUESTED, 0 in STOP, 1 in DONE; and 0 in START, as in QEMU: a
- * driver that looks for another reason meanwhile stops hinting, which loses time and nothing else.
+ * The configuration reads id in REQUESTED and START, 0 in STOP, 1 in DONE.  QEMU's reads 0 in
+ * START, too (qemu.fph.start_reads_stop): a driver that looks for another reason meanwhile stops
+ * hinting, which loses time and nothing else.
  *
  * Merged form (QEMU 4.0, c13c4153f7, with the fixes since): the queue is read by an iothread;
  * free_page_lock keeps a change of the state from coming between the look at the state and the
