@@ -13,8 +13,8 @@
 --	QEMU 923b8921d2   64 queues of vhost-user: 800 ms one by one, 250 ms as a whole; 7 ms for each change of RSS
 --
 -- Predicted: doorbells one by one, which e66f2311d6 measured as 423 ms: 399 ms here; and all other numbers of queues
--- and devices.  A commit looks at all ioeventfds there are, so one by one costs the square of their number.  Far from 200
--- of them it is more: boot times of up to 384 queues (QEMU d0267da614's series) grow faster than the square.
+-- and devices.  A commit looks at all ioeventfds there are, so one by one costs the square of their number.  Far from
+-- 200 of them it is more: boot times of up to 384 queues (QEMU d0267da614's series) grow faster than the square.
 --
 --	ringside compare scenarios/migration/downtime.lua --over queues=8,16,32,64,128
 --	ringside compare scenarios/migration/downtime.lua --over single_commits=true,false
@@ -63,6 +63,7 @@ return {
 		status = { default = false, doc = "vhost-user: VHOST_USER_PROTOCOL_F_STATUS" },
 		figure = { default = "none", values = { "none", "ioeventfds", "doorbells", "vhost_user" },
 			   doc = "the published figure that it is held against" },
+		postcopy = { default = false, doc = "go over at once, with the memory to follow" },
 		limit_ms = { default = 0, min = 0, max = 100000, doc = "most of downtime that is taken; 0: any" },
 	},
 	variants = {
@@ -84,6 +85,9 @@ return {
 					  runs = 1, doc = "250 ms (fitted)" },
 		within_limit = { expect = "ok", set = { backend = "vhost", type = "net", devices = 1, limit_ms = 150 },
 				 runs = 1, doc = "64 queues of the kernel's vhost in pairs" },
+		postcopy = { expect = "ok",
+			     set = { backend = "vhost", type = "net", devices = 1, postcopy = true, limit_ms = 150 },
+			     runs = 1, doc = "the same devices stop and start, pages come later" },
 		beyond_limit = { expect = "spec-violation",
 				 set = { backend = "vhost", type = "net", single_commits = true, limit_ms = 300 },
 				 runs = 1, doc = "three such devices, one by one: the limit that the user gave does not hold" },
@@ -107,8 +111,14 @@ return {
 		end
 		local m = migrate { vm = vm, destination = vm:destination() }
 
+		if p.postcopy then
+			m:postcopy_ram {}
+		end
 		actor("monitor", function()
-			m:wait()
+			if p.postcopy then
+				m:start_postcopy()
+			end
+			expect(m:wait() == "completed", "state-lost", "migration", m:state())
 			local went, sum = m:downtime(), 0
 			for what, ns in pairs(went) do
 				sum = sum + (what ~= "total" and what ~= "network" and ns or 0)

@@ -312,33 +312,31 @@ static bool
 switch_over(struct postcopy *p)
 {
 	struct precopy *m = p->m;
-	int64_t began;
 
 	precopy_spend(m, 0, true);
-	began = world_now(p->w);
 	m->stats.stop_ns = vm_stop(m->vm);
 	if (m->cancel)
 		return false;
 	precopy_set_state(m, PRECOPY_POSTCOPY_ACTIVE);
 	m->rate_off = true;
+	vm_phase_begin(m->vm, VM_PHASE_RAM);
 	precopy_sync(m, true);
 	m->last_sync = true;
 	if (!fault_on(p->w, FAULT_POSTCOPY_NO_DISCARD))
 		postcopy_discard(p);
-	precopy_put(m, vmstate_bytes(m->devices));
-	precopy_spend(m, cost_of(p->w, COST_MIG_DEVICE_STATE), true);
-	precopy_point(m);
-	if (vmstate_load_all(p->w, m->devices)) {
+	if (precopy_send_devices(m)) {
 		precopy_set_state(m, PRECOPY_FAILED);
 		return false;
 	}
 	postcopy_listen(p);
 	actor_set_daemon(actor_create(p->w, "return path", return_path, p, 0), true);
+	precopy_start_destination(m);
 	p->running = true;
 	postcopy_check_switch(p);
-	m->stats.downtime_ns = world_now(p->w) - began;
 	emit(p->w, EV_POSTCOPY_RUN, (int64_t)m->bitmap.set, m->stats.downtime_ns);
 	waitq_wake_all(p->w, &m->done);
+	if (m->vm->devices)
+		precopy_announce(m);
 	return true;
 }
 

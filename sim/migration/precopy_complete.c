@@ -44,6 +44,16 @@ guest_announce(struct actor *self, void *arg)
 	}
 }
 
+void
+precopy_announce(struct precopy *m)
+{
+	if (!m->config.announce_rounds)
+		return;
+	actor_create(m->w, "announce", announce, m, 0);
+	if (vm_devices_guest_announce(m->vm))
+		actor_create(m->w, "guest announce", guest_announce, m, 0);
+}
+
 /* The memories side by side, dropped pages left out. */
 static void
 compare(struct precopy *m)
@@ -62,9 +72,8 @@ compare(struct precopy *m)
 		     (int64_t)ram_version(ram_read(m->dst, first)), (int64_t)m->stats.differing);
 }
 
-/* The destination has the state: it starts what the source stopped. */
-static void
-start_destination(struct precopy *m)
+void
+precopy_start_destination(struct precopy *m)
 {
 	const struct precopy_config *c = &m->config;
 	bool asks_guest;
@@ -83,8 +92,8 @@ start_destination(struct precopy *m)
 				      (asks_guest ? cost_of(m->w, COST_GUEST_ANNOUNCE) : 0);
 }
 
-static int
-send_devices(struct precopy *m)
+int
+precopy_send_devices(struct precopy *m)
 {
 	if (m->vm->devices)
 		precopy_spend(m, 0, true); /* what pages took is theirs */
@@ -125,20 +134,16 @@ precopy_complete(struct precopy *m)
 	precopy_set_state(m, PRECOPY_DEVICE);
 	m->rate_off = true;
 	send_ram(m);
-	if (m->vm->clear_asserted || send_devices(m)) {
+	if (m->vm->clear_asserted || precopy_send_devices(m)) {
 		m->last_sync = false;
 		precopy_set_state(m, PRECOPY_FAILED);
 		return;
 	}
 	if (fault_on(m->w, FAULT_MIG_DEVICES_AFTER_SYNC))
 		vm_stop_devices(m->vm);
-	start_destination(m);
+	precopy_start_destination(m);
 	compare(m);
 	emit(m->w, EV_MIG_SWITCHOVER, (int64_t)m->stats.differing, m->stats.downtime_ns);
 	precopy_set_state(m, PRECOPY_COMPLETED);
-	if (!m->config.announce_rounds)
-		return;
-	actor_create(m->w, "announce", announce, m, 0);
-	if (vm_devices_guest_announce(m->vm))
-		actor_create(m->w, "guest announce", guest_announce, m, 0);
+	precopy_announce(m);
 }

@@ -159,6 +159,15 @@ multifd_carries(const struct precopy *m, uint64_t page, ram_content content);
 /* precopy_complete.c */
 void
 precopy_complete(struct precopy *m);
+/* Save, send and load the devices' state, and let images go; 0, or what the load answers. */
+int
+precopy_send_devices(struct precopy *m);
+/* The destination has the state: it starts what the source stopped, and the downtime ends. */
+void
+precopy_start_destination(struct precopy *m);
+/* qemu_announce_self(), and the guest's own. */
+void
+precopy_announce(struct precopy *m);
 
 void
 precopy_set_state(struct precopy *m, enum precopy_state state);

@@ -3,8 +3,10 @@
 
 #include "base/must.h"
 #include "engine/fault.h"
+#include "kvm/memslot.h"
 #include "migration/vm.h"
 #include "migration/vm_stop.h"
+#include "vmm/memory_listener.h"
 
 struct vm_requests {
 	uint64_t page[VM_REQUESTS_MAX];
@@ -108,6 +110,23 @@ wait_running(struct migration_vm *vm)
 		waitq_wait(vm->w, &vm->started);
 }
 
+/* No eventfd is there: the doorbell exits, and its handler takes what there is. */
+static void
+handle_in_exit(struct vm_device *d)
+{
+	struct vm_requests *q = d->requests;
+
+	while (q->taken < q->avail) {
+		unsigned n = q->taken++;
+
+		/* QEMU writes and notes it, whosever the queue was. */
+		if (d->vm->log_global)
+			memory_listener_set_dirty(d->vm->listener, q->page[n] << KVM_PAGE_SHIFT, 1);
+		vm_write_now(d->writer, q->page[n]);
+		finish(d, VM_SOURCE, n);
+	}
+}
+
 bool
 vm_request_submit(struct vm_device *d, struct ram_writer *vcpu, uint64_t page)
 {
@@ -122,6 +141,10 @@ vm_request_submit(struct vm_device *d, struct ram_writer *vcpu, uint64_t page)
 	q->page[q->avail++] = page;
 	/* It may be stopped between the index and the doorbell, and ring that of the other side. */
 	actor_point(vm->w);
+	if (vm->running && !vm->stop_asked && !d->started[VM_SOURCE]) {
+		handle_in_exit(d);
+		return true;
+	}
 	wait_running(vm);
 	q->kicked[vm->moved ? VM_DESTINATION : VM_SOURCE] = true;
 	waitq_wake_all(vm->w, &q->kick);

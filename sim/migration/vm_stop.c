@@ -85,6 +85,10 @@ vm_stop(struct migration_vm *vm)
 	int64_t took;
 
 	must(vm->running && !vm->stop_asked);
+	if (fault_on(vm->w, FAULT_MIG_DEVICES_FIRST)) {
+		vm_stop_devices(vm);
+		actor_point(vm->w);
+	}
 	vm->stop_asked = true;
 	vm->stop_asked_ns = world_now(vm->w);
 	memset(vm->phase_ns, 0, sizeof(vm->phase_ns));
