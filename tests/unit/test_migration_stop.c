@@ -89,7 +89,8 @@ set_up(struct world *w, void *arg)
 
 	r->w = w;
 	oracle_attach(w);
-	r->vm = vm_create(w, &(struct migration_vm_config){ &block, 1, true, false });
+	r->vm = vm_create(w, &(struct migration_vm_config){
+				     .blocks = &block, .block_count = 1, .manual_protect = true });
 	r->vm->vcpus = r->vcpus;
 	for (int c = 0; c < COST_COUNT; c++)
 		if (r->cost[c])
