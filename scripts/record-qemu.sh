@@ -33,6 +33,8 @@
 #	REALTIME=10	SCHED_RR of that priority for source and destination while the guest is
 #			migrated, an iothread one above it; the vCPU on the first processor, all
 #			others on the second (root, 2 processors)
+#	THP=off		the destination without huge pages: else it depends on the host's free
+#			memory how many of its pages cost a fault each (needs python3)
 #	COMPACT=1	one line for pages that were sent one after the other, in place of one each
 #			(record-compact.lua)
 #
@@ -93,10 +95,15 @@ origin() {
 start() {
 	log=$1
 	shift
+	set -- "$qemu" "$@"
+	# PR_SET_THP_DISABLE, which the program that is executed keeps.
+	[ "$log${THP:-}" != dstoff ] || set -- python3 -c 'import ctypes, os, sys
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 	# shellcheck disable=SC2086
-	"$qemu" -accel "$accel" -display none -name guest,debug-threads=on \
+	"$@" -accel "$accel" -display none -name guest,debug-threads=on \
 		-serial "file:$tmp/$log.serial" -msg timestamp=on \
-		-monitor "unix:$tmp/$log.mon,server,nowait" -D "$tmp/$log" $events "$@" \
+		-monitor "unix:$tmp/$log.mon,server,nowait" -D "$tmp/$log" $events \
 		>"$tmp/$log.err" 2>&1 &
 	pid=$!
 	pids="$pids $pid"
@@ -257,6 +264,7 @@ in memory, pause ${PAUSE:-0} s" "$append"
 		[ "$what" != migrate-hint ] || set -- "$1" "free-page-hint=${HINT:-on} $append"
 		[ -z "${REALTIME:-}" ] || set -- "$@" "SCHED_RR $REALTIME, vCPU on the first \
 processor, the rest of source and destination on the second"
+		[ "${THP:-}" != off ] || set -- "$@" "destination without huge pages"
 		[ "$guest" = idle ] || set -- "$@" "before: $(grep rewritten "$tmp/log.serial" |
 			tail -n 1 | tr -d '\r')"
 	fi

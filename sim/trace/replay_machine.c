@@ -224,8 +224,7 @@ migration(struct state *s, const struct record *record)
 		break;
 	case RECORD_PAGE_SENT:
 	case RECORD_PAGES_SENT:
-		s->f.pages_sent +=
-			record->kind == RECORD_PAGES_SENT ? (uint64_t)record->arg[2] : 1;
+		s->f.pages_sent += record->kind == RECORD_PAGES_SENT ? (uint64_t)record->arg[2] : 1;
 		if (!s->f.bitmap_syncs)
 			out_of_order(s, "a page is sent before the first sync of the bitmap");
 		break;

@@ -43,9 +43,9 @@ expect_far limits pages_sent 8 "16mib-100m-100ms "
 grep -q '^8mib-50m-100ms	total_time_ns' limits && fail "a migration that was cancelled has a total time"
 
 predict hints
-expect_far hints total_time_ns 13 "2048-dirty-on "
+expect_far hints total_time_ns 13 "2048-dirty-on 8192-dirty-off 8192-dirty-on "
 expect_far hints pages_sent 14.5 "512-idle-on "
-[ "$(cut -f 1 hints | sort -u | wc -l)" -eq 16 ] || fail "recordings: $(cut -f 1 hints | sort -u)"
+[ "$(cut -f 1 hints | sort -u | wc -l)" -eq 20 ] || fail "recordings: $(cut -f 1 hints | sort -u)"
 
 # What was left out of the model before these recordings were there: with one time for all pages, with hints that never
 # get in, and with content that does not grow, more is far away.
