@@ -49,6 +49,12 @@ colo_primary_dead(const struct colo *c)
 	return c->dead;
 }
 
+bool
+colo_secondary_dead(const struct colo *c)
+{
+	return c->secondary_dead;
+}
+
 uint64_t
 colo_register(const struct colo *c, enum colo_side side)
 {
@@ -70,7 +76,7 @@ colo_guest_runs(struct colo *c, enum colo_side side)
 {
 	colo_point(c);
 	while (!c->stopped && !may_run(c, side)) {
-		if (side == COLO_PRIMARY && c->dead)
+		if (side == COLO_PRIMARY ? c->dead : c->secondary_dead)
 			return false;
 		waitq_wait(c->w, &c->guests);
 	}
@@ -172,6 +178,13 @@ spend_pages(struct colo *c, uint64_t pages)
 
 /* --- a checkpoint --------------------------------------------------------------------------- */
 
+/* No more checkpoints: a host died and was noticed, or all is over. */
+static bool
+ended(const struct colo *c)
+{
+	return c->dead || c->stopped || c->primary_shut;
+}
+
 void
 colo_checkpoint(struct colo *c)
 {
@@ -184,9 +197,9 @@ colo_checkpoint(struct colo *c)
 bool
 colo_wait_checkpoint(struct colo *c)
 {
-	while ((c->asked || c->loaded < c->request) && !c->dead && !c->stopped && !c->failed)
+	while ((c->asked || c->loaded < c->request) && !ended(c) && !c->alone && !c->failed)
 		waitq_wait(c->w, &c->guests);
-	return !c->dead && !c->stopped && !c->failed;
+	return !ended(c) && !c->alone && !c->failed;
 }
 
 bool
@@ -200,7 +213,7 @@ colo_wait_started(struct colo *c)
 static bool
 await(struct colo *c, const uint64_t *message, uint64_t epoch)
 {
-	while (*message < epoch && !c->dead && !c->stopped)
+	while (*message < epoch && !ended(c))
 		waitq_wait(c->w, &c->primary);
 	if (*message < epoch || c->dead)
 		return false;
@@ -454,17 +467,18 @@ primary_thread(struct actor *self, void *arg)
 		waitq_wake_all(c->w, &c->guests);
 		return;
 	}
-	for (uint64_t epoch = 1; !c->dead && !c->stopped; epoch++) {
+	for (uint64_t epoch = 1; !ended(c); epoch++) {
 		if (!c->asked && c->config.checkpoint_delay_ns && !c->vm->steps)
 			waitq_wait_for(c->w, &c->primary, c->config.checkpoint_delay_ns, false);
-		while (!c->asked && !c->dead && !c->stopped &&
-		       (c->vm->steps || !c->config.checkpoint_delay_ns))
+		while (!c->asked && !ended(c) && (c->vm->steps || !c->config.checkpoint_delay_ns))
 			waitq_wait(c->w, &c->primary);
-		if (c->dead || c->stopped || !send_ahead(c) || !transaction(c, epoch))
+		if (ended(c) || !send_ahead(c) || !transaction(c, epoch))
 			break;
 		c->asked = false;
 		waitq_wake_all(c->w, &c->guests);
 	}
+	c->primary_ended = true;
+	waitq_wake_all(c->w, &c->primary);
 	waitq_wake_all(c->w, &c->guests);
 }
 
@@ -534,6 +548,35 @@ colo_primary_dies(struct colo *c)
 	waitq_wake_all(c->w, &c->primary);
 	waitq_wake_all(c->w, &c->guests);
 	colo_disk_wake(c);
+}
+
+void
+colo_secondary_dies(struct colo *c)
+{
+	colo_point(c);
+	c->secondary_dead = true;
+	c->secondary_running = false;
+	emit(c->w, EV_COLO_SECONDARY_DIES, (int64_t)c->loaded);
+	waitq_wake_all(c->w, &c->incoming);
+	waitq_wake_all(c->w, &c->guests);
+	colo_disk_wake(c);
+}
+
+void
+colo_failover_primary(struct colo *c)
+{
+	colo_point(c);
+	colo_disk_leave(c);
+	emit(c->w, EV_COLO_ALONE, (int64_t)c->loaded);
+	colo_compare_flush(c);
+	c->primary_shut = !fault_on(c->w, FAULT_COLO_NO_SHUTDOWN);
+	c->alone = true;
+	waitq_wake_all(c->w, &c->primary);
+	while (!c->primary_ended)
+		waitq_wait(c->w, &c->primary);
+	if (!c->vm->running)
+		vm_start(c->vm);
+	waitq_wake_all(c->w, &c->guests);
 }
 
 void

@@ -126,6 +126,16 @@ colo_primary_dies(struct colo *c);
 /* x_colo_lost_heartbeat at the secondary: it goes on alone. Waits until it does. */
 void
 colo_failover(struct colo *c);
+/* The host of the secondary is no more. */
+void
+colo_secondary_dies(struct colo *c);
+/*
+ * Failover at the primary: the manager yanks and removes what leads to the secondary, with it what
+ * compare holds leaves; x_colo_lost_heartbeat; waits until COLO's thread has ended.  The guest goes
+ * on, and is not compared with anything.
+ */
+void
+colo_failover_primary(struct colo *c);
 /* End of the run: both go on apart, no checkpoint is under way. */
 void
 colo_stop(struct colo *c);
@@ -141,6 +151,8 @@ const struct ram *
 colo_secondary(const struct colo *c);
 bool
 colo_primary_dead(const struct colo *c);
+bool
+colo_secondary_dead(const struct colo *c);
 uint64_t
 colo_register(const struct colo *c, enum colo_side side);
 

@@ -203,7 +203,7 @@ colo_net_put(struct colo *c, struct colo_connection *n, enum colo_side side,
 	struct colo_packet *p;
 
 	emit(c->w, EV_COLO_PACKET, side, packet->sequence, packet->word, (int64_t)packet->epoch);
-	if (c->failed_over || !c->started)
+	if (c->failed_over || c->alone || !c->started)
 		return; /* nobody compares: it goes to the client */
 	if (q->count > c->config.max_queue_size) {
 		c->stats.dropped++;

@@ -23,6 +23,7 @@ struct colo_disk {
 	uint64_t *snapshot, *expected; /* for the check alone */
 	enum colo_disk_stage stage;
 	bool started; /* the primary's filter */
+	bool left; /* the quorum has the primary disk alone */
 	bool link, server, serving, backup;
 	bool error; /* s->error of the primary's filter */
 	int64_t commit_fails_at; /* the how many-th sector, or -1 */
@@ -111,13 +112,15 @@ nbd_server(struct actor *self, void *arg)
 	for (;;) {
 		unsigned at = (unsigned)(d->served % REQUESTS);
 
-		while (d->server && d->served == d->sent)
+		while (d->server && d->served == d->sent && !c->secondary_dead)
 			waitq_wait(c->w, &d->nbd);
-		if (!d->server)
+		if (!d->server || c->secondary_dead)
 			break;
 		d->serving = true;
 		serve(c, d->request[at].sector, d->request[at].content);
 		d->serving = false;
+		if (c->secondary_dead) /* the answer is not sent */
+			break;
 		d->served++;
 		waitq_wake_all(c->w, &d->done);
 	}
@@ -133,7 +136,7 @@ forward(struct colo *c, uint64_t sector, uint64_t content)
 
 	while (d->link && d->sent - d->served == REQUESTS && !c->dead)
 		waitq_wait(c->w, &d->done);
-	if (c->dead)
+	if (c->dead || d->left)
 		return;
 	if (!d->link || !d->started) {
 		d->error = true; /* replication_return_value(): the guest is told of success */
@@ -201,6 +204,20 @@ colo_disk_link_fails(struct colo *c)
 	c->disk->link = false;
 	c->disk->sent = c->disk->served + c->disk->serving;
 	waitq_wake_all(c->w, &c->disk->done);
+}
+
+void
+colo_disk_leave(struct colo *c)
+{
+	struct colo_disk *d = c->disk;
+
+	if (!d)
+		return;
+	if (!fault_on(c->w, FAULT_COLO_NO_YANK))
+		colo_disk_link_fails(c);
+	while (d->link && d->served < d->sent) /* x-blockdev-change drains */
+		waitq_wait(c->w, &d->done);
+	d->left = true;
 }
 
 /* --- checkpoints ---------------------------------------------------------------------------- */

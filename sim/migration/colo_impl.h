@@ -38,6 +38,7 @@ struct colo {
 	bool dead, failed, stopped; /* the primary; COLO, by an error */
 	bool secondary_running, loading; /* vmstate_loading */
 	/* Failover: asked for; put off; sockets are shut; the incoming thread is no more; over. */
+	bool secondary_dead, primary_shut, primary_ended, alone; /* the same at the primary */
 	bool failing, relaunch, relaunched, shut, incoming_ended, failed_over;
 	bool cache_locked;
 	unsigned loading_pages; /* loaders under way */
@@ -111,6 +112,9 @@ void
 colo_disk_checkpoint(struct colo *c);
 void
 colo_disk_failover(struct colo *c);
+/* The primary's: the NBD client is yanked, and taken out of the quorum. */
+void
+colo_disk_leave(struct colo *c);
 /* A host died: who waits for a request looks again. */
 void
 colo_disk_wake(struct colo *c);

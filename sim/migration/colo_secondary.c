@@ -110,12 +110,12 @@ go_on(struct colo *c)
 static bool
 await(struct colo *c, const uint64_t *message, uint64_t epoch)
 {
-	while (*message < epoch && !c->shut && !c->stopped)
+	while (*message < epoch && !c->shut && !c->stopped && !c->secondary_dead)
 		waitq_wait(c->w, &c->incoming);
-	if (*message < epoch)
+	if (*message < epoch || c->secondary_dead)
 		return false;
 	colo_link(c, 0);
-	return true;
+	return !c->secondary_dead;
 }
 
 /* vmstate_loading ends; who asked for a failover meanwhile is told to ask again. */
@@ -147,6 +147,8 @@ load_state(struct colo *c, uint64_t epoch, bool flushed)
 	c->loading = true;
 	if (!flushed)
 		colo_flush_cache(c);
+	if (c->secondary_dead)
+		return false;
 	colo_work(c, cost_of(c->w, COST_MIG_DEVICE_STATE) / 2);
 	c->count[COLO_SECONDARY] = c->sent_count;
 	colo_net_load(c);
@@ -184,10 +186,12 @@ process_checkpoint(struct colo *c, uint64_t epoch)
 	if (!await(c, &c->request, epoch))
 		return false;
 	colo_point(c);
-	if (c->stopped)
+	if (c->stopped || c->secondary_dead)
 		return false;
 	c->secondary_running = false;
 	colo_disk_drain(c, COLO_SECONDARY);
+	if (c->secondary_dead)
+		return false;
 	c->reply = epoch;
 	waitq_wake_all(c->w, &c->primary);
 	if (fault_on(c->w, FAULT_COLO_DISK_CHECKPOINT_EARLY) && await(c, &c->ram_sent, epoch))
@@ -250,5 +254,6 @@ colo_failover(struct colo *c)
 	     (int64_t)c->count[COLO_SECONDARY]);
 	colo_check(c, whole ? c->snapshot : c->expected);
 	colo_disk_check(c, whole);
-	go_on(c);
+	if (!fault_on(c->w, FAULT_COLO_NOT_STARTED))
+		go_on(c);
 }

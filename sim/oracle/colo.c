@@ -26,6 +26,14 @@ on_received(struct world *w, const struct event *e, void *context)
 	oracle_progress(w);
 }
 
+/* There is nobody left who could contradict. */
+static void
+on_alone(struct world *w, const struct event *e, void *context)
+{
+	((struct colo_watch *)context)->received = INT64_MAX;
+	oracle_progress(w);
+}
+
 static void
 on_packet(struct world *w, const struct event *e, void *context)
 {
@@ -124,6 +132,7 @@ colo_attach(struct world *w)
 	struct colo_watch *c = world_alloc(w, sizeof(*c));
 
 	world_observe(w, EV_COLO_RECEIVED, on_received, c);
+	world_observe(w, EV_COLO_ALONE, on_alone, c);
 	world_observe(w, EV_COLO_PACKET, on_packet, c);
 	world_observe(w, EV_COLO_RELEASE, on_release, c);
 	world_observe(w, EV_COLO_COMPARE_FALSE, on_compare_false, c);

@@ -196,13 +196,35 @@ colo_l_primary_dies(lua_State *L)
 }
 
 static int
+colo_l_secondary_dies(lua_State *L)
+{
+	struct colo *c = check_colo(L, "secondary_dies");
+
+	script_must_be_actor(L, "secondary_dies");
+	if (!colo_wait_started(c))
+		return luaL_error(L, "secondary_dies: COLO had not begun");
+	colo_secondary_dies(c);
+	return 0;
+}
+
+static int
 colo_l_failover(lua_State *L)
 {
 	struct colo *c = check_colo(L, "failover");
 
 	script_must_be_actor(L, "failover");
+	if (!lua_isnoneornil(L, 2) && check_side(L, 2) == COLO_PRIMARY) {
+		if (!colo_secondary_dead(c))
+			return luaL_error(L, "failover: the secondary lives");
+		if (colo_primary_dead(c))
+			return luaL_error(L, "failover: the primary is dead, too");
+		colo_failover_primary(c);
+		return 0;
+	}
 	if (!colo_primary_dead(c))
 		return luaL_error(L, "failover: the primary lives");
+	if (colo_secondary_dead(c))
+		return luaL_error(L, "failover: the secondary is dead, too");
 	if (!colo_wait_started(c))
 		return luaL_error(L, "failover: COLO had not begun");
 	colo_failover(c);
@@ -315,8 +337,10 @@ const struct api_entry api_colo[] = {
 	{ "colo", "checkpoint", "() -> done",
 	  "ask for a checkpoint and wait; false: no primary, or an error", colo_l_checkpoint },
 	{ "colo", "primary_dies", "()", "the primary's host is no more", colo_l_primary_dies },
-	{ "colo", "failover", "()", "x-colo-lost-heartbeat: the secondary goes on alone",
-	  colo_l_failover },
+	{ "colo", "secondary_dies", "()", "the secondary's host is no more",
+	  colo_l_secondary_dies },
+	{ "colo", "failover", "([side])",
+	  "x-colo-lost-heartbeat: the secondary, or this side, goes on alone", colo_l_failover },
 	{ "colo", "stop", "()", "no more checkpoints, no more steps", colo_l_stop },
 	{ "colo", "count", "(side) -> steps", "the guest's register", colo_l_count },
 	{ "colo", "stats", "() -> table", "checkpoints, pages, packets; recorded as metrics",
