@@ -48,6 +48,15 @@ struct colo {
 /* colo.c: wait until the guest on @side may run; false if it never will. */
 bool
 colo_guest_runs(struct colo *c, enum colo_side side);
+/* The primary's thread. */
+void
+colo_process(struct actor *self, void *arg);
+/* What the primary's guest has at this checkpoint; for the check alone. */
+void
+colo_snapshot(struct colo *c);
+/* colo_life.c: from the first migration to both sides running; false if it came to nothing. */
+bool
+colo_begin(struct colo *c);
 /* Timed mode: @bytes and half a round trip; a processor's work. */
 void
 colo_link(struct colo *c, int64_t bytes);
