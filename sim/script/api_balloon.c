@@ -278,6 +278,23 @@ device_hint_limit(lua_State *L)
 }
 
 static int
+device_hint_start(lua_State *L)
+{
+	struct balloon_hint *h = check_hint(L, "hint_start");
+	struct machine *m = script_of(L)->machine->m;
+	bool asked;
+
+	script_must_be_actor(L, "hint_start");
+	if (!h->discards)
+		return luaL_error(L, "hint_start: the device needs hints_discard = true");
+	api_lock(L, m);
+	asked = balloon_discard_start(h);
+	api_unlock(L, m);
+	lua_pushboolean(L, asked);
+	return 1;
+}
+
+static int
 device_balloon_info(lua_State *L)
 {
 	struct virtio_balloon *b = check_device(L, "balloon_info")->balloon;
@@ -351,6 +368,8 @@ const struct api_entry api_balloon[] = {
 	{ "device", "balloon_inhibit", "(on)", "nothing is discarded meanwhile", device_inhibit },
 	{ "device", "balloon_info", "() -> table", "the device's counts; state of hinting",
 	  device_balloon_info },
+	{ "device", "hint_start", "() -> asked", "hints_discard: ask the driver for its free pages",
+	  device_hint_start },
 	{ "device", "hint_limit", "(ns)",
 	  "hints_as_posted: for how long the migration thread polls; 0, as at first: no limit",
 	  device_hint_limit },

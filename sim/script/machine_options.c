@@ -82,6 +82,8 @@ const struct option_spec device_option_table[] = {
 	  NUMBER(4096, 65536), "balloon: the host's page size" },
 	{ "hints_as_posted", OPTION_BOOLEAN, DEVICE(config.hints_as_posted), FLAG,
 	  "balloon: free page hinting as in the series of February 2018" },
+	{ "hints_discard", OPTION_BOOLEAN, DEVICE(config.hints_discard), FLAG,
+	  "balloon: hinted pages are discarded, in runs by dev:hint_start(), as by Firecracker" },
 	{ "tx_burst", OPTION_INTEGER, DEVICE(config.net.tx_burst), NUMBER(1, 65536),
 	  "net: packets sent before others may run" },
 	{ "busy_every", OPTION_INTEGER, DEVICE(config.net.busy_every), NUMBER(0, 1000000),

@@ -26,6 +26,10 @@
  * ran out of time left in the queue ends the next one before it began.  Hints are ignored as soon
  * as PAGE_POISON is negotiated, and the configuration keeps the id when the round is over.
  *
+ * Firecracker's form (1a431856d, 2025; balloon_discard.c) has no part in migrations: an operator
+ * asks for a run, what is hinted is discarded at once, in the thread of all devices, and the
+ * driver's stop id is answered with DONE.
+ *
  * With the postcopy-ram capability nothing is hinted (fd51e54fa1).
  *
  * Memory: the world's.
@@ -49,6 +53,8 @@ struct balloon_hint {
 	bool posted; /* as posted in 2018; else as merged */
 	int64_t limit_ns; /* posted: how long the migration thread polls, 0: no limit */
 	bool block; /* block_iothread: the queues are not run */
+	bool discards; /* Firecracker's: of what is below only status, cmd_id and counts are used */
+	uint32_t host_cmd, guest_cmd; /* and these */
 	enum hint_status status;
 	uint32_t cmd_id;
 	struct actor *lock; /* free_page_lock */
@@ -64,6 +70,13 @@ struct balloon_hint {
 /* For a balloon whose features have FREE_PAGE_HINT, at set-up. */
 struct balloon_hint *
 balloon_hint_create(struct virtio_balloon *b, struct main_loop *loop, bool posted);
+/* The same of Firecracker's form. */
+struct balloon_hint *
+balloon_discard_create(struct virtio_balloon *b, struct main_loop *loop);
+/* start_hinting(): the driver is asked for a run. With the big lock; false if there is no driver.
+ */
+bool
+balloon_discard_start(struct balloon_hint *h);
 static inline struct balloon_hint *
 balloon_hint_of(const struct virtio_balloon *b)
 {

@@ -332,7 +332,14 @@ create_balloon(struct machine_device *d, uint64_t features)
 
 	d->balloon = virtio_balloon_create(&d->vdev, d->machine->w, c->name, c->datapath, features,
 					   c->queue_size, &c->balloon);
-	if (virtio_has(features, VIRTIO_BALLOON_F_FREE_PAGE_HINT))
+	if (!virtio_has(features, VIRTIO_BALLOON_F_FREE_PAGE_HINT))
+		return;
+	if (c->hints_discard && c->hints_as_posted)
+		world_fail(d->machine->w,
+			   "%s: hints_discard and hints_as_posted exclude each other", c->name);
+	else if (c->hints_discard)
+		balloon_discard_create(d->balloon, d->machine->loop);
+	else
 		balloon_hint_create(d->balloon, d->machine->loop, c->hints_as_posted);
 }
 

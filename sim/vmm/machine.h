@@ -96,6 +96,7 @@ struct machine_device_config {
 	struct net_config net;
 	struct balloon_config balloon;
 	bool hints_as_posted; /* free page hinting of 2018; needs the main loop */
+	bool hints_discard; /* that of Firecracker; the same */
 };
 
 struct machine_device {
