@@ -8,7 +8,7 @@
 --
 --	MiB a checkpoint           5              20             100
 --	rounds ahead          0     1    10   0     1    10    0     1    10
---	stop               10.5   6.0   6.0  25.4   7.8   7.6  105.1  22.9  15.7
+--	stop               10.4   6.0   6.0  25.4   7.8   7.5  105.0  22.9  15.7
 --	of it, pages        4.6   0.1   0.1  18.0   0.4   0.1   89.4   7.3   0.1
 --
 -- 5 MiB a checkpoint have 43 % saved, near what was published; more is saved where more is dirtied.  A checkpoint

@@ -81,9 +81,9 @@ colo_write(struct colo *c, enum colo_side side, uint64_t first, uint64_t count)
 /* --- time ----------------------------------------------------------------------------------- */
 
 void
-colo_link(struct colo *c, int64_t bytes)
+colo_link(struct colo *c, int64_t bytes, unsigned ways)
 {
-	int64_t ns = c->config.rtt_ns / 2;
+	int64_t ns = ways * (c->config.rtt_ns / 2);
 
 	if (c->vm->steps)
 		return;
@@ -171,7 +171,7 @@ await(struct colo *c, const uint64_t *message, uint64_t epoch)
 		waitq_wait(c->w, &c->primary);
 	if (*message < epoch || c->dead)
 		return false;
-	colo_link(c, 0);
+	colo_link(c, 0, 1);
 	return !c->dead;
 }
 
@@ -304,7 +304,7 @@ send_state(struct colo *c, struct colo_sample *s, uint64_t epoch)
 	colo_point(c);
 	if (c->dead)
 		return false;
-	colo_link(c, c->config.device_state_bytes);
+	colo_link(c, c->config.device_state_bytes, 0);
 	if (c->dead)
 		return false;
 	c->state_sent = epoch;

@@ -92,7 +92,6 @@ serve(struct colo *c, uint64_t sector, uint64_t content)
 {
 	struct colo_disk *d = c->disk;
 
-	colo_link(c, RAM_PAGE_BYTES);
 	if (d->backup && !d->copied[sector]) {
 		d->copied[sector] = true;
 		store(c, COLO_IMAGE_HIDDEN, sector, d->image[COLO_IMAGE_SECONDARY][sector]);
@@ -134,6 +133,7 @@ forward(struct colo *c, uint64_t sector, uint64_t content)
 	struct colo_disk *d = c->disk;
 	uint64_t ticket;
 
+	colo_link(c, RAM_PAGE_BYTES, 1);
 	while (d->link && d->sent - d->served == REQUESTS && !c->dead)
 		waitq_wait(c->w, &d->done);
 	if (c->dead || d->left)
@@ -149,6 +149,7 @@ forward(struct colo *c, uint64_t sector, uint64_t content)
 	while (d->link && d->served <= ticket && !c->dead)
 		waitq_wait(c->w, &d->done);
 	d->error |= d->served <= ticket;
+	colo_link(c, 0, 1);
 }
 
 /* replication_co_writev() of the secondary. */

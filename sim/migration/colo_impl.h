@@ -57,9 +57,9 @@ colo_snapshot(struct colo *c);
 /* colo_life.c: from the first migration to both sides running; false if it came to nothing. */
 bool
 colo_begin(struct colo *c);
-/* Timed mode: @bytes and half a round trip; a processor's work. */
+/* Timed mode: @bytes and so many ways of a round trip's two; a processor's work. */
 void
-colo_link(struct colo *c, int64_t bytes);
+colo_link(struct colo *c, int64_t bytes, unsigned ways);
 void
 colo_work(struct colo *c, int64_t ns);
 

@@ -114,7 +114,7 @@ await(struct colo *c, const uint64_t *message, uint64_t epoch)
 		waitq_wait(c->w, &c->incoming);
 	if (*message < epoch || c->secondary_dead)
 		return false;
-	colo_link(c, 0);
+	colo_link(c, 0, 1);
 	return !c->secondary_dead;
 }
 
@@ -216,7 +216,7 @@ colo_incoming(struct actor *self, void *arg)
 		colo_disk_start(c, COLO_SECONDARY);
 		c->ready = true;
 		go_on(c);
-		colo_link(c, 0);
+		colo_link(c, 0, 1);
 		waitq_wake_all(c->w, &c->primary);
 	}
 	while (process_checkpoint(c, epoch))

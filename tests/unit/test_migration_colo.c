@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "engine/cost.h"
 #include "engine/world.h"
 #include "migration/colo.h"
 #include "oracle/oracle.h"
@@ -172,13 +173,97 @@ test_faults(void **state)
 	assert_int_equal(flush.finding.verdict, VERDICT_OK);
 }
 
+/* --- the phases of a checkpoint ------------------------------------------------------------- */
+
+#define DIRTY 1000u
+
+struct phases {
+	struct migration_vm *vm;
+	struct colo *c;
+	unsigned loaders;
+	struct colo_sample sample;
+};
+
+static void
+one_checkpoint(struct actor *self, void *arg)
+{
+	struct phases *p = arg;
+	uint64_t count;
+
+	assert_true(colo_write(p->c, COLO_PRIMARY, 0, DIRTY));
+	colo_checkpoint(p->c);
+	assert_true(colo_wait_checkpoint(p->c));
+	p->sample = colo_samples(p->c, &count)[0];
+	assert_int_equal(count, 1);
+	colo_stop(p->c);
+}
+
+static void
+set_up_phases(struct world *w, void *arg)
+{
+	struct phases *p = arg;
+	struct ram_block block = { .name = "pc.ram", .pages = PAGES };
+
+	oracle_attach(w);
+	cost_set(w, COST_MIG_PAGE, 1000);
+	cost_set(w, COST_MIG_SEND, 3000);
+	cost_set(w, COST_MIG_SYNC_GIB, 64000); /* of 16 MiB: 1000 */
+	cost_set(w, COST_MIG_DEVICE_STATE, 4 * MS);
+	cost_set(w, COST_COLO_FLUSH, 500);
+	cost_set(w, COST_COLO_SYNC, 10000);
+	p->vm = vm_create(w, &(struct migration_vm_config){ .blocks = &block, .block_count = 1 });
+	p->c = colo_start(p->vm,
+			  &(struct colo_config){ .loaders = p->loaders,
+						 .link_bandwidth = 4104000000, /* 1 us a page */
+						 .rtt_ns = 200000,
+						 .device_state_bytes = 4104000 });
+	actor_create(w, "guest", one_checkpoint, p, 0);
+}
+
+static void
+check_phases(unsigned loaders, int64_t ram_ns)
+{
+	const int64_t expected[COLO_PHASES] = {
+		[COLO_PHASE_REQUEST] = 200000,
+		[COLO_PHASE_SAVE] = 2 * MS,
+		[COLO_PHASE_RAM] = 1000 + ram_ns,
+		[COLO_PHASE_STATE] = 1 * MS + 200000, /* the buffer, and there and back */
+		[COLO_PHASE_LOAD] = 2 * MS + DIRTY * 500,
+	};
+	struct phases p = { .loaders = loaders };
+	struct finding finding;
+	struct error err;
+	struct world *w = world_create(&(struct world_config){ .mode = WORLD_TIMED }, &err);
+	int64_t stopped = 0;
+
+	assert_non_null(w);
+	assert_int_equal(world_setup(w, set_up_phases, &p, &err), 0);
+	oracle_judge(w, world_run(w), &finding);
+	world_destroy(w);
+	assert_int_equal(finding.verdict, VERDICT_OK);
+	assert_int_equal(p.sample.pages, DIRTY);
+	for (int i = 0; i < COLO_PHASE_STOPPED; i++) {
+		assert_int_equal(p.sample.ns[i], expected[i]);
+		stopped += i == COLO_PHASE_REQUEST ? 0 : p.sample.ns[i];
+	}
+	assert_int_equal(p.sample.ns[COLO_PHASE_STOPPED], stopped);
+}
+
+static void
+test_phases(void **state)
+{
+	check_phases(1, DIRTY * 4000); /* the thread */
+	check_phases(2, DIRTY * 2000 + 2 * 10000); /* two of them, and their sync */
+	check_phases(8, DIRTY * 1000 + 8 * 10000); /* the wire */
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),   cmocka_unit_test(test_timer),
 		cmocka_unit_test(test_differ), cmocka_unit_test(test_failover),
-		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_faults), cmocka_unit_test(test_phases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
