@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/must.h"
@@ -223,27 +224,40 @@ failure_write(const struct failure *f, FILE *out, struct error *err)
 	return 0;
 }
 
+/* Neither a device (/dev/null), a pipe nor a link is to be replaced by a file. */
+static bool
+replaceable(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) || S_ISREG(st.st_mode);
+}
+
 int
 failure_save(const struct failure *f, const char *path, struct error *err)
 {
-	char *temporary;
+	bool aside = replaceable(path);
+	char *name;
 	FILE *out;
 	int result;
 
-	must(asprintf(&temporary, "%s.%d.tmp", path, (int)getpid()) >= 0);
-	out = fopen(temporary, "w");
+	if (aside)
+		must(asprintf(&name, "%s.%d.tmp", path, (int)getpid()) >= 0);
+	else
+		must(name = strdup(path));
+	out = fopen(name, "w");
 	if (!out) {
-		result = error_set(err, "%s: cannot be written: %s", temporary, strerror(errno));
-		free(temporary);
+		result = error_set(err, "%s: cannot be written: %s", name, strerror(errno));
+		free(name);
 		return result;
 	}
 	result = failure_write(f, out, err);
 	if (fclose(out) && !result)
-		result = error_set(err, "%s: cannot be written: %s", temporary, strerror(errno));
-	if (!result && rename(temporary, path))
+		result = error_set(err, "%s: cannot be written: %s", name, strerror(errno));
+	if (!result && aside && rename(name, path))
 		result = error_set(err, "%s: cannot be written: %s", path, strerror(errno));
-	if (result)
-		unlink(temporary);
-	free(temporary);
+	if (result && aside)
+		unlink(name);
+	free(name);
 	return result;
 }

@@ -118,7 +118,8 @@ extern const char *const stop_name[];
 /* Write to @out; -1 and @err if writing failed. */
 int
 failure_write(const struct failure *f, FILE *out, struct error *err);
-/* To a file, by way of a temporary one beside it: the name never holds half a failure. */
+/* To a file, by way of a temporary one beside it: the name never holds half a failure.  What is
+ * there and no regular file (a pipe, /dev/null, a link) is written to as it is. */
 int
 failure_save(const struct failure *f, const char *path, struct error *err);
 

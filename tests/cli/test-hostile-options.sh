@@ -89,6 +89,16 @@ refused "" "$RINGSIDE" run --db "" "$s"
 refused "no/x.failure" "$RINGSIDE" explore --db none --out no/x.failure "$s"
 refused "folder.db" "$RINGSIDE" explore --db none --out folder.db "$s"
 status 1 "$RINGSIDE" explore --db none --quiet --out x.failure "$s"
+# What is no file is written to, and stays what it is.
+ln -s x.failure link
+mkfifo pipe
+cat pipe >from-pipe &
+for o in link pipe; do
+	status 1 timeout 20 "$RINGSIDE" explore --db none --quiet --out $o "$s"
+done
+wait
+{ [ -L link ] && [ -p pipe ]; } || fail "--out replaces a link or a pipe by a file"
+cmp -s x.failure from-pipe || fail "the failure did not go through the pipe"
 refused "no/x.html" "$RINGSIDE" show --format html --out no/x.html x.failure
 refused "/dev/full" "$RINGSIDE" show --format html --out /dev/full x.failure
 status 2 "$RINGSIDE" test --db none --junit no/x.xml "$s"
