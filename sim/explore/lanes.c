@@ -25,6 +25,8 @@
 #define SWITCH_BONUS 12 /* the first of an actor after another's */
 #define LATE_BONUS 30 /* a store that others did not see, and where they do */
 #define FLUSH_MALUS 200 /* one that nobody could have noticed earlier */
+#define SUBJECT_BONUS 60 /* says something of the page that was lost */
+#define OTHER_MALUS 30 /* of another page, another device's queue */
 #define LAST_BONUS 40 /* the last that an actor did; half for the one before, … */
 
 enum end_state { END_NONE, END_BLOCKED, END_WOKEN, END_ENDED };
@@ -137,17 +139,81 @@ idles(const struct event *e)
 	}
 }
 
+/* What the finding is about, as far as events have it: "gfn=0x2", "dev=blk0 vq=0". */
+struct subject {
+	bool has_gfn, has_vq;
+	uint64_t gfn;
+	int64_t vq;
+	char dev[64];
+};
+
+static struct subject
+subject_of(const struct finding *f)
+{
+	struct subject s = { 0 };
+	const char *text = f ? f->subject : "", *at;
+
+	at = strstr(text, "gfn=");
+	s.has_gfn = at && sscanf(at, "gfn=%" SCNi64, (int64_t *)&s.gfn) == 1;
+	at = strstr(text, "vq=");
+	s.has_vq = at && sscanf(at, "vq=%" SCNi64, &s.vq) == 1;
+	at = strstr(text, "dev=");
+	if (at)
+		sscanf(at, "dev=%63s", s.dev);
+	return s;
+}
+
+/* Pages that an event speaks of: gfn alone, or with `pages`. */
+static int32_t
+score_page(const struct event *e, const struct subject *s)
+{
+	int gfn = event_arg(e->kind, "gfn"), pages = event_arg(e->kind, "pages");
+	int slot = event_arg(e->kind, "slot");
+	uint64_t count;
+
+	if (gfn < 0) {
+		gfn = event_arg(e->kind, "base_gfn");
+		pages = event_arg(e->kind, "npages");
+	}
+	/* The same page in system management mode's slots is seldom what it is about. */
+	if (slot >= 0 && e->arg[slot] >> 16)
+		return -OTHER_MALUS;
+	if (gfn < 0)
+		return 0;
+	count = pages >= 0 ? (uint64_t)e->arg[pages] : 1;
+	if (s->gfn - (uint64_t)e->arg[gfn] >= count)
+		return -OTHER_MALUS;
+	return count == 1 ? SUBJECT_BONUS : 0;
+}
+
+static int32_t
+score_subject(const struct lanes *l, const struct event *e, const struct subject *s)
+{
+	int dev = event_arg(e->kind, "dev"), vq = event_arg(e->kind, "vq");
+	const char *name;
+
+	if (s->has_gfn)
+		return score_page(e, s);
+	if (!*s->dev || dev < 0)
+		return 0;
+	name = l->names.text ? l->names.text(l->names.context, e->arg[dev]) : NULL;
+	if (name && strcmp(name, s->dev))
+		return -OTHER_MALUS;
+	return s->has_vq && vq >= 0 && e->arg[vq] != s->vq ? -OTHER_MALUS : 0;
+}
+
 static void
 score_rows(struct builder *b)
 {
 	const struct event_log *log = b->l->log;
 	size_t violation = violation_index(log);
+	struct subject subject = subject_of(b->l->options.finding);
 
 	for (size_t i = log->count; i-- > 0;) {
 		const struct event *e = &log->events[i];
 		struct track *t = track_of(b, lanes_actor(e));
 		size_t far = i <= violation ? violation - i : (i - violation) * 4;
-		int32_t score = wording_weight(&b->l->names, e);
+		int32_t score = wording_weight(&b->l->names, e) + score_subject(b->l, e, &subject);
 
 		t->busy = t->busy || !wording_idle(&b->l->names, e);
 		if (b->l->row[i].late)

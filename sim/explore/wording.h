@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Wording: the few words that say what an event was, and how much it is worth showing, for people
- * who know virtio and not Ringside.  wording.c has one table of kinds; a kind that is not in it
+ * who know virtio and not Ringside.  wording_table.c has them by kind; a kind that is not in it
  * shows its name and its arguments by the format of events.def, and is worth
  * WORDING_WEIGHT_DEFAULT.
  *
- * A template is text with arguments in braces, by the key that the format gives them: {on} by its
- * conversion, {gpa@gpa} as the name of a field, {id@actor} as an actor's name, {value@value} as a
- * number (decimal while it is small).
+ * A template is text with arguments in braces, by the key that the format gives them:
+ *
+ *	{on}		by its conversion
+ *	{gpa@gpa}	as the name of a field
+ *	{id@actor}	as an actor's name
+ *	{slot@slot}	as KVM's slot and its address space
+ *	{value@value}	as a number, decimal while it is small
+ *	{up?down|up}	as the word of its number, from 0; the last one for all above
  */
 #ifndef RINGSIDE_EXPLORE_WORDING_H
 #define RINGSIDE_EXPLORE_WORDING_H
@@ -27,6 +32,13 @@ struct wording {
 };
 
 extern const struct wording wording_table[]; /* ended by a null kind */
+
+/* An event of this kind is worth little where this argument is 0: a slot that dies clean. */
+struct wording_little {
+	const char *kind;
+	const char *key;
+};
+extern const struct wording_little wording_little_table[]; /* ended by a null kind */
 
 /* One line, control characters made blanks. Returns its length. */
 size_t

@@ -14,7 +14,7 @@ done
 # The loss is inevitable when the clear has taken the note away: before the page is loaded, and long
 # before switch-over.
 status 1 "$RINGSIDE" explore --db none "$dir/clear-after-read.lua:clear_after_read"
-says "why=clear"
+says "nothing is left to send version 3 (clear)"
 says "[C-O1]"
 grep -q "migration switchover" out && fail "the run went on to switch-over"
 status 1 "$RINGSIDE" explore --db none "$dir/device-after-sync.lua:devices_last"

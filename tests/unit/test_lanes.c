@@ -283,12 +283,20 @@ wordings_match_events(void **state)
 			fail_msg("no event kind \"%s\"", w->kind);
 		for (const char *p = w->text; (p = strchr(p, '{')); p++) {
 			char key[32];
-			size_t n = strcspn(p + 1, "@}");
+			size_t n = strcspn(p + 1, "@?}");
 
 			snprintf(key, sizeof(key), "%.*s", (int)n, p + 1);
 			if (n && event_arg(kind, key) < 0)
 				fail_msg("%s has no \"%s\"", w->kind, key);
 		}
+	}
+	for (const struct wording_little *l = wording_little_table; l->kind; l++) {
+		unsigned kind = 0;
+
+		while (kind < EV_COUNT && strcmp(event_info[kind].name, l->kind))
+			kind++;
+		if (kind == EV_COUNT || event_arg(kind, l->key) < 0)
+			fail_msg("\"%s\" of \"%s\" is of no event", l->key, l->kind);
 	}
 }
 
