@@ -20,6 +20,7 @@ return {
 		bandwidth_mib_s = { default = 128, min = 1, max = 65536, doc = "max-bandwidth" },
 		downtime_ms = { default = 300, min = 1, max = 10000, doc = "downtime-limit" },
 		patience_s = { default = 60, min = 1, max = 100000, doc = "when it is said not to end" },
+		ring = { default = 4096, min = 1024, max = 65536, doc = "dirty-ring-size, for the dirty limit" },
 		aid = { default = "none", values = { "none", "auto-converge", "dirty-limit", "multifd", "xbzrle" },
 			doc = "what helps" },
 	},
@@ -38,7 +39,7 @@ return {
 	},
 	setup = function(p)
 		local pages = p.mib * 256
-		local vm = source_vm { pages = pages }
+		local vm = source_vm { pages = pages, dirty_ring_size = p.aid == "dirty-limit" and p.ring or 0 }
 		local m, patience
 
 		vm:fill(0, pages // 4)

@@ -224,9 +224,9 @@ kvm_dirty_ring_entry(const struct kvm_vcpu *vcpu, uint32_t index)
 }
 
 uint32_t
-kvm_dirty_ring_harvested(const struct kvm_vcpu *vcpu)
+kvm_dirty_ring_pushed(const struct kvm_vcpu *vcpu)
 {
-	return vcpu->ring.fetch_index;
+	return vcpu->ring.dirty_index;
 }
 
 uint64_t

@@ -94,10 +94,10 @@ kvm_dirty_ring_used(const struct kvm_vcpu *vcpu);
 bool
 kvm_dirty_ring_harvest(struct kvm_vcpu *vcpu, uint32_t *slot, uint64_t *offset);
 
-/* How many entries userspace has taken since the vCPU was made. */
+/* How many entries the kernel has made since the vCPU was. */
 uint32_t
-kvm_dirty_ring_harvested(const struct kvm_vcpu *vcpu);
-/* Which page of userspace the last of them was made for (note_watch.h), or UINT64_MAX. */
+kvm_dirty_ring_pushed(const struct kvm_vcpu *vcpu);
+/* Which page of userspace the one harvested last was made for (note_watch.h), or UINT64_MAX. */
 uint64_t
 kvm_dirty_ring_noted(const struct kvm_vcpu *vcpu);
 

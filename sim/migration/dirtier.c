@@ -4,6 +4,7 @@
 #include "base/must.h"
 #include "base/prng.h"
 #include "engine/world.h"
+#include "kvm/dirty_ring.h"
 #include "migration/vm_layout.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -25,8 +26,9 @@ struct dirtier {
 	bool stop;
 	/* Dirty limit */
 	int64_t throttle_ns; /* at each full ring */
-	int64_t period_start_ns;
-	uint64_t period_writes, ring;
+	int64_t period_start_ns, rate_max;
+	uint32_t period_pushed;
+	uint64_t fulls; /* ring_fulls that it slept for */
 };
 
 static uint64_t
@@ -51,7 +53,7 @@ pick(struct dirtier *d)
 	}
 }
 
-static uint64_t
+static void
 write_slice(struct dirtier *d, int64_t ns)
 {
 	unsigned __int128 due =
@@ -62,23 +64,25 @@ write_slice(struct dirtier *d, int64_t ns)
 	for (uint64_t i = 0; i < n; i++)
 		vm_write_now(d->writer, vm_layout_gfn(d->vm->layout, d->config.first + pick(d)));
 	d->writes += n;
-	return n;
 }
 
-/* Once a second: dirtylimit_adjust_throttle(). */
+/* Once a second: dirtylimit_adjust_throttle().  A page counts once a ring entry, as in
+ * vcpu_calculate_dirtyrate(), and the time to fill a ring is that at the highest rate there was. */
 static void
 adjust(struct dirtier *d, int64_t now)
 {
 	int64_t period = now - d->period_start_ns, limit = d->vm->dirty_limit, full, rate, error;
+	uint32_t pushed = kvm_dirty_ring_pushed(d->writer->vcpu);
 
 	if (period < SECOND_NS)
 		return;
-	rate = (int64_t)((__int128)d->period_writes * PAGE_BYTES * SECOND_NS / period);
+	rate = (int64_t)((__int128)(pushed - d->period_pushed) * PAGE_BYTES * SECOND_NS / period);
 	error = rate - limit;
-	/* How long it takes to fill the ring at the present rate. */
-	full = rate ? (int64_t)((__int128)DIRTIER_RING_PAGES * PAGE_BYTES * SECOND_NS / rate) : 0;
+	d->rate_max = rate > d->rate_max ? rate : d->rate_max;
+	full = rate ? (int64_t)((__int128)d->vm->ring_pages * PAGE_BYTES * SECOND_NS / d->rate_max)
+		    : 0;
 	d->period_start_ns = now;
-	d->period_writes = 0;
+	d->period_pushed = pushed;
 	if ((error < 0 ? -error : error) <= TOLERANCE || !full)
 		return;
 	if (error > 0 && error > rate / 2) {
@@ -95,22 +99,21 @@ adjust(struct dirtier *d, int64_t now)
 		d->throttle_ns = 0;
 }
 
+/* dirtylimit_vcpu_execute(), at each exit because the ring was full. */
 static void
-limit_sleep(struct dirtier *d, uint64_t wrote)
+limit_sleep(struct dirtier *d)
 {
-	uint64_t fulls;
+	uint64_t fulls = d->writer->ring_fulls - d->fulls;
 
+	d->fulls = d->writer->ring_fulls;
 	if (!d->vm->dirty_limit) {
 		d->throttle_ns = 0;
 		d->period_start_ns = world_now(d->vm->w);
-		d->period_writes = 0;
+		if (d->vm->ring_pages)
+			d->period_pushed = kvm_dirty_ring_pushed(d->writer->vcpu);
 		return;
 	}
-	d->period_writes += wrote;
 	adjust(d, world_now(d->vm->w));
-	d->ring += wrote;
-	fulls = d->ring / DIRTIER_RING_PAGES;
-	d->ring %= DIRTIER_RING_PAGES;
 	if (fulls && d->throttle_ns && !d->vm->stop_asked)
 		waitq_wait_for(d->vm->w, &d->writer->halt_cond, d->throttle_ns * (int64_t)fulls,
 			       false);
@@ -124,11 +127,11 @@ run(struct actor *self, void *arg)
 
 	while (!d->stop) {
 		int64_t ran = vm_run(d->writer, DIRTIER_SLICE_NS), before = world_now(w);
-		uint64_t wrote = write_slice(d, ran);
 
+		write_slice(d, ran);
 		vm_leave(d->writer);
 		vm_throttle_sleep(d->writer, ran);
-		limit_sleep(d, wrote);
+		limit_sleep(d);
 		d->slept_ns += world_now(w) - before;
 	}
 }

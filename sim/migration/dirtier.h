@@ -9,8 +9,9 @@
  *	sweep     one page after the other, round and round
  *	hot       nine writes in ten to the first tenth of the pages
  *
- * With a dirty limit (vcpu-dirty-limit) it sleeps whenever its dirty ring is full, and how long is
- * adjusted once a second, as in QEMU's softmmu/dirtylimit.c.
+ * With a dirty limit (vcpu-dirty-limit) it sleeps for each time its dirty ring was full in a slice,
+ * and how long is adjusted once a second, as in QEMU's softmmu/dirtylimit.c (7.1; for
+ * migrations since 8.1, acac51ba24).  The machine must have rings.
  */
 #ifndef RINGSIDE_MIGRATION_DIRTIER_H
 #define RINGSIDE_MIGRATION_DIRTIER_H
@@ -20,7 +21,6 @@
 #include "migration/vm.h"
 
 #define DIRTIER_SLICE_NS INT64_C(10000000)
-#define DIRTIER_RING_PAGES 4096u
 
 /* ORDER DIRTIER_PATTERN */
 enum dirtier_pattern { DIRTIER_UNIFORM, DIRTIER_SWEEP, DIRTIER_HOT, DIRTIER_PATTERNS };

@@ -333,6 +333,7 @@ precopy_start(struct migration_vm *vm, struct ram *dst, const struct precopy_con
 	struct precopy *m = world_alloc(vm->w, sizeof(*m));
 
 	must(!vm->migration && vm->running && ram_pages(dst) == ram_pages(vm->ram));
+	must(!config->vcpu_dirty_limit || vm->ring_pages);
 	must(config->clear_chunk_pages >= 64 &&
 	     !(config->clear_chunk_pages & (config->clear_chunk_pages - 1)));
 	m->vm = vm;

@@ -17,9 +17,9 @@
  * times in a round.  For each page: clear its chunk in the dirty log if the chunk has not been
  * since the last sync; clear its bit; then read; then send.
  *
- * Relaxed mode: a page at a time, a point between all of these, so that each order of writer and
- * thread is met; bandwidth cannot be measured there, and `threshold_bytes` and `budget_pages` take
- * the place of what would follow from it.
+ * Relaxed mode: a watched page at a time, a point between all of these, so that each order of
+ * writer and thread is met; bandwidth cannot be measured there, and `threshold_bytes` and
+ * `budget_pages` take the place of what would follow from it.
  *
  * Timed mode: 64 pages at a time, or 512 of one content, time is spent in quanta of
  * PRECOPY_QUANTUM_NS, and what costs what is in engine/costs.def; a writer is that much out of step

@@ -274,13 +274,14 @@ precopy_send_next(struct precopy *m, uint64_t *pages)
 	if (!find_dirty(m, &page))
 		return false;
 	*pages = 1;
-	if (m->vm->steps || m->channel || m->cache || watched_word(m->vm, page)) {
+	if (m->channel || m->cache || watched_word(m->vm, page)) {
 		m->at = page + 1;
 		save_page(m, page);
 	} else if (!m->vm->watch_count && save_chunk(m, page)) {
 		*pages = RAM_CHUNK_PAGES;
 	} else {
 		*pages = save_word(m, page);
+		precopy_point(m);
 	}
 	return true;
 }

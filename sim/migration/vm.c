@@ -285,8 +285,8 @@ cpu_store(struct ram_writer *v, uint64_t gfn, const struct store *s, struct stor
 	to->page = page_in_slot(slot, gfn);
 	to->content = put(v, to->page, s);
 	to->logged = slot_notes(vm, slot, gfn, to->page);
-	if (vm->ring_pages && vm->steps)
-		waitq_wake_all(vm->w, &vm->ring_work);
+	if (vm->reaper_idle && to->logged)
+		vm_ring_noted(vm);
 	return true;
 }
 
@@ -301,8 +301,8 @@ kvm_store(struct ram_writer *v, uint64_t gfn, const struct store *s, struct stor
 	to->page = page_in_slot(slot, gfn);
 	to->logged = kvm_vcpu_mark_page_dirty(v->vcpu, gfn);
 	to->content = put(v, to->page, s);
-	if (v->vm->ring_pages && v->vm->steps)
-		waitq_wake_all(v->vm->w, &v->vm->ring_work);
+	if (v->vm->reaper_idle && to->logged)
+		vm_ring_noted(v->vm);
 }
 
 static bool

@@ -95,7 +95,8 @@ struct migration_vm {
 	bool bql;
 	struct waitq bql_wait;
 	uint64_t ring_pages; /* dirty-ring-size; 0: bitmaps */
-	struct waitq ring_work; /* relaxed: the reaper waits for entries here */
+	bool reaper_idle; /* it waits for an entry */
+	struct waitq ring_work; /* here */
 	bool clear_asserted; /* QEMU 4.1, 4.2: KVM_CLEAR_DIRTY_LOG of a slot without bitmap */
 	struct ram_writer *writers, **writers_end;
 	unsigned writer_count;
@@ -217,9 +218,12 @@ void
 vm_set_smm(struct ram_writer *writer, bool smm);
 
 /* vm_ring.c: @writer's ring is full: take what is in it and all others, or in it alone if a dirty
- * limit is in service (56adee407f, acac51ba24). */
+ * limit is in service (since 7.1). */
 void
 vm_ring_full(struct ram_writer *writer);
+/* The reaper was idle, and there is something. */
+void
+vm_ring_noted(struct migration_vm *vm);
 /* The reaper, at set-up. */
 void
 vm_start_reaper(struct migration_vm *vm);

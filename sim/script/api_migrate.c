@@ -392,6 +392,8 @@ l_migrate(lua_State *L)
 	if (ram_pages(vm->ram) != ram_pages(dst))
 		return luaL_error(L, "migrate: the destination is another machine's");
 	read_config(L, &config);
+	if (config.vcpu_dirty_limit && !vm->ring_pages)
+		return luaL_error(L, "vcpu_dirty_limit: needs source_vm{dirty_ring_size = …}");
 	name = world_strdup(vm->w, api_string(L, 1, "name", "migration"));
 	api_push(L, "migration", precopy_start(vm, dst, &config, api_vmstate(L, 1), name));
 	return 1;

@@ -15,7 +15,7 @@
 #define MS INT64_C(1000000)
 
 struct run {
-	uint64_t pages, filled;
+	uint64_t pages, filled, ring_pages;
 	struct dirtier_config load; /* none if pages is 0 */
 	struct precopy_config config;
 	enum fault fault;
@@ -67,7 +67,10 @@ set_up(struct world *w, void *arg)
 
 	oracle_attach(w);
 	r->vm = vm_create(w, &(struct migration_vm_config){
-				      .blocks = &block, .block_count = 1, .manual_protect = true });
+				      .blocks = &block,
+				      .block_count = 1,
+				      .manual_protect = true,
+				      .ring_pages = r->ring_pages });
 	if (r->filled)
 		ram_fill(r->vm->ram, 0, r->filled, 1);
 	if (r->load.pages)
@@ -198,6 +201,7 @@ test_dirty_limit(void **state)
 	struct run r = too_fast();
 
 	r.config.vcpu_dirty_limit = 1 << 20;
+	r.ring_pages = 4096;
 	migrate(&r);
 	assert_int_equal(r.state, PRECOPY_COMPLETED);
 	assert_int_equal(r.finding.verdict, VERDICT_OK);
