@@ -33,8 +33,8 @@
 #	REALTIME=10	SCHED_RR of that priority for source and destination while the guest is
 #			migrated, an iothread one above it; the vCPU on the first processor, all
 #			others on the second (root, 2 processors)
-#	THP=off		the destination without huge pages: else it depends on the host's free
-#			memory how many of its pages cost a fault each (needs python3)
+#	THP=off		the destination without huge pages: each of its pages is a fault of its own
+#			(needs python3)
 #	COMPACT=1	one line for pages that were sent one after the other, in place of one each
 #			(record-compact.lua)
 #

@@ -17,16 +17,18 @@
 --	                   best the model has 2583 dirty at a sync, the guest had 2525.  A hair decides
 --	8mib-50m-100ms     no end, as recorded, and as many pages, but half as many rounds: 2582 dirty pages and two budgets
 --	                   of 1280 are a round of 200 ms, the guest's 2543 one of 100
---	16mib-400m-300ms   this one took 477 ms, predicted 588: its destination had got huge pages, where one fault brings
---	                   512 pages; the others took 630 to 668, and one of them the fourth round that is predicted
+--	16mib-400m-300ms   this one took 477 ms, predicted 592: in most of it a first page took 4 us.  The others took 630 to
+--	                   668, and one of them the fourth round that is predicted
 --	16mib-100m-300ms   the calibration itself ended after 3 rounds, or 4 when repeated: the bandwidth of one window
 --	                   decides, and in a stretch of zeros it is 120 ms long, as the sender sleeps until the
 --	                   socket's buffer is nearly empty
 --
 -- Before it was checked this way the model had all pages cost the same, and gave the thread a part of a processor while
 -- vCPUs ran (thread_percent = 24 in predict-tcg-linux.lua).  The recordings tell what it is: 13 us for a page that
--- arrives for the first time, 3.5 us when it is sent again, whether vCPUs run or not.  The destination must allocate
--- it, and the sender waits: mig_first_ns.
+-- arrives for the first time, 3.5 us when it is sent again, whether vCPUs run or not.  The destination's memory is
+-- touched for the first time, and the sender waits: mig_first_ns.  With the destination denied huge pages, and nothing
+-- else changed (16mib-100m-300ms-thp-off.log), it is 6.5 us, and a page of zeros 2.1 in place of 1.0.  How long the
+-- first touch takes is the host's, here itself a virtual machine: at times it is next to nothing.
 --
 --	ringside compare scenarios/migration/predict-tcg-limits.lua:as_calibrated --over phase \
 --		--set bandwidth_mib_s=60 --beside traces/migrate-limits/16mib-60m-300ms.log
