@@ -10,6 +10,8 @@
 -- taken before.  A backend either finishes what it has begun, or names it in the region that the next one reads.  And
 -- whoever starts looks at the queue once without being told to: the kick may have been the other side's.
 --
+-- The same on the way back: a signal in a guest notifier that nobody has seen yet is looked for before it goes.
+--
 -- QEMU 923b8921d2 made vhost-user devices start as a whole, and reset them before GET_VRING_BASE: its figures are in
 -- downtime.lua, what it broke until 6f8be29ec1 is here.
 
@@ -45,6 +47,8 @@ return {
 				      doc = "the request's data comes after the last sync" },
 		not_kicked = { expect = "hang", faults = { "qemu.start.no_kick" }, runs = 8000,
 			       doc = "the last kick was the source's, and stays there" },
+		not_called = { expect = "hang", faults = { "qemu.guest_notifier.not_read" }, runs = 8000,
+			       doc = "done at the source, and its interrupt goes with the irqfd" },
 		main_loop = { expect = "ok", set = { backend = "main-loop" }, runs = 6000 },
 		iothread = { expect = "ok", set = { backend = "iothread" }, runs = 6000 },
 		vhost = { expect = "ok", runs = 6000 },

@@ -187,6 +187,8 @@ stop_one(struct vm_device *d)
 		notifiers(d, VM_SOURCE, ENTRY_DOORBELL, false);
 	notifiers(d, VM_SOURCE, ENTRY_IOEVENTFD, false);
 	irqfds(d);
+	if (d->requests)
+		vm_requests_unwire(d);
 	d->started[VM_SOURCE] = false;
 	emit(vm->w, EV_MIG_DEVICE_STOP, d->name, d->config.queues, world_now(vm->w) - began);
 }

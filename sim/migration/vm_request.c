@@ -17,11 +17,22 @@ struct vm_requests {
 	uint64_t in_flight; /* taken and not done */
 	uint64_t again; /* of the in-flight region: to be done again */
 	unsigned done; /* at least once */
+	unsigned told; /* of those, the guest has had an interrupt after them */
+	bool wired[VM_SIDES]; /* the guest notifier is an irqfd */
+	bool called[VM_SIDES]; /* and was signalled */
 	bool kicked[VM_SIDES]; /* the eventfd */
 	bool taking[VM_SIDES];
 	bool serving; /* the source's, in the middle of a request */
-	struct waitq kick, finished;
+	struct waitq kick, call, finished;
 };
+
+/* The driver's handler finds all that is used by now. A pending interrupt moves with its vCPU. */
+static void
+interrupt(struct vm_device *d)
+{
+	d->requests->told = d->requests->done;
+	waitq_wake_all(d->vm->w, &d->requests->finished);
+}
 
 static void
 finish(struct vm_device *d, enum vm_side side, unsigned n)
@@ -32,6 +43,31 @@ finish(struct vm_device *d, enum vm_side side, unsigned n)
 	q->done += !q->times[n]++;
 	emit(d->vm->w, EV_MIG_REQUEST, d->name, n, side, q->times[n]);
 	waitq_wake_all(d->vm->w, &q->finished);
+	if (!q->wired[side]) {
+		interrupt(d); /* virtio_notify() by QEMU itself */
+		return;
+	}
+	q->called[side] = true;
+	waitq_wake_all(d->vm->w, &q->call);
+}
+
+static void
+irqfd(struct actor *self, void *arg)
+{
+	struct vm_device *d = arg;
+	struct vm_requests *q = d->requests;
+	enum vm_side side;
+
+	for (;;) {
+		while (!q->called[VM_SOURCE] && !q->called[VM_DESTINATION])
+			waitq_wait(d->vm->w, &q->call);
+		actor_point(d->vm->w);
+		side = q->called[VM_SOURCE] ? VM_SOURCE : VM_DESTINATION;
+		if (!q->called[side])
+			continue; /* it was taken out meanwhile */
+		q->called[side] = false;
+		interrupt(d);
+	}
 }
 
 /* False: the device was stopped before it came to it. */
@@ -94,8 +130,12 @@ vm_requests_create(struct vm_device *d)
 
 	d->requests = world_alloc(w, sizeof(*d->requests));
 	d->requests->taking[VM_SOURCE] = true;
+	d->requests->wired[VM_SOURCE] = d->config.backend != VM_BACKEND_MAIN_LOOP;
 	waitq_init(&d->requests->kick, w, "host notifier");
+	waitq_init(&d->requests->call, w, "guest notifier");
 	waitq_init(&d->requests->finished, w, "used");
+	if (d->requests->wired[VM_SOURCE])
+		actor_set_daemon(actor_create(w, "irqfd", irqfd, d, 0), true);
 	actor_set_daemon(actor_create(w, d->config.name, source_backend, d, 0), true);
 	actor_set_daemon(actor_create(w, "destination", destination_backend, d, 0), true);
 }
@@ -154,7 +194,7 @@ vm_request_submit(struct vm_device *d, struct ram_writer *vcpu, uint64_t page)
 void
 vm_requests_wait(struct vm_device *d)
 {
-	while (d->requests->done < d->requests->avail)
+	while (d->requests->told < d->requests->avail)
 		waitq_wait(d->vm->w, &d->requests->finished);
 }
 
@@ -214,6 +254,17 @@ vm_requests_stop(struct vm_device *d)
 }
 
 void
+vm_requests_unwire(struct vm_device *d)
+{
+	struct vm_requests *q = d->requests;
+
+	q->wired[VM_SOURCE] = false;
+	if (q->called[VM_SOURCE] && !fault_on(d->vm->w, FAULT_MIG_CALL_NOT_READ))
+		interrupt(d);
+	q->called[VM_SOURCE] = false;
+}
+
+void
 vm_requests_start(struct vm_device *d)
 {
 	struct vm_requests *q = d->requests;
@@ -221,6 +272,7 @@ vm_requests_start(struct vm_device *d)
 
 	q->taken = q->base;
 	q->taking[side] = true;
+	q->wired[side] = d->config.backend != VM_BACKEND_MAIN_LOOP;
 	/* What was made available while nobody looked is looked for now. */
 	if (!fault_on(d->vm->w, FAULT_MIG_START_NO_KICK) || q->again)
 		q->kicked[side] = true;
