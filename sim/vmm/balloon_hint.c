@@ -312,7 +312,7 @@ after_sync(struct balloon_hint *h)
 		if (locked)
 			unlock(h);
 		tell(h);
-	} else if (h->status != HINT_S_DONE) {
+	} else if (h->status != HINT_S_DONE && !fault_on(world_of(h), FAULT_FPH_DONE_LATE)) {
 		change(h, HINT_S_DONE); /* goes into the device state, for the destination */
 	}
 }
@@ -335,7 +335,8 @@ notified(struct precopy_notifier *n, enum precopy_reason reason)
 			change(h, HINT_S_STOP);
 		break;
 	case PRECOPY_NOTIFY_AFTER_BITMAP_SYNC:
-		if (!(h->status == HINT_S_START && fault_on(w, FAULT_FPH_NO_STOP)))
+		if (!(h->status == HINT_S_START && h->b->vdev->vm_running &&
+		      fault_on(w, FAULT_FPH_NO_STOP)))
 			after_sync(h);
 		break;
 	case PRECOPY_NOTIFY_CLEANUP:

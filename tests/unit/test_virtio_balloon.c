@@ -483,6 +483,19 @@ say_no_done(struct world *w, int64_t dev, bool wrong)
 }
 
 static void
+say_done_late(struct world *w, int64_t dev, bool wrong)
+{
+	int64_t requested = world_name(w, "requested"), done = world_name(w, "done");
+
+	emit(w, EV_FREE_PAGE_STATE, dev, requested, 7);
+	emit(w, EV_FREE_PAGE_CMD, dev, 7, requested);
+	if (!wrong)
+		emit(w, EV_FREE_PAGE_STATE, dev, done, 0);
+	emit(w, EV_MIG_SWITCHOVER, 0, 0);
+	emit(w, EV_FREE_PAGE_STATE, dev, done, 0);
+}
+
+static void
 test_statements(void **state)
 {
 	(void)state;
@@ -494,6 +507,8 @@ test_statements(void **state)
 	assert_int_equal(judge(say_poison, false), ORACLE_COUNT);
 	assert_int_equal(judge(say_no_done, true), ORACLE_C_O8);
 	assert_int_equal(judge(say_no_done, false), ORACLE_COUNT);
+	assert_int_equal(judge(say_done_late, true), ORACLE_C_O8);
+	assert_int_equal(judge(say_done_late, false), ORACLE_COUNT);
 }
 
 /* --- free page hints ------------------------------------------------------------------------ */
