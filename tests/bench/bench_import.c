@@ -62,7 +62,7 @@ bench_trace_dat(void)
 	struct error err = { "no trace.dat could be made" };
 
 	snprintf(command, sizeof(command),
-		 "lua5.4 tests/cli/data/trace-dat.lua traces/kvm-firmware.ftrace.txt %s repeat=100",
+		 "lua5.4 tests/cli/make-trace-dat.lua traces/kvm-firmware.ftrace.txt %s repeat=100",
 		 file);
 	path = "trace.dat";
 	text = fd < 0 || system(command) ? NULL : trace_read_file(file, &size, &err);

@@ -3,7 +3,7 @@
 # trace.dat: its import is that of its text, from trace-cmd's own hand where that is installed.
 . "$(dirname "$0")/lib.sh"
 recording=$here/../../traces/kvm-firmware.ftrace.txt
-make="lua5.4 $data/trace-dat.lua $recording"
+make="lua5.4 $here/make-trace-dat.lua $recording"
 
 if ! "$RINGSIDE" --version | grep -q '^with libtracecmd'; then
 	printf '\027\010Dtracing6' >trace.dat

@@ -87,7 +87,7 @@ make(const char *options)
 
 	snprintf(command, sizeof(command),
 		 "head -n 200 traces/kvm-firmware.ftrace.txt >%s && "
-		 "lua5.4 tests/cli/data/trace-dat.lua %s ",
+		 "lua5.4 tests/cli/make-trace-dat.lua %s ",
 		 input_path("text"), input_path("text"));
 	snprintf(command + strlen(command), sizeof(command) - strlen(command), "%s %s",
 		 input_path("dat"), options);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The importer of trace.dat: what the file of a recording yields is what its text does.  The files
- * are made by tests/cli/data/trace-dat.lua; that trace-cmd reads them so, too, is for
+ * are made by tests/cli/make-trace-dat.lua; that trace-cmd reads them so, too, is for
  * tests/cli/test-trace-dat.sh.
  */
 #include "trace_import.h"
@@ -81,7 +81,7 @@ make(const char *text_path, const char *options, struct file *text)
 	char command[512];
 
 	snprintf(command, sizeof(command),
-		 "lua5.4 tests/cli/data/trace-dat.lua %s %s/dat text=%s/text %s", text_path, folder,
+		 "lua5.4 tests/cli/make-trace-dat.lua %s %s/dat text=%s/text %s", text_path, folder,
 		 folder, options);
 	assert_int_equal(system(command), 0);
 	if (text)

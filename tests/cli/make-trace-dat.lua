@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 -- Make a trace.dat (version 6) of events in ftrace's text, as trace-cmd record would have written it:
 --
---	lua5.4 trace-dat.lua EVENTS.txt OUT.dat [NAME=VALUE …]
+--	lua5.4 make-trace-dat.lua EVENTS.txt OUT.dat [NAME=VALUE …]
 --
 --	endian=big      the recording machine's (default little)
 --	instance=NAME   every third event is in a buffer of this name
