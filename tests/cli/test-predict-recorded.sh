@@ -47,6 +47,15 @@ expect_far hints total_time_ns 13 "2048-dirty-on 8192-dirty-on "
 expect_far hints pages_sent 12.5 "512-idle-on 1024-idle-on "
 [ "$(cut -f 1 hints | sort -u | wc -l)" -eq 20 ] || fail "recordings: $(cut -f 1 hints | sort -u)"
 
+# A guest that zeroes what it hints: all of it comes back at the second sync, as zeros.
+zeroing=$root/traces/migrate-hints/1024-idle-on-init-on-alloc.log
+"$RINGSIDE" compare --over init_on_alloc=true --set mib=1024 --beside "$zeroing" --db none \
+	"$root/scenarios/migration/predict-hinting-tcg.lua:idle" >out 2>err || fail "init_on_alloc: $(cat err)"
+grep -Eq '^bitmap_syncs  *([0-9]+)  *\1$' out || fail "init_on_alloc: $(grep syncs out)"
+awk -v recorded="$(sed -n 's/^# .*;duplicate: \([0-9]*\) pages.*/\1/p' "$zeroing")" '
+	$1 == "zero_pages" { d = 100 * ($3 - recorded) / recorded; ok = recorded > 0 && d < 5 && d > -5 }
+	END { exit !ok }' out || fail "init_on_alloc: $(grep zero_pages out)"
+
 # What was left out of the model before these recordings were there: with one time for all pages, with hints that never
 # get in, and with content that does not grow, more is far away.
 mkdir -p other/analysis other/scenarios/migration
