@@ -13,7 +13,7 @@
 #define WEIGHT_UNNAMED 15
 #define WEIGHT_IDLE 20
 #define WEIGHT_LITTLE 20
-#define WORDING_KEY_MAX 64 /* of what stands in braces */
+#define WORDING_KEY_MAX 128 /* of what stands in braces */
 
 /* What a thread waits for, by the beginning of its name, when it has nothing to do. */
 static const char *const idle_waits[] = { "vcpu",	"softirq",    "main loop: ",

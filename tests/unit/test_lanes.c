@@ -270,6 +270,20 @@ live_worlds_name_things(void **state)
 	world_destroy(w);
 }
 
+/* Each kind has words: an event's name and arguments are no sentence. */
+static void
+each_event_has_words(void **state)
+{
+	for (unsigned kind = EV_NONE + 1; kind < EV_COUNT; kind++) {
+		const struct wording *w = wording_table;
+
+		while (w->kind && strcmp(w->kind, event_info[kind].name))
+			w++;
+		if (!w->kind)
+			fail_msg("wording_table.c has no words for %s", event_info[kind].name);
+	}
+}
+
 /* Each wording is of a kind in events.def, and each key in its braces is one of its format. */
 static void
 wordings_match_events(void **state)
@@ -443,6 +457,7 @@ main(void)
 		cmocka_unit_test(crowds_show_who_matters),
 		cmocka_unit_test(logs_are_bounded),
 		cmocka_unit_test(live_worlds_name_things),
+		cmocka_unit_test(each_event_has_words),
 		cmocka_unit_test(wordings_match_events),
 		cmocka_unit_test(fields_of_formats),
 		cmocka_unit_test(late_stores_are_marked),
