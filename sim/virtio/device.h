@@ -194,7 +194,7 @@ virtio_set_disabled(struct virtio_device *vdev, bool disabled);
  */
 void
 virtio_config_update(struct virtio_device *vdev, size_t offset, const void *from, size_t size);
-/* Set at creation: no generation, no notification. */
+/* No generation, no notification: at creation, or where what is read follows from a state. */
 void
 virtio_config_init(struct virtio_device *vdev, size_t offset, const void *from, size_t size);
 
