@@ -10,7 +10,7 @@
 --	reaper                                                                             harvest (slot 0, page 5): dropped
 --
 -- Until 7.2 QEMU harvests, and vcpu1 writes on until the slot is gone.  From 8.0 on vCPUs are out of KVM_RUN meanwhile.
--- kvm_slots_lock keeps the reaper out of the time between: what it took then could not be told from what it took before.
+-- kvm_slots_lock keeps the reaper out of the time between: what it took then could not be told from what was before.
 
 return {
 	name = "ring-slot",

@@ -113,8 +113,9 @@ kvm_vcpu_exit(struct kvm_vcpu *vcpu);
 
 /*
  * The processor writes a page on behalf of a guest that runs; kvm_vcpu_enter() came before, or is
- * not of interest.  A vCPU that was kicked leaves the guest first and comes back.  Not
- * KVM_WRITE_RING_FULL where the processor has PML: it notes and stores in one go.
+ * not of interest.  A vCPU that was kicked leaves the guest first and comes back.  Where the
+ * processor has PML, KVM_WRITE_RING_FULL comes only when its buffer was full, too, and the page is
+ * not noted then.
  */
 enum kvm_write
 kvm_vcpu_write(struct kvm_vcpu *vcpu, gfn_t gfn);

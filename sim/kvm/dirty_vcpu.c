@@ -79,8 +79,6 @@ pml_flush(struct kvm_vcpu *vcpu)
 static void
 pml_log(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot, gfn_t gfn)
 {
-	if (vcpu->pml_used == KVM_PML_ENTRIES)
-		pml_flush(vcpu);
 	if (vcpu->pml_page) {
 		vcpu->pml_page[vcpu->pml_used] = note_page(vcpu->kvm, slot, gfn);
 		note_pml(vcpu->kvm, vcpu->pml_page[vcpu->pml_used]);
@@ -158,6 +156,12 @@ try_store(struct kvm_vcpu *vcpu, gfn_t gfn, enum kvm_write *how,
 		return true;
 	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return true;
+	if (vcpu->pml && vcpu->pml_used == KVM_PML_ENTRIES && !kvm_vcpu_enter(vcpu)) {
+		/* The exit of a full buffer comes before the access, and entering is refused. */
+		page_bitmap_test_and_clear(&slot->writable, kvm->world, gfn - slot->base_gfn);
+		*how = KVM_WRITE_RING_FULL;
+		return true;
+	}
 	if (vcpu->pml) {
 		pml_log(vcpu, slot, gfn);
 		return true;

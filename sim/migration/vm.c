@@ -16,7 +16,7 @@
 #include "vmm/memory_listener.h"
 
 /* ORDER RAM_WRITER */
-const char *const ram_writer_word[WRITERS] = { "vcpu", "kvm", "qemu", "vhost", "vfio" };
+const char *const ram_writer_word[WRITERS] = { "vcpu", "kvm", "qemu", "vhost", "vfio", "its" };
 
 static void
 take_costs(struct world *w)
@@ -305,6 +305,19 @@ kvm_store(struct ram_writer *v, uint64_t gfn, const struct store *s, struct stor
 		vm_ring_noted(v->vm);
 }
 
+/* vgic_write_guest_lock(), on nobody's behalf. */
+static void
+its_store(struct ram_writer *v, uint64_t gfn, const struct store *s, struct stored *to)
+{
+	const struct kvm_memory_slot *slot = kvm_gfn_to_memslot(v->vm->kvm, 0, gfn);
+
+	if (!slot || slot->flags & (KVM_MEMSLOT_INVALID | KVM_MEM_READONLY))
+		return;
+	to->page = page_in_slot(slot, gfn);
+	to->content = put(v, to->page, s);
+	to->logged = kvm_mark_page_dirty(v->vm->kvm, 0, gfn);
+}
+
 static bool
 note_qemu(struct migration_vm *vm, uint64_t page)
 {
@@ -368,6 +381,8 @@ store_page(struct ram_writer *v, uint64_t gfn, const struct store *s, bool step,
 	*to = (struct stored){ .page = VM_NO_RAM };
 	if (v->kind == WRITER_KVM)
 		kvm_store(v, gfn, s, to);
+	else if (v->kind == WRITER_ITS)
+		its_store(v, gfn, s, to);
 	else if (v->kind != WRITER_VCPU || !cpu_store(v, gfn, s, to))
 		device_store(v, gfn, s, step, to);
 }

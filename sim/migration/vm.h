@@ -10,6 +10,8 @@
  *	QEMU's devices    QEMU's dirty memory, after the write    each sync
  *	vhost             a log of its own, after the write       each sync, and when it stops
  *	VFIO              none of its own (its device has no dirty tracking): nothing
+ *	KVM, no vCPU      the slot's bitmap; with a ring the      the last sync, with a ring only
+ *	                  bitmap beside it, if the host has one   since 8.1 (b20cc77692)
  *
  * Manual protect (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2): a page whose bit was handed out by
  * KVM_GET_DIRTY_LOG stays writable, and its bit set, until KVM_CLEAR_DIRTY_LOG: a write in between
@@ -44,7 +46,15 @@ struct vm_layout;
 struct vm_region;
 
 /* ORDER RAM_WRITER */
-enum ram_writer_kind { WRITER_VCPU, WRITER_KVM, WRITER_QEMU, WRITER_VHOST, WRITER_VFIO, WRITERS };
+enum ram_writer_kind {
+	WRITER_VCPU,
+	WRITER_KVM, /* on behalf of a vCPU that runs: steal time, kvmclock */
+	WRITER_QEMU,
+	WRITER_VHOST,
+	WRITER_VFIO,
+	WRITER_ITS, /* KVM, of an interrupt controller, while no vCPU runs */
+	WRITERS
+};
 extern const char *const ram_writer_word[WRITERS];
 
 #define RAM_NOT_WRITING UINT64_MAX
@@ -61,6 +71,7 @@ struct ram_writer {
 	struct kvm_vcpu *vcpu; /* the processor, or on whose behalf KVM writes */
 	uint64_t writing; /* the page that is written and not noted yet */
 	struct page_bitmap log; /* vhost's */
+	uint64_t first_table, tables; /* its: frames that are written when the machine stops */
 	bool of_device; /* that stops it: vm_device.h */
 	struct waitq halt_cond; /* a throttled vCPU sleeps here */
 	uint64_t ring_fulls; /* exits because its dirty ring was full */

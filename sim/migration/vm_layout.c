@@ -134,7 +134,8 @@ update_space(struct vm_layout *v, unsigned as_id)
 
 	render(v, as_id, new);
 	for (unsigned i = 0; i < old->count; i++)
-		if (!same_range(new, &old->range[i]))
+		/* One that KVM refused has no slot: QEMU would have aborted then. */
+		if (old->range[i].slot >= 0 && !same_range(new, &old->range[i]))
 			must(!memory_listener_region_del(v->listener, (uint8_t)as_id,
 							 old->range[i].slot));
 	for (unsigned i = 0; i < new->count; i++) {

@@ -47,6 +47,9 @@ vm_stop_writer(struct ram_writer *v)
 		return;
 	v->stopped = true;
 	wait_until_out(v);
+	/* KVM_DEV_ARM_ITS_SAVE_TABLES of vm_change_state_handler(): vCPUs have stopped. */
+	for (uint64_t i = 0; v->kind == WRITER_ITS && i < v->tables; i++)
+		vm_write_now(v, v->first_table + i);
 	if (v->kind == WRITER_VHOST)
 		vhost_put_log(v);
 }

@@ -43,7 +43,7 @@ vm_l_writer(lua_State *L)
 	while (kind < WRITERS && strcmp(ram_writer_word[kind], word))
 		kind++;
 	if (kind == WRITERS)
-		return luaL_error(L, "writer: '%s' is none of: vcpu kvm qemu vhost vfio", word);
+		return luaL_error(L, "writer: '%s' is none of: vcpu kvm qemu vhost vfio its", word);
 	if (vm->writer_count == 0xffff)
 		return luaL_error(L, "writer: at most 65535 of them");
 	api_push(L, "ram_writer",
@@ -191,6 +191,22 @@ writer_l_write(lua_State *L)
 	script_must_be_actor(L, "write");
 	lua_pushboolean(L, vm_write(v, check_gfn(L, 2, v->vm), lua_toboolean(L, 3)));
 	return 1;
+}
+
+static int
+writer_l_tables(lua_State *L)
+{
+	struct ram_writer *v = api_check(L, 1, "ram_writer");
+
+	script_world(L);
+	script_must_not_check(L, "tables");
+	if (v->kind != WRITER_ITS)
+		return luaL_error(L, "tables: an its has them, this is a %s",
+				  ram_writer_word[v->kind]);
+	v->first_table = check_gfn(L, 2, v->vm);
+	v->tables = (uint64_t)api_range(
+		L, 3, 1, (lua_Integer)(vm_layout_frames(v->vm->layout) - v->first_table));
+	return 0;
 }
 
 static int
@@ -516,7 +532,8 @@ vm_l_difference(lua_State *L)
 
 const struct api_entry api_migrate[] = {
 	{ "source_vm", "writer", "(kind [, name]) -> ram_writer",
-	  "who writes it: vcpu, kvm, qemu, vhost or vfio decides which log notes it", vm_l_writer },
+	  "who writes it: vcpu, kvm, qemu, vhost, vfio or its decides which log notes it",
+	  vm_l_writer },
 	{ "source_vm", "dirtier",
 	  "{name=, first=, pages=, pages_per_second=, pattern=, seed=} -> dirtier",
 	  "mode timed: a vCPU that writes uniform, sweep or hot", vm_l_dirtier },
@@ -542,6 +559,9 @@ const struct api_entry api_migrate[] = {
 	  writer_l_write },
 	{ "ram_writer", "write_range", "(first, count) -> done",
 	  "a request for several pages: a DMA, a batch of buffers", writer_l_write_range },
+	{ "ram_writer", "tables", "(first, count)",
+	  "an its: KVM writes these frames when the machine has stopped (SAVE_TABLES)",
+	  writer_l_tables },
 	{ "ram_writer", "store", "(gfn, offset, bytes) -> done",
 	  "the same with real bytes: equal bytes are equal content", writer_l_store },
 	{ "dirtier", "stop", "()", "no more writes", dirtier_l_stop },

@@ -77,7 +77,16 @@ for bad in 'migrate {}' 'source_vm { pages = 0 }' 'source_vm { blocks = {} }' \
 	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), xbzrle = true, multifd_channels = 2 }' \
 	'local v = source_vm {}; migrate { vm = v, destination = source_vm { pages = 2 }:destination() }' \
 	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), clear_chunk_pages = 65 }' \
-	'local v = source_vm {}; v:dirtier { pages = 1 }'; do
+	'local v = source_vm {}; v:dirtier { pages = 1 }' \
+	'source_vm { layout = "q35" }' 'source_vm { layout = {} }' 'source_vm { layout = "pc", pages = 255 }' \
+	'source_vm { layout = "pc", blocks = { { pages = 1024 } } }' \
+	'source_vm { layout = { { name = "a", block = "x" } } }' 'source_vm { layout = { { block = "pc.ram" } } }' \
+	'source_vm { layout = { { name = "a", block = "pc.ram" }, { name = "a", block = "pc.ram" } } }' \
+	'source_vm { layout = { { name = "a", block = "pc.ram", offset = 4, pages = 1021 } } }' \
+	'source_vm { version = "0.9" }' 'source_vm { host = "riscv" }' 'source_vm { dirty_ring_size = 100 }' \
+	'source_vm { version = "5.0", dirty_ring_size = 4096 }' 'source_vm { host = "3.19", dirty_ring_size = 4096 }' \
+	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), vcpu_dirty_limit = 1 }' \
+	'local v = source_vm {}; v:writer("vcpu"):tables(0, 1)' 'source_vm {}:writer("its"):tables(0, 2000)'; do
 	cat >bad.lua <<E2
 return { name = "bad", title = "bad", evidence = { "none" },
 	variants = { f = { expect = "hang", runs = 1 }, h = { expect = "ok", runs = 1 } },
