@@ -36,10 +36,19 @@ enum colo_protocol { COLO_TCP, COLO_UDP, COLO_ICMP, COLO_OTHER, COLO_PROTOCOLS }
 extern const char *const colo_protocol_word[COLO_PROTOCOLS];
 
 /*
- * A client opens a TCP connection to both guests: the handshake, at once.  @iss: the guests'
- * initial sequence numbers, @client_iss the client's.  At set-up or by an actor; @connection is
- * unused.
+ * A client's SYN, and both guests' SYN and ACK.  @iss: the guests' initial sequence numbers,
+ * @client_iss the client's.  At set-up, or by an actor, which waits until the guests run;
+ * @connection is unused.
  */
+void
+colo_tcp_syn(struct colo *c, unsigned connection, const uint32_t iss[COLO_SIDES],
+	     uint32_t client_iss);
+bool
+colo_tcp_is_handshake(const struct colo *c, unsigned connection);
+/* The client's ACK of the primary's, which ends the handshake. */
+void
+colo_tcp_established(struct colo *c, unsigned connection);
+/* All of it at once. */
 void
 colo_tcp_open(struct colo *c, unsigned connection, const uint32_t iss[COLO_SIDES],
 	      uint32_t client_iss);

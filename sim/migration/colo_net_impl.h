@@ -37,8 +37,12 @@ struct colo_connection {
 	uint32_t compare_seq, ack[COLO_SIDES];
 	bool compared;
 	uint64_t lost; /* the checkpoint behind the last packet that was dropped */
-	uint32_t offset; /* the rewriter's: secondary's numbers - primary's */
+	/* The rewriter's: secondary's numbers - primary's; in a handshake, which it has seen to the
+	 * secondary's SYN and ACK, the secondary's alone. */
+	uint32_t offset;
+	bool handshake;
 	struct colo_tcp tcp[COLO_SIDES], saved; /* of the guests; of the checkpoint */
+	bool was_saved; /* the connection is as old as that */
 	/* For the check alone: TCP's bytes, or others' packets since the checkpoint. */
 	uint8_t *stream[COLO_SIDES];
 	int64_t history[COLO_SIDES][COLO_HISTORY];

@@ -36,21 +36,48 @@ check_connection(lua_State *L, struct colo *c, int arg)
 	return n;
 }
 
+typedef void
+open_fn(struct colo *c, unsigned connection, const uint32_t iss[COLO_SIDES], uint32_t client_iss);
+
 static int
-colo_l_tcp_open(lua_State *L)
+begin(lua_State *L, const char *what, open_fn *fn)
 {
 	static const char *const allowed[] = { "primary", "secondary", "client", NULL };
-	struct colo *c = check_colo(L, "tcp_open");
+	struct colo *c = check_colo(L, what);
 	unsigned n = check_number(L, 2);
 	uint32_t iss[COLO_SIDES], client;
 
-	api_options(L, 3, "tcp_open", allowed);
+	api_options(L, 3, what, allowed);
 	iss[COLO_PRIMARY] = (uint32_t)api_integer(L, 3, "primary", 1000, 0, UINT32_MAX);
 	iss[COLO_SECONDARY] = (uint32_t)api_integer(L, 3, "secondary", 5000, 0, UINT32_MAX);
 	client = (uint32_t)api_integer(L, 3, "client", 1, 0, UINT32_MAX);
 	if (colo_is_used(c, n))
-		return luaL_error(L, "tcp_open: connection %d is in use", (int)n);
-	colo_tcp_open(c, n, iss, client);
+		return luaL_error(L, "%s: connection %d is in use", what, (int)n);
+	fn(c, n, iss, client);
+	return 0;
+}
+
+static int
+colo_l_tcp_open(lua_State *L)
+{
+	return begin(L, "tcp_open", colo_tcp_open);
+}
+
+static int
+colo_l_tcp_syn(lua_State *L)
+{
+	return begin(L, "tcp_syn", colo_tcp_syn);
+}
+
+static int
+colo_l_tcp_established(lua_State *L)
+{
+	struct colo *c = check_colo(L, "tcp_established");
+	unsigned n = check_number(L, 2);
+
+	if (!colo_tcp_is_handshake(c, n))
+		return luaL_error(L, "tcp_established: connection %d had no tcp_syn()", (int)n);
+	colo_tcp_established(c, n);
 	return 0;
 }
 
@@ -110,6 +137,10 @@ const struct api_entry api_colo_net[] = {
 	{ "colo", "tcp_open", "(connection, {primary=, secondary=, client=})",
 	  "a client connects to both guests; their initial sequence numbers, and its own",
 	  colo_l_tcp_open },
+	{ "colo", "tcp_syn", "(connection, {primary=, secondary=, client=})",
+	  "the same up to the guests' answers", colo_l_tcp_syn },
+	{ "colo", "tcp_established", "(connection)", "the client's ACK, which opens it",
+	  colo_l_tcp_established },
 	{ "colo", "tcp_send", "(side, connection, bytes [, segment]) -> done",
 	  "that guest sends bytes, in packets of at most segment", colo_l_tcp_send },
 	{ "colo", "tcp_acknowledge", "(side, connection, bytes)",
