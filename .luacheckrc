@@ -5,7 +5,7 @@ max_line_length = 120
 local scenario = {
 	"actor", "background_snapshot", "blocked", "choice", "colo", "eventfd", "expect", "fault", "flag",
 	"include", "kvm", "machine",
-	"metric", "migrate", "note", "now", "oracle", "point", "progress", "ram", "ram_alloc", "ram_load",
+	"metric", "migrate", "note", "now", "oracle", "oracle_count", "point", "progress", "ram", "ram_alloc", "ram_load",
 	"ram_read", "ram_store", "ram_write", "raw", "semaphore", "skip_barrier", "sleep", "source_vm", "stop",
 	"timer", "violate", "waitq",
 	"wakeup_ring", "work", "yield",

@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/run_trace.h"
 #include "cli/runner.h"
+#include "oracle/oracle.h"
 #include "record/reader.h"
 #include "script/lua_world.h"
 
@@ -142,6 +143,18 @@ put(struct comparison *c, unsigned column, const char *name, double value, const
 	c->figure[i].known[column] = true;
 }
 
+/* Rules that were broken and only counted (oracle_count() of a scenario). */
+static void
+put_counted(struct comparison *c, unsigned column, const struct world *w)
+{
+	for (int o = 0; o < ORACLE_COUNT; o++) {
+		uint64_t n = oracle_counted(w, (enum oracle)o);
+
+		if (n)
+			put(c, column, oracle_info[o].name, (double)n, "broken");
+	}
+}
+
 static int
 run_value(struct comparison *c, unsigned column, struct error *err)
 {
@@ -172,6 +185,7 @@ run_value(struct comparison *c, unsigned column, struct error *err)
 	for (unsigned i = 0; i < script->metrics; i++)
 		put(c, column, script->metric[i].name, (double)script->metric[i].value,
 		    script->metric[i].unit);
+	put_counted(c, column, s.w);
 	session_close(&s);
 	return 0;
 }

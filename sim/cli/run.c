@@ -9,6 +9,7 @@
 #include "cli/runner.h"
 #include "cli/sweep.h"
 #include "explore/replay.h"
+#include "oracle/oracle.h"
 #include "script/lua_world.h"
 
 /* Run the world once by the options' choices. */
@@ -86,6 +87,10 @@ print_result(struct session *s, const struct finding *f, const struct schedule *
 	for (unsigned i = 0; i < script->metrics; i++)
 		printf("metric: %s %" PRId64 " %s\n", script->metric[i].name,
 		       script->metric[i].value, script->metric[i].unit);
+	for (int o = 0; o < ORACLE_COUNT; o++)
+		if (oracle_counted(s->w, (enum oracle)o))
+			printf("broken: %s %" PRIu64 "\n", oracle_info[o].name,
+			       oracle_counted(s->w, (enum oracle)o));
 	printf("steps: %" PRIu64 "\ntime_ns: %" PRId64 "\nschedule: %s\ndigest: %016" PRIx64 "\n",
 	       world_step(s->w), world_now(s->w), line, world_digest(s->w));
 	free(line);

@@ -468,3 +468,32 @@ guest_blk_restore(struct guest_blk *blk, struct guest_cpu *cpu)
 	waitq_wake_all(blk->w, &blk->thaw);
 	return 0;
 }
+
+static int
+blk_thaw(struct guest_blk *blk, int ret)
+{
+	blk->frozen = false;
+	waitq_wake_all(blk->w, &blk->thaw);
+	return ret;
+}
+
+int
+guest_blk_suspend(struct guest_blk *blk, struct guest_cpu *cpu, const struct guest_suspend *how)
+{
+	int ret;
+
+	guest_cpu_enter(cpu);
+	if (blk->frozen)
+		return -EALREADY;
+	blk->frozen = true;
+	blk_drain(blk, cpu);
+	ret = guest_virtio_suspend(&blk->dev, cpu, how);
+	return ret ? blk_thaw(blk, ret) : 0;
+}
+
+int
+guest_blk_resume(struct guest_blk *blk, struct guest_cpu *cpu, const struct guest_suspend *how)
+{
+	guest_cpu_enter(cpu);
+	return blk_thaw(blk, guest_virtio_resume(&blk->dev, cpu, how));
+}

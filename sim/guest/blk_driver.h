@@ -25,6 +25,7 @@
 
 #include "engine/world.h"
 #include "guest/cpu.h"
+#include "guest/suspend.h"
 #include "guest/virtio_driver.h"
 #include "virtio/blk.h"
 
@@ -134,5 +135,14 @@ void
 guest_blk_freeze(struct guest_blk *blk, struct guest_cpu *cpu);
 int
 guest_blk_restore(struct guest_blk *blk, struct guest_cpu *cpu);
+
+/*
+ * Let no request in, wait until none is out, suspend the device; it and its queues stay as they
+ * are.  0, or why not: then requests go in again, unless the device was given up.
+ */
+int
+guest_blk_suspend(struct guest_blk *blk, struct guest_cpu *cpu, const struct guest_suspend *how);
+int
+guest_blk_resume(struct guest_blk *blk, struct guest_cpu *cpu, const struct guest_suspend *how);
 
 #endif

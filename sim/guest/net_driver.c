@@ -391,6 +391,42 @@ guest_net_restore(struct guest_net *net, struct guest_cpu *cpu)
 	return 0;
 }
 
+static int
+net_attach(struct guest_net *net, struct guest_cpu *cpu, int ret)
+{
+	rtnl_lock(net, cpu);
+	if (net->reopen && !ret)
+		net_up(net, cpu);
+	net->registered = true;
+	rtnl_unlock(net);
+	waitq_wake_all(net->w, &net->visible);
+	return ret;
+}
+
+int
+guest_net_suspend(struct guest_net *net, struct guest_cpu *cpu, const struct guest_suspend *how)
+{
+	int ret;
+
+	guest_cpu_enter(cpu);
+	rtnl_lock(net, cpu);
+	net->reopen = net->up;
+	if (net->up)
+		net_down(net, cpu);
+	net->registered = false;
+	rtnl_unlock(net);
+	net_quiesce_tx(net, cpu);
+	ret = guest_virtio_suspend(&net->dev, cpu, how);
+	return ret ? net_attach(net, cpu, ret) : 0;
+}
+
+int
+guest_net_resume(struct guest_net *net, struct guest_cpu *cpu, const struct guest_suspend *how)
+{
+	guest_cpu_enter(cpu);
+	return net_attach(net, cpu, guest_virtio_resume(&net->dev, cpu, how));
+}
+
 /* --- ethtool -G ----------------------------------------------------------------------------- */
 
 /* virtnet_rx_resize(); an interface that is down has its NAPI off already. */

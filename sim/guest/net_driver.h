@@ -30,6 +30,7 @@
 #include "engine/world.h"
 #include "guest/cpu.h"
 #include "guest/napi.h"
+#include "guest/suspend.h"
 #include "guest/virtio_driver.h"
 
 #define GUEST_NET_FRAME_MAX 1514u /* bytes of a packet: Ethernet header and MTU 1500 */
@@ -158,6 +159,12 @@ void
 guest_net_freeze(struct guest_net *net, struct guest_cpu *cpu);
 int
 guest_net_restore(struct guest_net *net, struct guest_cpu *cpu);
+
+/* As freeze and restore, with the device suspended instead of reset: its queues stay. */
+int
+guest_net_suspend(struct guest_net *net, struct guest_cpu *cpu, const struct guest_suspend *how);
+int
+guest_net_resume(struct guest_net *net, struct guest_cpu *cpu, const struct guest_suspend *how);
 
 /*
  * ethtool -G (virtnet_rx_resize(), virtnet_tx_resize()): reset one queue of the device, which

@@ -79,7 +79,8 @@ choose_features(const struct guest_virtio *dev)
 	const struct dp_driver_ops *ops = dev->config.datapath->driver;
 	uint64_t ring = (VIRTIO_BIT(RING_BITS_LAST + 1) - 1) & ~(VIRTIO_BIT(RING_BITS_FIRST) - 1);
 	/* Not the ring's matter: the transport does them. */
-	uint64_t transport = VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_RING_RESET);
+	uint64_t transport = VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_RING_RESET) |
+			     VIRTIO_BIT(VIRTIO_F_SUSPEND);
 	uint64_t features = dev->device_features & dev->known;
 
 	features &= ~ring | ops->features | transport;
@@ -162,6 +163,7 @@ guest_virtio_reset(struct guest_virtio *dev, struct guest_cpu *cpu)
 {
 	guest_cpu_enter(cpu);
 	write_reset(dev, cpu);
+	dev->suspended = false;
 	set_state(dev, GUEST_VIRTIO_RESET, 0);
 	/* vp_synchronize_vectors(): handlers that run see the rings still. */
 	for (unsigned i = 0; i < dev->irq_count; i++)

@@ -73,6 +73,7 @@ struct guest_virtio {
 	unsigned vq_count;
 	struct guest_irq *irqs; /* by MSI-X vector; INTx: one */
 	unsigned irq_count;
+	bool suspended; /* SUSPEND was written: guest/suspend.h */
 	bool config_pending; /* changed before the driver was ready (virtio_config_core_enable()) */
 	uint64_t config_changes; /* the driver was told of */
 	struct waitq config_wait; /* woken then */
@@ -85,7 +86,7 @@ struct guest_virtio {
 	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) | \
 	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_RING_PACKED) | \
 	 VIRTIO_BIT(VIRTIO_F_IN_ORDER) | VIRTIO_BIT(VIRTIO_F_NOTIFICATION_DATA) | \
-	 VIRTIO_BIT(VIRTIO_F_RING_RESET))
+	 VIRTIO_BIT(VIRTIO_F_RING_RESET) | VIRTIO_BIT(VIRTIO_F_SUSPEND))
 
 /* A driver that knows the features @type, bound to a function; nothing is touched yet. */
 void

@@ -68,6 +68,18 @@ oracle_enable(struct world *w, enum oracle o, bool on)
 }
 
 void
+oracle_count(struct world *w, enum oracle o)
+{
+	oracles_of(w)->counts[o] = true;
+}
+
+uint64_t
+oracle_counted(const struct world *w, enum oracle o)
+{
+	return oracles_of(w)->counted[o];
+}
+
+void
 oracle_watch_driver(struct world *w, struct guest_virtio *driver)
 {
 	struct watched_driver *d = world_alloc(w, sizeof(*d));
@@ -133,6 +145,11 @@ report(struct world *w, enum oracle o, enum oracle statement, const char *subjec
 
 	if (oracles_of(w)->off[o] || oracles_of(w)->off[statement])
 		return;
+	if (oracles_of(w)->counts[statement]) {
+		oracles_of(w)->counted[statement]++;
+		announce(w, o, subject);
+		return;
+	}
 	v = keep(w, o, statement, subject);
 	if (v)
 		vsnprintf(v->message, sizeof(v->message), fmt, ap);
@@ -142,7 +159,7 @@ report(struct world *w, enum oracle o, enum oracle statement, const char *subjec
 static void
 stop_if_must(struct world *w, enum oracle o)
 {
-	if (!oracles_of(w)->judging && !oracles_of(w)->off[o] &&
+	if (!oracles_of(w)->judging && !oracles_of(w)->off[o] && !oracles_of(w)->counts[o] &&
 	    oracle_info[o].level == ORACLE_MUST)
 		world_stop(w, STOP_ASKED);
 }
@@ -167,7 +184,7 @@ oracle_report_statement(struct world *w, enum oracle o, enum oracle statement, c
 	va_start(ap, fmt);
 	report(w, o, statement, subject, fmt, ap);
 	va_end(ap);
-	if (!oracles_of(w)->off[statement])
+	if (!oracles_of(w)->off[statement] && !oracles_of(w)->counts[statement])
 		stop_if_must(w, o);
 }
 

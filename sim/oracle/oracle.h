@@ -105,6 +105,16 @@ void
 oracle_enable(struct world *w, enum oracle o, bool on);
 
 /*
+ * From now on its violations are counted and are no finding: the run goes on, to show what else
+ * comes of a design that breaks rules.
+ */
+void
+oracle_count(struct world *w, enum oracle o);
+/* How many were counted. */
+uint64_t
+oracle_counted(const struct world *w, enum oracle o);
+
+/*
  * Report.  A `must` ends the run (and does not return when called from an actor) unless it is off.
  * @subject null: "-".
  */

@@ -22,6 +22,8 @@ struct oracles {
 	struct violation *first, *last;
 	uint64_t count;
 	bool off[ORACLE_COUNT];
+	bool counts[ORACLE_COUNT]; /* counted only, */
+	uint64_t counted[ORACLE_COUNT]; /* so often */
 	bool judging; /* the run is over: its digest stands, nothing is emitted any more */
 	struct watched_driver *drivers;
 	struct watched_pair *pairs;

@@ -226,6 +226,7 @@ shadow_attach(struct world *w)
 	registers_attach(w);
 	ring_attach(w);
 	suppression_attach(w);
+	suspend_attach(w);
 	pci_attach(w);
 	interrupt_attach(w);
 	balloon_attach(w);
@@ -237,6 +238,7 @@ shadow_judge(struct world *w)
 {
 	for (struct shadow_device *d = shadow_state(w)->devices; d; d = d->next) {
 		status_judge(w, d);
+		suspend_judge(w, d);
 		interrupt_judge(w, d);
 	}
 	balloon_judge(w);

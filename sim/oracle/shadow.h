@@ -108,6 +108,9 @@ struct shadow_device {
 	uint16_t num_queues; /* as read; 0: not yet */
 	bool capability_checked;
 
+	/* suspend.c */
+	struct shadow_suspend *suspend; /* null: SUSPEND was never written */
+
 	/* interrupt.c */
 	struct shadow_irq *irq;
 	struct shadow_vector config_vector;
@@ -203,6 +206,8 @@ void
 ring_attach(struct world *w);
 void
 suppression_attach(struct world *w);
+void
+suspend_attach(struct world *w);
 
 /* The device forgets on reset, and is unplugged: each file its own part. */
 void
@@ -215,6 +220,8 @@ interrupt_forget(struct shadow_device *d);
 /* What a finished run shows. */
 void
 status_judge(struct world *w, struct shadow_device *d);
+void
+suspend_judge(struct world *w, struct shadow_device *d);
 void
 interrupt_judge(struct world *w, struct shadow_device *d);
 void

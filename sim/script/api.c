@@ -13,6 +13,7 @@ const struct api_group api_groups[] = {
 	{ "Machines, CPUs, devices", api_machine },
 	{ "Drivers of the guest", api_guest },
 	{ "Virtqueues, the bare driver core, the smallest pair", api_queue },
+	{ "Suspending devices", api_suspend },
 	{ "The wake-up ring", api_wakeup },
 	{ "The debug interface: notifiers, kick and call on purpose, dumps, MSI-X", api_debug },
 	{ "Eventfds, PCI functions", api_notify },

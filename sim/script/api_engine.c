@@ -186,6 +186,27 @@ l_oracle(lua_State *L)
 	return 0;
 }
 
+static int
+l_oracle_count(lua_State *L)
+{
+	size_t n;
+	const char *prefix = luaL_checklstring(L, 1, &n);
+	struct world *w = script_world(L);
+	unsigned found = 0;
+
+	script_must_not_check(L, "oracle_count");
+	for (int o = 0; o < ORACLE_COUNT; o++) {
+		if (strncmp(oracle_info[o].name, prefix, n) != 0)
+			continue;
+		oracle_count(w, (enum oracle)o);
+		found++;
+	}
+	if (!found)
+		return luaL_error(L, "oracle_count: none begins with '%s'; see: ringside oracles",
+				  prefix);
+	return 0;
+}
+
 /* --- notes, figures ------------------------------------------------------------------------- */
 
 static int
@@ -342,6 +363,9 @@ const struct api_entry api_engine[] = {
 	  "actors that are blocked, daemons left out", l_blocked },
 	{ NULL, "fault", "(name [, on]) -> on",
 	  "whether a fault is on; sets it first if on is given", l_fault },
+	{ NULL, "oracle_count", "(prefix)",
+	  "violations of oracles whose names begin so are counted, and the run goes on",
+	  l_oracle_count },
 	{ NULL, "oracle", "(name, on)",
 	  "switch one off: a driver or device that breaks that rule on purpose", l_oracle },
 	{ NULL, "note", "(text)", "a line of text among the events", l_note },

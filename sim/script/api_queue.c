@@ -16,7 +16,7 @@
 #include "script/features.h"
 #include "script/guest_api.h"
 
-#define CORE_QUEUES_MAX 64
+#define CORE_QUEUES_MAX 1024
 #define BUFFER_BYTES_MAX 65536
 
 /* --- queues --------------------------------------------------------------------------------- */
@@ -274,7 +274,7 @@ device_core(lua_State *L)
 	config = api_virtio_config(L, 2, d, "core");
 	c = world_alloc(script_world(L), sizeof(*c));
 	guest_virtio_init(&c->dev, script_world(L), &config, d->vdev.device_features);
-	for (unsigned i = 0; i < CORE_QUEUES_MAX; i++)
+	for (unsigned i = 0; i < d->vdev.queue_count && i < CORE_QUEUES_MAX; i++)
 		c->vq[i] = make_vq(script_world(L));
 	oracle_watch_driver(script_world(L), &c->dev);
 	api_push(L, "core", c);
@@ -285,6 +285,14 @@ static struct script_core *
 check_core(lua_State *L)
 {
 	return api_check(L, 1, "core");
+}
+
+struct guest_virtio *
+api_core_driver(lua_State *L, int index)
+{
+	struct script_core *c = api_check(L, index, "core");
+
+	return &c->dev;
 }
 
 static int
@@ -352,7 +360,11 @@ core_queue(lua_State *L)
 {
 	struct script_core *c = check_core(L);
 
-	api_push(L, "vq", c->vq[api_range(L, 2, 0, CORE_QUEUES_MAX - 1)]);
+	lua_Integer i = api_range(L, 2, 0, CORE_QUEUES_MAX - 1);
+
+	if (!c->vq[i])
+		return luaL_error(L, "queue: the device has no queue %I", i);
+	api_push(L, "vq", c->vq[i]);
 	return 1;
 }
 

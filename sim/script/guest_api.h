@@ -24,6 +24,10 @@ struct script_vq {
 void
 api_push_vq(lua_State *L, struct guest_vq *vq);
 
+/* The driver of the bare core at @index. */
+struct guest_virtio *
+api_core_driver(lua_State *L, int index);
+
 /* Options name, features, vectors, notify_locked of the table at @index. */
 struct guest_virtio_config
 api_virtio_config(lua_State *L, int index, struct machine_device *d, const char *function);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "virtio/suspend.h"
 
 /* --- the disk ------------------------------------------------------------------------------- */
 
@@ -137,7 +138,7 @@ disk_done(struct world *w, struct timer *t)
 	struct virtio_blk_req *req = t->arg;
 	struct virtio_queue *vq = req->ring->vq;
 
-	vq->vdev->backend->run(vq, &req->work);
+	virtio_suspend_run(vq, &req->work);
 }
 
 static uint8_t

@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "engine/image.h"
+#include "virtio/suspend.h"
 
 /* What any type may offer if datapath and transport can: the rest is filtered out at creation. */
 #define TRANSPORT_FEATURES \
@@ -40,8 +41,8 @@ virtio_device_init(struct virtio_device *vdev, struct world *w, const char *name
 
 /* --- status --------------------------------------------------------------------------------- */
 
-static void
-backend_start(struct virtio_device *vdev)
+void
+virtio_backend_start(struct virtio_device *vdev)
 {
 	if (vdev->started || !vdev->backend || !vdev->vm_running || !virtio_device_live(vdev))
 		return;
@@ -51,8 +52,8 @@ backend_start(struct virtio_device *vdev)
 		vdev->type->running(vdev, true);
 }
 
-static void
-backend_stop(struct virtio_device *vdev)
+void
+virtio_backend_stop(struct virtio_device *vdev)
 {
 	if (!vdev->started)
 		return;
@@ -80,7 +81,9 @@ device_reset(struct virtio_device *vdev)
 
 	emit(w, EV_VIRTIO_RESET, vdev->name, vdev->status);
 	vdev->resetting = true;
-	backend_stop(vdev);
+	if (vdev->suspend)
+		virtio_suspend_reset(vdev);
+	virtio_backend_stop(vdev);
 	actor_point(w);
 	drain_queues(vdev);
 	for (uint16_t i = 0; i < vdev->queue_count; i++)
@@ -90,6 +93,8 @@ device_reset(struct virtio_device *vdev)
 	vdev->driver_features = 0;
 	vdev->broken = false;
 	vdev->status = 0;
+	if (vdev->suspend)
+		virtio_suspend_forget(vdev);
 	if (vdev->type->set_status)
 		vdev->type->set_status(vdev, 0);
 	vdev->resetting = false;
@@ -119,8 +124,10 @@ virtio_set_status(struct virtio_device *vdev, uint8_t status)
 		device_reset(vdev);
 		return;
 	}
+	if (vdev->suspend && virtio_suspend_status(vdev, &status))
+		return;
 	if (!(status & VIRTIO_CONFIG_S_DRIVER_OK))
-		backend_stop(vdev);
+		virtio_backend_stop(vdev);
 	if (status & VIRTIO_CONFIG_S_FEATURES_OK && !(was & VIRTIO_CONFIG_S_FEATURES_OK) &&
 	    !features_accept(vdev))
 		status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
@@ -131,7 +138,7 @@ virtio_set_status(struct virtio_device *vdev, uint8_t status)
 		vdev->type->set_status(vdev, vdev->status);
 	/* The device runs before anybody is at its doorbells: who rings now exits to the VMM. */
 	actor_point(vdev->w);
-	backend_start(vdev);
+	virtio_backend_start(vdev);
 }
 
 void
@@ -141,19 +148,19 @@ virtio_vm_state(struct virtio_device *vdev, bool running)
 		return;
 	vdev->vm_running = running;
 	if (running)
-		backend_start(vdev);
+		virtio_backend_start(vdev);
 	else
-		backend_stop(vdev);
+		virtio_backend_stop(vdev);
 }
 
 void
 virtio_set_backend(struct virtio_device *vdev, const struct virtio_backend_ops *backend, void *data)
 {
-	backend_stop(vdev);
+	virtio_backend_stop(vdev);
 	vdev->backend = backend;
 	vdev->backend_data = data;
 	actor_point(vdev->w);
-	backend_start(vdev);
+	virtio_backend_start(vdev);
 }
 
 void
@@ -164,7 +171,7 @@ virtio_set_disabled(struct virtio_device *vdev, bool disabled)
 	vdev->disabled = disabled;
 	if (disabled || !virtio_device_live(vdev))
 		return;
-	backend_start(vdev);
+	virtio_backend_start(vdev);
 	/* Kicks that came meanwhile found nothing to do. */
 	for (uint16_t i = 0; i < vdev->queue_count; i++)
 		if (vdev->vqs[i].enabled)
@@ -245,6 +252,8 @@ virtio_config_write(struct virtio_device *vdev, size_t offset, const void *from,
 	     vdev->status);
 	if (!n)
 		return;
+	if (virtio_suspended(vdev) && !fault_on(vdev->w, FAULT_SUSPEND_CONFIG_WRITTEN))
+		return;
 	memcpy(vdev->config + offset, from, n);
 	if (vdev->type->config_written)
 		vdev->type->config_written(vdev, offset, n);
@@ -265,7 +274,7 @@ config_moved(struct virtio_device *vdev)
 }
 
 void
-virtio_config_update(struct virtio_device *vdev, size_t offset, const void *from, size_t size)
+virtio_config_apply(struct virtio_device *vdev, size_t offset, const void *from, size_t size)
 {
 	if (offset + size > vdev->type->config_bytes)
 		world_fail(vdev->w, "%s has %zu bytes of configuration: %zu at %zu are outside",
@@ -282,6 +291,17 @@ virtio_config_update(struct virtio_device *vdev, size_t offset, const void *from
 		emit(vdev->w, EV_VIRTIO_CONFIG_STEP, vdev->name, (int64_t)(offset + at), (int64_t)n,
 		     vdev->config_generation);
 	}
+}
+
+void
+virtio_config_update(struct virtio_device *vdev, size_t offset, const void *from, size_t size)
+{
+	if (offset + size <= vdev->type->config_bytes && vdev->suspend &&
+	    virtio_suspend_holds_change(vdev, offset, from, size))
+		return;
+	virtio_config_apply(vdev, offset, from, size);
+	if (vdev->suspend && virtio_suspend_holds_config(vdev))
+		return;
 	if (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		vdev->transport->config_interrupt(vdev);
 }

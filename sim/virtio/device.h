@@ -57,6 +57,8 @@ struct virtio_type_ops {
 	/* The backend has begun to run the queues, or is about to stop: a thread of the type's own
 	 * that reads one has to be out of it when this returns. May wait. */
 	void (*running)(struct virtio_device *vdev, bool running);
+	/* The device begins to suspend. */
+	void (*suspend)(struct virtio_device *vdev);
 	void (*config_written)(struct virtio_device *vdev, size_t offset, size_t size);
 	/* @vq goes away, its holder has let go: forget what waits for it. */
 	void (*queue_reset)(struct virtio_queue *vq);
@@ -127,6 +129,10 @@ struct virtio_device {
 	bool vm_running; /* false while the VMM has stopped the machine */
 	bool disabled; /* may not reach guest memory: bus mastering is off (QEMU 9d7bd0826f) */
 	bool broken; /* the driver broke a ring: no queue is touched until reset */
+	struct virtio_suspend *suspend; /* suspend.h; null: it cannot be suspended */
+	bool quiesced; /* suspended, or about to be: nothing is popped, nobody looks at a ring */
+	bool runs_on; /* suspended, and its rings run on: DRIVER_OK may read 0 */
+	bool no_look; /* the backend starts, and is not to look at what is there already */
 
 	uint8_t config[VIRTIO_CONFIG_MAX];
 	uint8_t config_generation;
@@ -153,11 +159,12 @@ virtio_device_has(const struct virtio_device *vdev, unsigned feature)
 	return virtio_has(vdev->driver_features, feature);
 }
 
-/* Whether queues may be run: DRIVER_OK, and neither broken nor without access to memory. */
+/* Whether queues may be run: DRIVER_OK, and not broken, suspended or without access to memory. */
 static inline bool
 virtio_device_live(const struct virtio_device *vdev)
 {
-	return vdev->status & VIRTIO_CONFIG_S_DRIVER_OK && !vdev->broken && !vdev->disabled;
+	return (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK || vdev->runs_on) && !vdev->broken &&
+	       !vdev->disabled && !vdev->quiesced;
 }
 
 /* --- for transports ------------------------------------------------------------------------- */
@@ -194,6 +201,9 @@ virtio_set_disabled(struct virtio_device *vdev, bool disabled);
  */
 void
 virtio_config_update(struct virtio_device *vdev, size_t offset, const void *from, size_t size);
+/* The same, and the driver is not told: who calls this does. */
+void
+virtio_config_apply(struct virtio_device *vdev, size_t offset, const void *from, size_t size);
 /* No generation, no notification: at creation, or where what is read follows from a state. */
 void
 virtio_config_init(struct virtio_device *vdev, size_t offset, const void *from, size_t size);
@@ -205,6 +215,12 @@ virtio_error(struct virtio_device *vdev, const char *what);
 /* The VMM stops or continues the machine (vm_stop(), migration): the backend stops, starts. */
 void
 virtio_vm_state(struct virtio_device *vdev, bool running);
+
+/* The backend takes the queues if they may run, or leaves them: for suspend.c. May wait. */
+void
+virtio_backend_start(struct virtio_device *vdev);
+void
+virtio_backend_stop(struct virtio_device *vdev);
 
 /* Another backend takes over while the device runs: vhost to userspace and back. */
 void

@@ -21,7 +21,7 @@ virtio_host_notifier(struct virtio_queue *vq)
 void
 virtio_host_notifier_self_kick(struct virtio_queue *vq)
 {
-	if (!fault_on(vq->vdev->w, FAULT_START_NO_SELF_KICK))
+	if (!vq->vdev->no_look && !fault_on(vq->vdev->w, FAULT_START_NO_SELF_KICK))
 		eventfd_set(vq->host_notifier);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "virtio/suspend.h"
 
 /* 5.1.3.1 */
 #define NEEDS(feature, needs) \
@@ -207,6 +208,27 @@ set_status(struct virtio_device *vdev, uint8_t status)
 			vdev->backend->run(net->pair[i].rx, &net->pair[i].rx_work);
 }
 
+/* Nothing is thrown away.  Quirk: the RFC purges, and a packet that waits counts as sent. */
+static void
+suspend(struct virtio_device *vdev)
+{
+	struct virtio_net *net = virtio_net_of(vdev);
+
+	if (!fault_on(vdev->w, FAULT_SUSPEND_PURGES_TX))
+		return;
+	for (uint16_t i = 0; i < net->pairs; i++) {
+		struct net_queue_pair *p = &net->pair[i];
+
+		if (!p->async_tx)
+			continue;
+		timer_cancel(vdev->w, &p->busy);
+		virtio_ring_push(&p->tx->ring, p->async_tx, 0);
+		virtio_elem_free(vdev->w, p->async_tx);
+		p->async_tx = NULL;
+		virtio_ring_signal(&p->tx->ring);
+	}
+}
+
 const struct virtio_type_ops virtio_net_type = {
 	.name = "virtio-net",
 	.device_id = VIRTIO_ID_NET,
@@ -216,6 +238,7 @@ const struct virtio_type_ops virtio_net_type = {
 	.config_bytes = sizeof(struct virtio_net_config),
 	.handle_output = handle_output,
 	.set_status = set_status,
+	.suspend = suspend,
 };
 
 static void
@@ -227,7 +250,7 @@ wire_free(struct world *w, struct timer *t)
 	if (net->tx_ready)
 		net->tx_ready(p);
 	else
-		net->vdev->backend->run(p->tx, &p->tx_complete);
+		virtio_suspend_run(p->tx, &p->tx_complete);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "virtio/suspend.h"
 
 /* --- the registers of 4.1.4.3 --------------------------------------------------------------- */
 
@@ -106,6 +107,18 @@ queue_write(struct virtio_pci *p, struct virtio_queue *vq, uint32_t offset, uint
 	}
 }
 
+/*
+ * "Its Configuration Space" (3.4.2) is the device's, not this.  Quirk: the RFC ignores all but
+ * status while suspended, and a driver that resets a queue waits for it for ever.
+ */
+static bool
+common_cfg_ignored(const struct virtio_device *vdev, unsigned field_offset)
+{
+	return virtio_suspended(vdev) &&
+	       field_offset != offsetof(struct virtio_pci_common_cfg, device_status) &&
+	       fault_on(vdev->w, FAULT_SUSPEND_COMMON_CFG_IGNORED);
+}
+
 void
 virtio_pci_common_write(struct virtio_pci *p, uint32_t offset, uint32_t size, uint64_t value)
 {
@@ -122,6 +135,8 @@ virtio_pci_common_write(struct virtio_pci *p, uint32_t offset, uint32_t size, ui
 		     (int64_t)value);
 		return;
 	}
+	if (common_cfg_ignored(vdev, fields[field].offset))
+		return;
 	switch (fields[field].offset) {
 	case offsetof(struct virtio_pci_common_cfg, device_feature_select):
 		p->device_feature_select = (uint32_t)value;

@@ -9,6 +9,7 @@
 #include "notify/eventfd.h"
 #include "virtio/device.h"
 #include "virtio/ring_packed.h"
+#include "virtio/suspend.h"
 
 const char *const virtio_owner_name[VIRTIO_OWNERS] = { /* ORDER OWNER */
 						       "none", "main-loop", "iothread", "vhost",
@@ -134,7 +135,7 @@ virtio_ring_pop(struct virtio_ring *r, struct dp_elem *elem)
 	struct virtio_queue *vq = r->vq;
 	int n;
 
-	if (!r->device || vq->vdev->broken || vq->vdev->disabled)
+	if (!r->device || vq->vdev->broken || vq->vdev->disabled || vq->vdev->quiesced)
 		return 0;
 	n = RING_CALL(r, pop, elem);
 	if (n > 0) {
@@ -226,7 +227,7 @@ virtio_ring_forget(struct virtio_ring *r, const struct dp_elem *elem)
 void
 virtio_ring_disable_notify(struct virtio_ring *r)
 {
-	if (!r->device)
+	if (!r->device || r->vq->vdev->quiesced)
 		return;
 	r->notification = false;
 	RING_DO(r, disable_notify);
@@ -238,7 +239,7 @@ virtio_ring_enable_notify(struct virtio_ring *r)
 {
 	bool more;
 
-	if (!r->device)
+	if (!r->device || r->vq->vdev->quiesced)
 		return false;
 	r->notification = true;
 	more = RING_CALL(r, enable_notify);
@@ -249,7 +250,10 @@ virtio_ring_enable_notify(struct virtio_ring *r)
 bool
 virtio_ring_empty(struct virtio_ring *r)
 {
-	return !r->device || r->vq->vdev->broken || r->vq->vdev->disabled || RING_CALL(r, empty);
+	const struct virtio_device *vdev = r->vq->vdev;
+
+	return !r->device || vdev->broken || vdev->disabled || vdev->quiesced ||
+	       RING_CALL(r, empty);
 }
 
 bool
@@ -271,6 +275,8 @@ virtio_ring_signal_always(struct virtio_ring *r)
 {
 	struct virtio_queue *vq = r->vq;
 
+	if (vq->vdev->suspend && virtio_suspend_holds_used(vq))
+		return;
 	vq->interrupts++;
 	emit(vq->vdev->w, EV_VIRTIO_NOTIFY, vq->vdev->name, vq->index, vq->vector,
 	     vq->vdev->owner_name[r->owner]);
@@ -319,6 +325,8 @@ virtio_queue_forget(struct virtio_queue *vq)
 
 	timer_cancel(vdev->w, &vq->reset_timer);
 	virtio_ring_destroy(&vq->ring);
+	if (vdev->suspend)
+		virtio_suspend_forget_queue(vq);
 	if (vdev->type->queue_reset)
 		vdev->type->queue_reset(vq);
 	vq->size = vq->size_max;

@@ -182,7 +182,7 @@ look_at_all(struct dataplane *dp)
 	{
 		if (!q->vq->ring.notification)
 			virtio_ring_enable_notify(&q->vq->ring);
-		if (!fault_on(dp->vdev->w, FAULT_START_NO_SELF_KICK))
+		if (!dp->vdev->no_look && !fault_on(dp->vdev->w, FAULT_START_NO_SELF_KICK))
 			virtio_queue_handle(q->vq);
 	}
 }

@@ -344,6 +344,14 @@ create_balloon(struct machine_device *d, uint64_t features)
 }
 
 static void
+in_main_loop(void *arg, struct virtio_work *work)
+{
+	struct main_loop *loop = arg;
+
+	aio_bh_schedule(&loop->ctx, work);
+}
+
+static void
 create_type(struct machine_device *d)
 {
 	struct machine_device_config *c = &d->config;
@@ -366,6 +374,7 @@ create_type(struct machine_device *d)
 	d->vdev.fault_quirks = c->datapath->quirks ? native_quirks : NULL;
 	d->vdev.start_idx = c->start_idx;
 	d->vdev.reset_ns = c->reset_ns;
+	virtio_suspend_init(&d->vdev, &c->suspend, in_main_loop, d->machine->loop);
 	for (uint16_t i = 0; i < d->vdev.queue_count; i++)
 		d->vdev.vqs[i].position = c->start_idx;
 }

@@ -35,6 +35,7 @@
 #include "virtio/device.h"
 #include "virtio/net.h"
 #include "virtio/pci_transport.h"
+#include "virtio/suspend.h"
 #include "vmm/balloon_hint.h"
 #include "vmm/dataplane.h"
 #include "vmm/iothread.h"
@@ -80,6 +81,7 @@ struct machine_device_config {
 	uint64_t quirks; /* enum dp_quirk, beside those of the world's faults */
 	uint16_t start_idx; /* of its rings, see struct dp_vring */
 	int64_t reset_ns; /* see struct virtio_device */
+	struct virtio_suspend_config_of suspend; /* how it can be suspended; zeros: it cannot */
 	struct pci_function *bridge; /* null: on the root bus */
 	enum guest_notifier_design design; /* what masking a vector does */
 	uint32_t notify_multiplier; /* 0: 4, unless same_doorbell */
