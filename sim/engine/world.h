@@ -427,6 +427,7 @@ enum room_data {
 	ROOM_MACHINE,
 	ROOM_SCRIPT,
 	ROOM_PRECOPY,
+	ROOM_DMA,
 	ROOM_DATA_COUNT
 };
 void *

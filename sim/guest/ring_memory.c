@@ -66,6 +66,13 @@ split_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t 
 	gpa = gm_alloc(w, layout->bytes, RING_ALIGN);
 	ring_split_layout_place(layout, gpa, vring);
 	ring_memory_clear(w, vring);
+	ring_memory_name(w, layout, gpa, name);
+}
+
+void
+ring_memory_name(struct world *w, const struct ring_split_layout *layout, uint64_t gpa,
+		 const char *name)
+{
 	gm_region(w, gpa, layout->bytes, name, ring_split_describe, layout);
 	gm_region_roles(w, split_role);
 }

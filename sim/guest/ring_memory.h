@@ -19,6 +19,13 @@ void
 ring_memory_alloc(struct world *w, struct dp_vring *vring, const char *name, uint16_t size,
 		  uint64_t features);
 
+struct ring_split_layout;
+
+/* Name memory at @gpa as a split ring, laid out so; @layout stays as long as the world. */
+void
+ring_memory_name(struct world *w, const struct ring_split_layout *layout, uint64_t gpa,
+		 const char *name);
+
 /* Zero it again, for a ring that is set up anew at the same place. */
 void
 ring_memory_clear(struct world *w, const struct dp_vring *vring);

@@ -59,6 +59,7 @@ oracle_attach(struct world *w)
 	colo_attach(w);
 	snapshot_attach(w);
 	memslot_attach(w);
+	vdpa_attach(w);
 }
 
 void

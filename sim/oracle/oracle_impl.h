@@ -56,6 +56,10 @@ snapshot_attach(struct world *w);
 /* memslot.c */
 void
 memslot_attach(struct world *w);
+
+/* vdpa.c */
+void
+vdpa_attach(struct world *w);
 /* What an access met in a transaction, if nothing else went wrong: reports at most one. */
 void
 memslot_judge(struct world *w);

@@ -194,6 +194,8 @@ shadow_report(struct world *w, const struct shadow_device *d, int64_t queue, enu
 	char subject[64], message[320];
 	va_list ap;
 
+	if (d->behind_svq)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
@@ -213,6 +215,13 @@ on_unassigned_read(struct world *w, const struct event *e, void *context)
 	shadow_state(w)->unassigned_step = e->step + 1;
 }
 
+/* Nobody drives it through registers, and its rings are at IO addresses: not for us. */
+static void
+on_vdpa_hw(struct world *w, const struct event *e, void *context)
+{
+	shadow_of(w, e->arg[0])->behind_svq = true;
+}
+
 void
 shadow_attach(struct world *w)
 {
@@ -222,6 +231,7 @@ shadow_attach(struct world *w)
 	for (int i = 1; i < SHADOW_FIELDS; i++)
 		s->field[i] = world_name(w, field_name[i]);
 	world_observe(w, EV_IO_UNASSIGNED_READ, on_unassigned_read, NULL);
+	world_observe(w, EV_VDPA_HW, on_vdpa_hw, NULL);
 	negotiation_attach(w); /* before status.c, which looks at what was accepted */
 	registers_attach(w);
 	ring_attach(w);

@@ -72,6 +72,7 @@ struct shadow_queue {
 };
 
 struct shadow_device {
+	bool behind_svq; /* a vDPA device as shadow virtqueues see it: nothing is reported */
 	struct shadow_device *next;
 	int64_t name; /* world_name() */
 	const char *text;

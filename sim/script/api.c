@@ -23,6 +23,7 @@ const struct api_group api_groups[] = {
 	{ "KVM's memory slots", api_kvm },
 	{ "vCPUs and other writers of guest memory", api_kvm_vcpu },
 	{ "Live migration", api_migrate },
+	{ "vDPA devices and shadow virtqueues", api_vdpa },
 	{ "Devices of a machine that migrates", api_vm_device },
 	{ "Live migration: the source's memory map", api_layout },
 	{ "Postcopy", api_postcopy },

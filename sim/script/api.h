@@ -109,7 +109,8 @@ api_range(lua_State *L, int arg, lua_Integer min, lua_Integer max);
 extern const struct api_entry api_engine[], api_sync[], api_memory[];
 extern const struct api_entry api_machine[], api_guest[], api_queue[], api_debug[], api_notify[];
 extern const struct api_entry api_irq[], api_kvm[], api_kvm_vcpu[], api_wakeup[], api_migrate[];
-extern const struct api_entry api_suspend[], api_balloon[], api_vm_device[], api_layout[];
+extern const struct api_entry api_suspend[], api_balloon[], api_vdpa[], api_vm_device[];
+extern const struct api_entry api_layout[];
 extern const struct api_entry api_postcopy[], api_colo[], api_colo_net[], api_snapshot[];
 
 #endif

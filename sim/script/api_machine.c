@@ -466,9 +466,10 @@ device_set_backend(lua_State *L)
 	while (backend < MACHINE_BACKENDS && strcmp(machine_backend_name[backend], word))
 		backend++;
 	if (backend == MACHINE_BACKENDS)
-		return luaL_error(L, "set_backend: '%s' is none of: %s %s %s %s", word,
+		return luaL_error(L, "set_backend: '%s' is none of: %s %s %s %s %s", word,
 				  machine_backend_name[0], machine_backend_name[1],
-				  machine_backend_name[2], machine_backend_name[3]);
+				  machine_backend_name[2], machine_backend_name[3],
+				  machine_backend_name[4]);
 	machine_set_backend(d, (enum machine_backend)backend);
 	return 0;
 }

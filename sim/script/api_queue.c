@@ -60,24 +60,39 @@ check_vq(lua_State *L, const char *what)
 }
 
 /* Buffers from a list of sizes in bytes, allocated in guest memory. */
+/* bytes, of fresh memory, or { gpa, bytes }, on top of the stack. */
+static bool
+read_buffer(lua_State *L, struct dp_buf *buf)
+{
+	struct world *w = script_world(L);
+	bool placed = lua_type(L, -1) == LUA_TTABLE;
+	lua_Integer gpa = 0, bytes;
+
+	if (placed) {
+		lua_rawgeti(L, -1, 1);
+		gpa = lua_tointeger(L, -1);
+		lua_rawgeti(L, -2, 2);
+	}
+	bytes = lua_tointeger(L, -1);
+	lua_pop(L, placed ? 2 : 0);
+	if (bytes < 1 || bytes > BUFFER_BYTES_MAX || gpa < 0)
+		return false;
+	*buf = (struct dp_buf){ placed ? (uint64_t)gpa : gm_alloc(w, (uint64_t)bytes, 16),
+				(uint32_t)bytes };
+	return true;
+}
+
 static unsigned
 read_buffers(lua_State *L, const char *key, struct dp_buf *sg, unsigned have)
 {
-	struct world *w = script_world(L);
-
 	if (lua_getfield(L, 2, key) != LUA_TNIL) {
 		luaL_checktype(L, -1, LUA_TTABLE);
 		for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++, have++) {
-			lua_Integer bytes = lua_tointeger(L, -1);
-
-			if (have == GUEST_SG_MAX || bytes < 1 || bytes > BUFFER_BYTES_MAX)
+			if (have == GUEST_SG_MAX || !read_buffer(L, &sg[have]))
 				luaL_error(L,
-					   "submit: %s lists sizes of 1 to %d bytes, at most %d "
-					   "buffers in "
-					   "all",
+					   "submit: %s lists sizes of 1 to %d bytes, or { gpa, "
+					   "size }, at most %d buffers in all",
 					   key, BUFFER_BYTES_MAX, (int)GUEST_SG_MAX);
-			sg[have] = (struct dp_buf){ gm_alloc(w, (uint64_t)bytes, 16),
-						    (uint32_t)bytes };
 			lua_pop(L, 1);
 		}
 		lua_pop(L, 1);
@@ -491,7 +506,7 @@ raw_call_fd(lua_State *L)
 
 const struct api_entry api_queue[] = {
 	{ "vq", "submit", "{out={bytes, …}, in={bytes, …}, token=} -> token or nil, errno",
-	  "expose a chain of fresh buffers; does not kick", vq_submit },
+	  "expose a chain of fresh buffers, or of {gpa, bytes}; does not kick", vq_submit },
 	{ "vq", "kick", "() -> notified", "kick_prepare under the lock, notify after it", vq_kick },
 	{ "vq", "notify", "([data])", "write the doorbell, whether or not the device wants it",
 	  vq_notify },

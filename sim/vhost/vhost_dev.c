@@ -9,30 +9,6 @@ of(const struct virtio_device *vdev)
 	return vdev->backend_data;
 }
 
-/* --- host notifiers ------------------------------------------------------------------------- */
-
-/* virtio_bus_set_host_notifier(): the VMM's own start signals it, vhost looks by itself. */
-static void
-host_notifier_set(struct virtio_queue *vq, bool assign)
-{
-	if (assign == vq->host_notifier_enabled)
-		return;
-	virtio_host_notifier(vq);
-	vq->vdev->transport->ioeventfd(vq, assign);
-	vq->host_notifier_enabled = assign;
-}
-
-/* vhost_dev_enable_notifiers(), vhost_dev_disable_notifiers() */
-static void
-host_notifiers(struct virtio_device *vdev, bool assign)
-{
-	vdev->transport->transaction_begin(vdev);
-	for (uint16_t i = 0; i < vdev->queue_count; i++)
-		if (!assign || vhost_queue_ready(&vdev->vqs[i]))
-			host_notifier_set(&vdev->vqs[i], assign);
-	vdev->transport->transaction_commit(vdev);
-}
-
 /* --- one ring ------------------------------------------------------------------------------- */
 
 /* vhost_virtqueue_start() */
@@ -84,7 +60,7 @@ start(struct virtio_device *vdev)
 	struct vhost_vqs *set = &of(vdev)->set;
 
 	vhost_guest_notifiers(set, true);
-	host_notifiers(vdev, true);
+	vhost_host_notifiers(vdev, true);
 	for (uint16_t i = 0; i < vdev->queue_count; i++)
 		if (vhost_queue_ready(&vdev->vqs[i]))
 			ring_start(&set->vq[i]);
@@ -102,7 +78,7 @@ stop(struct virtio_device *vdev)
 
 	for (uint16_t i = 0; i < vdev->queue_count; i++)
 		ring_stop(&set->vq[i]);
-	host_notifiers(vdev, false);
+	vhost_host_notifiers(vdev, false);
 	vhost_leftover_kicks(vdev);
 	vhost_guest_notifiers(set, false);
 }
@@ -111,7 +87,7 @@ static void
 queue_notifier(struct virtio_queue *vq, bool assign)
 {
 	vq->vdev->transport->transaction_begin(vq->vdev);
-	host_notifier_set(vq, assign);
+	vhost_host_notifier(vq, assign);
 	vq->vdev->transport->transaction_commit(vq->vdev);
 }
 

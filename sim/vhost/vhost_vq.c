@@ -5,6 +5,7 @@
 #include "memory/race.h"
 #include "virtio/host_notifier.h"
 #include "vhost/vhost_dev.h"
+#include "vhost/vdpa.h"
 #include "vhost/vhost_user.h"
 
 /* --- the back-end's half -------------------------------------------------------------------- */
@@ -168,7 +169,8 @@ vhost_vqs_init(struct vhost_vqs *set, struct virtio_device *vdev, struct vhost_w
 static struct vhost_vqs *
 set_of(const struct virtio_device *vdev)
 {
-	if (vdev->backend != &vhost_backend_ops && vdev->backend != &vhost_user_backend_ops)
+	if (vdev->backend != &vhost_backend_ops && vdev->backend != &vhost_user_backend_ops &&
+	    vdev->backend != &vdpa_backend_ops && vdev->backend != &vdpa_hw_ops)
 		return NULL;
 	return vdev->backend_data;
 }
@@ -203,6 +205,27 @@ bool
 vhost_queue_ready(const struct virtio_queue *vq)
 {
 	return vq->enabled && !vq->resetting;
+}
+
+void
+vhost_host_notifier(struct virtio_queue *vq, bool assign)
+{
+	if (assign == vq->host_notifier_enabled)
+		return;
+	virtio_host_notifier(vq);
+	vq->vdev->transport->ioeventfd(vq, assign);
+	vq->host_notifier_enabled = assign;
+}
+
+/* vhost_dev_enable_notifiers(), vhost_dev_disable_notifiers() */
+void
+vhost_host_notifiers(struct virtio_device *vdev, bool assign)
+{
+	vdev->transport->transaction_begin(vdev);
+	for (uint16_t i = 0; i < vdev->queue_count; i++)
+		if (!assign || vhost_queue_ready(&vdev->vqs[i]))
+			vhost_host_notifier(&vdev->vqs[i], assign);
+	vdev->transport->transaction_commit(vdev);
 }
 
 void

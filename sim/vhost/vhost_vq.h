@@ -118,6 +118,12 @@ vhost_vq_of(const struct virtio_queue *vq);
 /* Whether @vq takes part in a start. */
 bool
 vhost_queue_ready(const struct virtio_queue *vq);
+/* virtio_bus_set_host_notifier(): doorbells of @vq signal its kick fd, or exit to the VMM. */
+void
+vhost_host_notifier(struct virtio_queue *vq, bool assign);
+/* The same for all queues that take part, together. */
+void
+vhost_host_notifiers(struct virtio_device *vdev, bool assign);
 void
 vhost_guest_notifiers(struct vhost_vqs *set, bool assign);
 /*

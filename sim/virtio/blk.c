@@ -117,8 +117,9 @@ complete(struct virtio_work *work)
 {
 	struct virtio_blk_req *req = work->arg;
 	struct virtio_blk *blk = req->blk;
-	struct virtio_device *vdev = blk->vdev;
 	struct virtio_ring *r = req->ring;
+	struct virtio_device *vdev =
+		r->vq->vdev; /* a shadowed device's, where it is not the disk's */
 	uint32_t written = execute(blk, req);
 
 	virtio_elem_write(vdev->w, req->elem, req->elem->in_bytes - 1, &req->status, 1);

@@ -2,7 +2,7 @@
 /* Popped chains: copies, and the bytes in their buffers. */
 #include <string.h>
 
-#include "memory/guest_memory.h"
+#include "virtio/dma.h"
 #include "virtio/queue.h"
 
 static size_t
@@ -33,7 +33,8 @@ virtio_elem_free(struct world *w, struct dp_elem *elem)
 	world_free(w, elem, elem_bytes(elem->out + elem->in));
 }
 
-/* Copy between the buffers [sg, end) and @buf. An address outside RAM ends it: fewer bytes. */
+/* Copy between the buffers [sg, end) and @buf. An address outside RAM, or that faults, ends it:
+ * fewer bytes. */
 static size_t
 elem_copy(struct world *w, const struct dp_buf *sg, const struct dp_buf *end, size_t offset,
 	  void *to, const void *from, size_t size)
@@ -50,8 +51,8 @@ elem_copy(struct world *w, const struct dp_buf *sg, const struct dp_buf *end, si
 		n -= offset;
 		if (n > size - done)
 			n = size - done;
-		if (to ? !gm_read(w, sg->addr + offset, (char *)to + done, n)
-		       : !gm_write(w, sg->addr + offset, (const char *)from + done, n))
+		if (dma_copy(w, sg->addr + offset, to ? (char *)to + done : NULL,
+			     from ? (const char *)from + done : NULL, n) < n)
 			break;
 		done += n;
 		offset = 0;

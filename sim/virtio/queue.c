@@ -7,6 +7,7 @@
 #include "base/must.h"
 #include "memory/guest_memory.h"
 #include "notify/eventfd.h"
+#include "virtio/dma.h"
 #include "virtio/device.h"
 #include "virtio/ring_packed.h"
 #include "virtio/suspend.h"
@@ -22,8 +23,9 @@ static void *
 host_map(void *ctx, uint64_t gpa, uint64_t len)
 {
 	const struct virtio_ring *r = ctx;
+	struct world *w = r->vq->vdev->w;
 
-	return gm_map(r->vq->vdev->w, gpa, len);
+	return r->dma ? dma_map_pointer(w, r->dma, gpa, len, false) : gm_map(w, gpa, len);
 }
 
 static void *
@@ -129,16 +131,31 @@ virtio_ring_destroy(struct virtio_ring *r)
 	r->device = NULL;
 }
 
+/* The ring itself is where it was when it was set up, or the access faults. */
+static bool
+ring_mapped(const struct virtio_ring *r)
+{
+	const struct virtio_queue *vq = r->vq;
+	struct world *w = vq->vdev->w;
+
+	return !r->dma || (dma_map_pointer(w, r->dma, vq->desc_gpa, 1, false) &&
+			   dma_map_pointer(w, r->dma, vq->driver_gpa, 1, false) &&
+			   dma_map_pointer(w, r->dma, vq->device_gpa, 1, true));
+}
+
 int
 virtio_ring_pop(struct virtio_ring *r, struct dp_elem *elem)
 {
 	struct virtio_queue *vq = r->vq;
 	int n;
 
-	if (!r->device || vq->vdev->broken || vq->vdev->disabled || vq->vdev->quiesced)
+	if (!r->device || vq->vdev->broken || vq->vdev->disabled || vq->vdev->quiesced ||
+	    !ring_mapped(r))
 		return 0;
 	n = RING_CALL(r, pop, elem);
 	if (n > 0) {
+		for (unsigned i = 0; r->dma && i < (unsigned)elem->out + elem->in; i++)
+			elem->sg[i].addr = dma_mark(r->dma, elem->sg[i].addr);
 		vq->inflight++;
 		vq->pops++;
 		emit(vq->vdev->w, EV_VIRTQUEUE_POP, vq->vdev->name, vq->index, elem->head,
@@ -201,7 +218,7 @@ virtio_ring_flush(struct virtio_ring *r, unsigned count)
 {
 	struct virtio_queue *vq = r->vq;
 
-	if (!r->device)
+	if (!r->device || !ring_mapped(r))
 		return;
 	RING_DO(r, flush, count);
 	vq->pushes += count;
@@ -280,7 +297,10 @@ virtio_ring_signal_always(struct virtio_ring *r)
 	vq->interrupts++;
 	emit(vq->vdev->w, EV_VIRTIO_NOTIFY, vq->vdev->name, vq->index, vq->vector,
 	     vq->vdev->owner_name[r->owner]);
-	vq->vdev->transport->interrupt(vq, r->owner);
+	if (r->call)
+		eventfd_signal(r->call);
+	else
+		vq->vdev->transport->interrupt(vq, r->owner);
 }
 
 uint32_t

@@ -27,6 +27,7 @@
 #include "datapath/datapath.h"
 #include "engine/world.h"
 
+struct dma_domain;
 struct eventfd;
 struct virtio_device;
 struct virtio_queue;
@@ -52,6 +53,8 @@ struct virtio_ring {
 	unsigned users; /* operations that are inside the ring code now */
 	bool notification; /* what the holder last asked for */
 	uint64_t unaware; /* features that were negotiated and the holder was not told of */
+	const struct dma_domain *dma; /* its addresses are IOVAs of this; null: guest-physical */
+	struct eventfd *call; /* signalled instead of the driver; null: the transport's way */
 	struct dp_elem *elem; /* to pop into; the holder's, made at the first set-up */
 	struct dp_host host;
 };

@@ -23,7 +23,7 @@ const char *const machine_type_name[MACHINE_TYPES] = { /* ORDER MACHINE_TYPE */
 
 const char *const machine_backend_name[MACHINE_BACKENDS] = { /* ORDER MACHINE_BACKEND */
 							     "main-loop", "iothread", "vhost",
-							     "vhost-user"
+							     "vhost-user", "vdpa"
 };
 
 static void
@@ -214,6 +214,54 @@ vhost_user_backend(struct machine_device *d)
 	return u;
 }
 
+/* --- shadow virtqueues' eventfds are read by the main loop ---------------------------------- */
+
+static void
+on_vdpa_event(struct aio_handler *h)
+{
+	struct vdpa_handler *handler = h->arg;
+
+	handler->fn(handler);
+}
+
+static void
+vdpa_loop_watch(void *arg, struct vdpa_handler *handler)
+{
+	struct machine *m = arg;
+	struct aio_handler *h = handler->loop;
+
+	if (!h)
+		h = handler->loop = world_alloc(m->w, sizeof(*h));
+	h->fd = handler->fd;
+	h->fn = on_vdpa_event;
+	h->arg = handler;
+	aio_attach(&m->loop->ctx, h);
+}
+
+static void
+vdpa_loop_unwatch(void *arg, struct vdpa_handler *handler)
+{
+	aio_detach(handler->loop);
+}
+
+static void *
+vdpa_backend(struct machine_device *d)
+{
+	const struct vhost_ops *ops = d->net ? &vhost_net_ops : &vhost_blk_ops;
+	struct vdpa_loop loop = { d->machine, vdpa_loop_watch, vdpa_loop_unwatch };
+	struct vdpa_config config = d->config.vdpa;
+	struct world *w = d->machine->w;
+	struct vdpa *v;
+	char name[64];
+
+	config.control = VDPA_NO_CONTROL;
+	snprintf(name, sizeof(name), "vdpa-%s", d->vdev.name_text);
+	v = vdpa_create(&d->vdev, vhost_worker_create(w, name, false), ops, &loop, &config);
+	v->set.guest_notifiers = vhost_calls;
+	v->set.guest_notifiers_arg = &d->relay;
+	return v;
+}
+
 static void *
 dataplane_backend(struct machine_device *d, bool iothread)
 {
@@ -240,6 +288,8 @@ backend_create(struct machine_device *d, enum machine_backend backend)
 		return vhost_create(d);
 	case MACHINE_VHOST_USER:
 		return vhost_user_backend(d);
+	case MACHINE_VDPA:
+		return vdpa_backend(d);
 	default:
 		return dataplane_backend(d, backend == MACHINE_IOTHREAD);
 	}
@@ -247,10 +297,8 @@ backend_create(struct machine_device *d, enum machine_backend backend)
 
 static const struct virtio_backend_ops *const backend_ops[MACHINE_BACKENDS] = {
 	/* ORDER MACHINE_BACKEND */
-	&dataplane_main_loop_ops,
-	&dataplane_iothread_ops,
-	&vhost_backend_ops,
-	&vhost_user_backend_ops,
+	&dataplane_main_loop_ops, &dataplane_iothread_ops, &vhost_backend_ops,
+	&vhost_user_backend_ops,  &vdpa_backend_ops,
 };
 
 void

@@ -28,6 +28,7 @@
 #include "notify/notifier.h"
 #include "notify/pci.h"
 #include "notify/vcpu.h"
+#include "vhost/vdpa.h"
 #include "vhost/vhost_dev.h"
 #include "vhost/vhost_user.h"
 #include "virtio/balloon.h"
@@ -64,6 +65,7 @@ enum machine_backend {
 	MACHINE_IOTHREAD,
 	MACHINE_VHOST, /* a worker in the host's kernel */
 	MACHINE_VHOST_USER, /* another process, told by messages */
+	MACHINE_VDPA, /* a device of its own, through an IOTLB */
 	MACHINE_BACKENDS
 };
 extern const char *const machine_backend_name[MACHINE_BACKENDS]; /* "main-loop", … */
@@ -94,6 +96,7 @@ struct machine_device_config {
 	struct iothread *iothread; /* MACHINE_IOTHREAD; null: one of its own */
 	bool poll; /* that one polls before it sleeps */
 	struct vhost_user_config vhost_user;
+	struct vdpa_config vdpa; /* without control */
 	struct blk_config blk;
 	struct net_config net;
 	struct balloon_config balloon;
@@ -176,6 +179,12 @@ machine_backend_of(const struct machine_device *d);
 /* The dataplane of a device in the main loop or an iothread, else null. */
 struct dataplane *
 machine_dataplane(const struct machine_device *d);
+/* The vDPA device's other half, if it was its backend once, else null. */
+static inline struct vdpa *
+machine_vdpa(const struct machine_device *d)
+{
+	return d->backend[MACHINE_VDPA];
+}
 
 /*
  * vm_stop() and vm_start() in QEMU's order: vCPUs pause, then backends stop; backends start, then

@@ -1176,6 +1176,24 @@ postcopy_twice(struct fake *f)
 	emit(f->w, EV_POSTCOPY_PLACE, 0xca, 2, 1, -17, 1);
 }
 static void
+vdpa_faults(struct fake *f)
+{
+	emit(f->w, EV_VDPA_MAP, f->dev, 0, 0x1000, 0x1000, 0);
+	emit(f->w, EV_VDPA_FAULT, f->dev, 0, 0x2000, 1, world_name(f->w, "unmapped"));
+}
+static void
+vdpa_leaks(struct fake *f)
+{
+	emit(f->w, EV_VDPA_STOPPED, f->dev, 0, 0);
+	emit(f->w, EV_VDPA_STOPPED, f->dev, 0, 1);
+}
+static void
+svq_allocates(struct fake *f)
+{
+	emit(f->w, EV_SVQ_ALLOC, f->dev, 0, 4096, 4096);
+	emit(f->w, EV_SVQ_ALLOC, f->dev, 0, 4097, 4096);
+}
+static void
 snapshot_late(struct fake *f)
 {
 	emit(f->w, EV_SNAPSHOT_SAVE, 0xca, 1, 1, 0);
@@ -1410,6 +1428,9 @@ static const struct {
 	CASE(C_O9, migration_hasty_throttle),
 	CASE(INV_REQUEST_ONCE, request_twice),
 	CASE(INV_VMSTATE, vmstate_wrong),
+	CASE(INV_IOTLB, vdpa_faults),
+	CASE(INV_UNMAPPED, vdpa_leaks),
+	CASE(INV_ALLOC_BOUND, svq_allocates),
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
 	CASE(C_O10, memslot_exit),

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices that reach memory through an IOMMU: the addresses in their rings and descriptors are IO
+ * virtual addresses (VIRTIO_F_ACCESS_PLATFORM; a vDPA device's IOTLB).
+ *
+ * A chain that such a device pops keeps its addresses, marked with the domain they belong to: bit
+ * 63, the domain's number from bit 56 on, and below the IOVA.  They are translated at each access,
+ * so that what is unmapped while a request is in flight faults when the device gets to it, as DMA
+ * does.  A ring's own addresses are translated when the ring is set up, since ring code keeps
+ * pointers, and looked at again before each operation of the device's.
+ *
+ * Memory: the world's; a domain lives as long as the world.  Cost: a translation is the domain's.
+ */
+#ifndef RINGSIDE_VIRTIO_DMA_H
+#define RINGSIDE_VIRTIO_DMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct world;
+
+#define DMA_DOMAINS_MAX 126u /* of a world */
+#define DMA_IOVA_BITS 56u /* an IOVA is below 2^56 */
+
+struct dma_domain {
+	/*
+	 * Where [iova, iova + *len) is in guest memory; *len is cut to what is there in one piece.
+	 * False: the access faults, which the domain has told of.
+	 */
+	bool (*translate)(void *ctx, uint64_t iova, uint64_t *len, bool write, uint64_t *gpa);
+	void *ctx;
+	unsigned number; /* given by dma_domain_add() */
+};
+
+/* At set-up. Ends the run with an error if there are too many. */
+void
+dma_domain_add(struct world *w, struct dma_domain *d);
+
+/* An address of @d's as it stands in a popped chain. */
+uint64_t
+dma_mark(const struct dma_domain *d, uint64_t iova);
+
+/* Copy between @to or @from and guest memory at @addr, marked or not: bytes copied. */
+uint64_t
+dma_copy(struct world *w, uint64_t addr, void *to, const void *from, uint64_t size);
+
+/* Pointer to [iova, iova + len) if it is mapped in one piece, or null. */
+void *
+dma_map_pointer(struct world *w, const struct dma_domain *d, uint64_t iova, uint64_t len,
+		bool write);
+
+#endif
