@@ -8,6 +8,7 @@
 
 #define HEAP_FIRST_CAPACITY 16u
 #define ARITY 4u
+#define NEAR (ARITY + ARITY * ARITY) /* the last place in the second row below the root */
 
 void
 heap_init(struct heap *h)
@@ -51,7 +52,27 @@ sift_up(struct heap *h, uint32_t index, struct heap_node node)
 	place(h, index, &node);
 }
 
-/* @places: how many places of the heap are in use. */
+static void
+tell_near(const struct heap *h, uint32_t index)
+{
+	const struct heap_slot *slot = &h->slot[slot_of(&h->node[index])];
+
+	h->near(slot->fn, slot->arg, index <= ARITY);
+}
+
+/* Where there are none, too: an address alone is no access. */
+static inline void
+children_fetch(const struct heap *h, uint32_t index)
+{
+	size_t offset = ((size_t)index * ARITY + 1) * sizeof(*h->node);
+
+	__builtin_prefetch((const void *)((uintptr_t)h->node + offset));
+}
+
+/*
+ * @places: how many places of the heap are in use.  Which way the walk goes on is known when all
+ * four children are read: memory fetches the lines of all their children meanwhile.
+ */
 static void
 sift_down(struct heap *h, uint32_t index, struct heap_node node, uint32_t places)
 {
@@ -61,11 +82,15 @@ sift_down(struct heap *h, uint32_t index, struct heap_node node, uint32_t places
 
 		if (first >= places)
 			break;
+		for (uint32_t i = 0; i < ARITY; i++)
+			children_fetch(h, first + i);
 		for (uint32_t i = first + 1; i < end; i++)
 			best = node_before(&h->node[i], &h->node[best]) ? i : best;
 		if (!node_before(&h->node[best], &node))
 			break;
 		place(h, index, &h->node[best]);
+		if (h->near && index && index <= NEAR)
+			tell_near(h, index);
 		index = best;
 	}
 	place(h, index, &node);

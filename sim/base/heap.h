@@ -37,7 +37,15 @@ struct heap_slot {
 	void *arg;
 };
 
+/*
+ * Told of an entry that moves up to the second row below the front, and again, with @next, when it
+ * is in the first: memory can fetch meanwhile what it will need.  A hint: what is pushed straight
+ * to the front is not told of, and what is told of may wait for long.
+ */
+typedef void (*heap_near_fn)(void *fn, void *arg, bool next);
+
 struct heap {
+	heap_near_fn near; /* null: nobody */
 	struct heap_node
 		*node; /* in `block`, so that the siblings 4i + 1 … 4i + 4 share a cache line */
 	void *block;

@@ -84,6 +84,7 @@ world_create(const struct world_config *config, struct error *err)
 	w->steps_max = config->steps_max ? config->steps_max : STEPS_MAX_DEFAULT;
 	w->time_max = config->time_max_ns;
 	heap_init(&w->heap);
+	w->heap.near = actor_comes_near;
 	if (config->alloc_max_bytes)
 		arena_limit(arena, config->alloc_max_bytes);
 	return w;

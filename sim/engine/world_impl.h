@@ -52,7 +52,7 @@ struct access_pending {
 };
 
 struct actor {
-	/* What a switch or a sleep needs is the first cache line. */
+	/* What a switch or a sleep needs is the first cache line, and `access`. */
 	void *sp; /* while it does not run */
 	struct world *world;
 	int64_t wake_ns; /* relaxed mode: the clock goes up to this when it is picked */
@@ -69,6 +69,7 @@ struct actor {
 	bool timed_out;
 	bool ring_only;
 
+	struct next_access access; /* announced: while it waits at a point */
 	struct actor *next, *prev; /* in a wait queue; `next`: see struct stack_class */
 	struct waitq *waitq;
 	size_t stack_bytes;
@@ -79,7 +80,6 @@ struct actor {
 	void *data;
 	bool draining; /* goes on when its buffer is empty */
 	struct access_pending pending;
-	struct next_access access; /* announced: while it waits at a point */
 	struct store_buffer *buffer; /* memory/: tso */
 	struct actor_view *view; /* memory/: weak */
 	struct race_actor *race; /* memory/: races */
@@ -129,7 +129,7 @@ struct race_ops {
 	void (*point)(struct world *w);
 };
 
-must_static(offsetof(struct actor, next) <= 64, "the first line of an actor");
+must_static(offsetof(struct actor, access) <= 64, "the first line of an actor");
 
 struct stack_class {
 	size_t bytes;
@@ -351,6 +351,10 @@ ready_push_actor(struct world *w, struct actor *a)
 	a->queued = true;
 	ready_push(w, NULL, a);
 }
+
+/* The heap tells of an entry that may soon be first (heap_near_fn). */
+void
+actor_comes_near(void *fn, void *arg, bool next);
 
 /* Make a blocked or sleeping actor ready; a held one goes on when it is released. */
 void

@@ -14,6 +14,20 @@ struct model {
 	struct heap_handle handle;
 };
 
+static struct fuzz *told;
+static unsigned told_next, told_soon;
+
+/* What is told of is in the heap. */
+static void
+near(void *fn, void *arg, bool next)
+{
+	const struct model *m = arg;
+
+	fuzz_check(told, m->used);
+	told_next += next;
+	told_soon += !next;
+}
+
 static int
 model_first(const struct model *m)
 {
@@ -84,6 +98,8 @@ fuzz_round(struct fuzz *f)
 
 	must(a);
 	heap_init(&h);
+	told = f;
+	h.near = near;
 	for (int i = 0; i < ENTRIES; i++)
 		m[i] = (struct model){ 0 };
 	for (f->operation = 1; f->operation <= 3000; f->operation++) {
@@ -100,6 +116,7 @@ fuzz_round(struct fuzz *f)
 		else
 			fuzz_check(f, model_first(m) < 0);
 	}
+	fuzz_check(f, told_next && told_soon);
 	arena_destroy(a);
 }
 
