@@ -21,6 +21,7 @@
 
 #include "../ringtest/ringtest.h"
 #include "base/must.h"
+#include "base/hash.h"
 #include "base/prng.h"
 #include "engine/world.h"
 #include "explore/explorer.h"
@@ -268,6 +269,119 @@ complete(void **state)
 		}
 }
 
+/* --- what each side has seen and done -------------------------------------------------------- */
+
+#define SEEN_MAX 20000u
+#define ACTORS_MAX 8u
+
+/* Distinct histories of runs: of each actor what it loaded, stored and slept for, in its order. */
+struct seen {
+	uint64_t actor[ACTORS_MAX]; /* of the run in progress */
+	uint64_t history[SEEN_MAX];
+	size_t count;
+};
+static struct seen *seeing;
+
+static void
+see(void *context, const struct event *e, size_t count)
+{
+	for (; count > 0; count--, e++) {
+		uint64_t *h = &seeing->actor[e->actor % ACTORS_MAX];
+		bool access = e->kind == EV_LOAD || e->kind == EV_STORE;
+
+		if (!access && e->kind != EV_ACTOR_BLOCK)
+			continue;
+		*h = hash_u64(*h + e->kind);
+		for (unsigned i = 0; i < (access ? 3 : 1); i++)
+			*h = hash_u64(*h ^ (uint64_t)e->arg[i]);
+	}
+}
+
+static enum verdict
+judge_and_keep(struct world *w, enum stop stop, struct finding *f, void *context)
+{
+	uint64_t history = 0;
+	size_t i = 0;
+
+	world_flush(w);
+	for (unsigned a = 0; a < ACTORS_MAX; a++)
+		history = hash_u64(history ^ seeing->actor[a]);
+	memset(seeing->actor, 0, sizeof(seeing->actor));
+	while (i < seeing->count && seeing->history[i] != history)
+		i++;
+	if (i == seeing->count) {
+		must(seeing->count < SEEN_MAX);
+		seeing->history[seeing->count++] = history;
+	}
+	return judge(w, stop, f, context);
+}
+
+static struct seen *
+see_all(const struct plan *of, const struct strategy_ops *ops, uint64_t schedules)
+{
+	struct error err;
+	struct world *w = make(of);
+	struct explorer_config c = { .judge = judge_and_keep, .schedules_max = schedules };
+	struct explorer_result r;
+
+	must(seeing = calloc(1, sizeof(*seeing)));
+	world_set_sink(w, see, NULL);
+	c.strategy = strategy_create(ops, &(struct strategy_config){ .seed = 1 }, &err);
+	assert_int_equal(explorer_run(w, &c, &r), 0);
+	assert_int_equal(r.end, schedules ? EXPLORER_SCHEDULES : EXPLORER_COMPLETE);
+	explorer_result_free(&r);
+	strategy_destroy(c.strategy);
+	world_destroy(w);
+	return seeing;
+}
+
+/* Of @a, how many @b has not. */
+static size_t
+missing(const struct seen *a, const struct seen *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		size_t k = 0;
+
+		while (k < b->count && b->history[k] != a->history[i])
+			k++;
+		n += k == b->count;
+	}
+	return n;
+}
+
+/*
+ * dpor counts fewer executions under tso (1555 for the first) than under sc (2156), though a store
+ * buffer may be emptied at once.  That is because steps of models, here of wait queues, are ordered
+ * more than is needed, and under tso others begin with one; nothing is left out.  What each side
+ * saw, in its order, is the same set under both, and what random schedules meet is in it.
+ */
+static void
+nothing_is_left_out(void **state)
+{
+	for (unsigned i = 0; i < PROGRAMS; i++) {
+		struct seen *seen[2];
+
+		for (enum memory_model m = MEMORY_SC; programs[i].program && m <= MEMORY_TSO; m++) {
+			struct plan p = plan_of(i, 2, m);
+			struct seen *drawn = see_all(&p, &strategy_random, 20000);
+
+			seen[m] = see_all(&p, &strategy_dpor, 0);
+			print_message("%s, %s: %zu histories, %zu in random runs\n",
+				      programs[i].name, memory_model_name[m], seen[m]->count,
+				      drawn->count);
+			assert_int_equal(missing(drawn, seen[m]), 0);
+			free(drawn);
+		}
+		if (!programs[i].program)
+			continue;
+		assert_int_equal(missing(seen[MEMORY_SC], seen[MEMORY_TSO]), 0);
+		free(seen[MEMORY_SC]);
+		free(seen[MEMORY_TSO]);
+	}
+}
+
 static void
 length_behind_id(void **state)
 {
@@ -364,6 +478,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_come_back),
 		cmocka_unit_test(complete),
+		cmocka_unit_test(nothing_is_left_out),
 		cmocka_unit_test(length_behind_id),
 		cmocka_unit_test(barriers),
 	};
