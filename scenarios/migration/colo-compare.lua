@@ -50,7 +50,7 @@ return {
 		header_size = { expect = "spec-violation", faults = { "qemu.compare.header_size" }, set = { segment = 3 },
 				runs = 500, doc = "before QEMU 6.1: with a vnet header" },
 		ack_wrap = { expect = "spec-violation", faults = { "qemu.compare.ack_wrap" }, set = { client = 4294967290 },
-			     runs = 500, doc = "before QEMU 7.0: 4 GiB from the client" },
+			     runs = 500, doc = "before QEMU 6.2: 4 GiB from the client" },
 		newest_first = { expect = "spec-violation", faults = { "qemu.compare.newest_first" },
 				 set = { protocol = "udp" }, runs = 500,
 				 doc = "as QEMU 8.2: a secondary that is one packet behind" },

@@ -15,6 +15,7 @@ return {
 	evidence = {
 		"QEMU 8e48ac9586 (2018): block replication in COLO's process",
 		"QEMU 49d3e828f8 (2016): a block checkpoint clears the backup job's bitmap",
+		"QEMU 08ddb4eb6d (2019): a promoted secondary ignores what the next COLO asks of its disk",
 		"QEMU docs/COLO-FT.txt: secondary failover",
 		"QEMU 8.2 migration/colo.c: who calls replication_get_error_all()",
 	},
@@ -25,6 +26,7 @@ return {
 		background = { default = false, doc = "the primary's writes by an actor of their own" },
 		link_fails = { default = false, doc = "the NBD connection fails at some time" },
 		dies = { default = true, doc = "the primary dies at some time, else at the end" },
+		again = { default = false, doc = "the promoted secondary begins another COLO while it commits" },
 		commit_fails = { default = 0, min = 0, max = 4, doc = "the commit fails at so many-th sector; 0: not" },
 	},
 	variants = {
@@ -42,9 +44,13 @@ return {
 		error_unseen = { expect = "state-lost", faults = { "qemu.colo.disk_error_unseen" },
 				 set = { link_fails = true }, runs = 4000,
 				 doc = "as QEMU 8.2: checkpoints go on without the disk" },
+		checkpoint_promoted = { expect = "state-lost", faults = { "qemu.replication.checkpoint_promoted" },
+					set = { again = true }, runs = 4000,
+					doc = "before QEMU 5.0: what is not committed is gone" },
 		disk = { expect = "ok", runs = 6000, doc = "drained, and the checkpoint where it belongs" },
 		in_flight = { expect = "ok", set = { background = true }, runs = 6000 },
 		link_fails = { expect = "ok", set = { link_fails = true }, runs = 4000, doc = "an error ends COLO" },
+		again = { expect = "ok", set = { again = true }, runs = 4000 },
 		commit_fails = { expect = "ok", set = { commit_fails = 1, dies = false, secondary = 3 }, runs = 3000,
 				 doc = "the secondary goes on with its overlays" },
 	},
@@ -97,6 +103,9 @@ return {
 				end
 				c:primary_dies()
 				c:failover()
+				if p.again then
+					c:disk_checkpoint_promoted()
+				end
 				c:disk_wait_commit()
 			end)
 		end

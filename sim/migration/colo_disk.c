@@ -250,6 +250,15 @@ colo_disk_error(const struct colo *c)
 	return c->disk && c->disk->error;
 }
 
+/* After a failover the overlays are the guest's disk: such requests are ignored. */
+static bool
+takes_checkpoints(const struct colo *c)
+{
+	return c->disk->stage == COLO_DISK_RUNNING ||
+	       (c->disk->stage == COLO_DISK_FAILOVER &&
+		fault_on(c->w, FAULT_COLO_CHECKPOINT_PROMOTED));
+}
+
 /* secondary_do_checkpoint() */
 void
 colo_disk_checkpoint(struct colo *c)
@@ -257,7 +266,7 @@ colo_disk_checkpoint(struct colo *c)
 	struct colo_disk *d = c->disk;
 	int64_t dropped[COLO_IMAGES] = { 0 };
 
-	if (!d || d->stage != COLO_DISK_RUNNING)
+	if (!d || !takes_checkpoints(c))
 		return;
 	if (!fault_on(c->w, FAULT_COLO_COW_BITMAP_KEPT))
 		memset(d->copied, 0, d->sectors * sizeof(bool));
@@ -276,6 +285,14 @@ colo_disk_loaded(struct colo *c)
 
 	if (d)
 		memcpy(d->expected, d->snapshot, d->sectors * sizeof(uint64_t));
+}
+
+void
+colo_disk_checkpoint_promoted(struct colo *c)
+{
+	colo_point(c);
+	colo_disk_checkpoint(c);
+	colo_disk_check(c, false);
 }
 
 /* --- start and failover --------------------------------------------------------------------- */

@@ -70,6 +70,12 @@ colo_disk_link_fails(struct colo *c);
 /* Wait until the commit of a failover is over; false if it failed. */
 bool
 colo_disk_wait_commit(struct colo *c);
+/*
+ * replication_do_checkpoint_all() of a COLO that the promoted secondary begins as its primary: it
+ * reaches the filter of before, too.  An actor's call, after a failover.
+ */
+void
+colo_disk_checkpoint_promoted(struct colo *c);
 enum colo_disk_stage
 colo_disk_stage(const struct colo *c);
 /* 0: there is no disk. */

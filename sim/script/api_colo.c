@@ -163,6 +163,18 @@ colo_l_disk_link_fails(lua_State *L)
 }
 
 static int
+colo_l_disk_checkpoint_promoted(lua_State *L)
+{
+	struct colo *c = check_disk(L, "disk_checkpoint_promoted");
+
+	script_must_be_actor(L, "disk_checkpoint_promoted");
+	if (colo_disk_stage(c) <= COLO_DISK_RUNNING)
+		return luaL_error(L, "disk_checkpoint_promoted: there was no failover");
+	colo_disk_checkpoint_promoted(c);
+	return 0;
+}
+
+static int
 colo_l_disk_wait_commit(lua_State *L)
 {
 	struct colo *c = check_disk(L, "disk_wait_commit");
@@ -332,6 +344,9 @@ const struct api_entry api_colo[] = {
 	  colo_l_disk_read },
 	{ "colo", "disk_link_fails", "()", "the NBD client's connection fails",
 	  colo_l_disk_link_fails },
+	{ "colo", "disk_checkpoint_promoted", "()",
+	  "a checkpoint of the COLO that the promoted secondary begins reaches its disk",
+	  colo_l_disk_checkpoint_promoted },
 	{ "colo", "disk_wait_commit", "() -> done",
 	  "wait for the commit of a failover; false: it failed", colo_l_disk_wait_commit },
 	{ "colo", "checkpoint", "() -> done",
