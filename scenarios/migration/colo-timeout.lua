@@ -4,6 +4,8 @@
 -- are older than compare_timeout, which is looked for every expired_scan_cycle; until then a client waits for the
 -- primary's, and a secondary that has sent what the primary did not goes on as something else.
 --
+-- With the defaults a packet of the primary leaves after 4.0 s at the latest, after 2.0 s on average (packet_held_…).
+--
 --	ringside compare scenarios/migration/colo-timeout.lua:primary --over timeout_ms=300,1000,3000
 
 return {

@@ -91,6 +91,8 @@ struct colo_sample {
 struct colo_stats {
 	uint64_t checkpoints, pages, ahead_pages, flushed, matched, mismatched, released;
 	uint64_t dropped, expired; /* packets; checkpoints for old ones */
+	int64_t held_ns,
+		held_most_ns; /* packets in compare until they left: all together, the longest */
 	int64_t stop_ns; /* the primary stood, all checkpoints */
 };
 

@@ -54,6 +54,11 @@ check_age(struct colo *c, const struct colo_packet *p, enum colo_side side)
 static void
 release(struct colo *c, struct colo_connection *n, struct colo_packet *p, bool same)
 {
+	int64_t held = world_now(c->w) - p->created_ns;
+
+	c->stats.held_ns += held;
+	if (held > c->stats.held_most_ns)
+		c->stats.held_most_ns = held;
 	c->stats.released++;
 	c->stats.matched += same;
 	/* TCP's bytes are checked here, packets that are the same as a whole by the oracle. */

@@ -308,6 +308,8 @@ colo_l_stats(lua_State *L)
 	api_set_integer(L, "dropped", (int64_t)s->dropped);
 	api_set_integer(L, "expired", (int64_t)s->expired);
 	api_set_integer(L, "stop_ns", s->stop_ns);
+	api_set_integer(L, "held_mean_ns", s->released ? s->held_ns / (int64_t)s->released : 0);
+	api_set_integer(L, "held_most_ns", s->held_most_ns);
 	if (colo_disk_sectors(c))
 		api_set_string(L, "disk", colo_disk_stage_word[colo_disk_stage(c)]);
 	api_metric(L, "checkpoints", (int64_t)s->checkpoints, "");
@@ -318,9 +320,13 @@ colo_l_stats(lua_State *L)
 	api_metric(L, "packets_dropped", (int64_t)s->dropped, "");
 	api_metric(L, "checkpoints_for_old_packets", (int64_t)s->expired, "");
 	api_metric(L, "checkpoint_stop_ns", s->stop_ns, "ns");
-	if (!colo_vm(c)->steps)
-		for (int p = 0; p < COLO_PHASES; p++)
-			set_phase(L, c, (enum colo_phase)p);
+	if (colo_vm(c)->steps)
+		return 1;
+	api_metric(L, "packet_held_mean_ns", s->released ? s->held_ns / (int64_t)s->released : 0,
+		   "ns");
+	api_metric(L, "packet_held_most_ns", s->held_most_ns, "ns");
+	for (int p = 0; p < COLO_PHASES; p++)
+		set_phase(L, c, (enum colo_phase)p);
 	return 1;
 }
 

@@ -30,6 +30,10 @@ for phase in request stop save ram state load stopped; do
 	says "checkpoint_${phase}_p99_ns"
 done
 
+# A packet that nobody answers to: compare_timeout, a scan, and what a checkpoint takes.
+status 0 "$RINGSIDE" run --db none "$colo-timeout.lua:primary"
+says "metric: packet_held_most_ns 4002700024 ns"
+
 # bad TEXT LINES: a script that says LINES in an actor is refused with TEXT.
 bad() {
 	cat >bad.lua <<END
