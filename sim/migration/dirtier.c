@@ -9,7 +9,8 @@
 
 #define SECOND_NS INT64_C(1000000000)
 #define PAGE_BYTES 4096
-#define TOLERANCE (INT64_C(25) << 20) /* DIRTYLIMIT_TOLERANCE_RANGE: 25 MB/s */
+#define TOLERANCE 25 /* DIRTYLIMIT_TOLERANCE_RANGE: MB/s */
+#define LINEAR_PERCENT 50 /* DIRTYLIMIT_LINEAR_ADJUSTMENT_PCT */
 
 /* ORDER DIRTIER_PATTERN */
 const char *const dirtier_pattern_word[DIRTIER_PATTERNS] = { "uniform", "sweep", "hot" };
@@ -26,7 +27,7 @@ struct dirtier {
 	bool stop;
 	/* Dirty limit */
 	int64_t throttle_ns; /* at each full ring */
-	int64_t period_start_ns, rate_max;
+	int64_t period_start_ns;
 	uint32_t period_pushed;
 	uint64_t fulls; /* ring_fulls that it slept for */
 };
@@ -66,37 +67,45 @@ write_slice(struct dirtier *d, int64_t ns)
 	d->writes += n;
 }
 
-/* Once a second: dirtylimit_adjust_throttle().  A page counts once a ring entry, as in
- * vcpu_calculate_dirtyrate(), and the time to fill a ring is that at the highest rate there was. */
+/* dirtylimit_set_throttle(): @rate and @quota in whole MiB a second. */
 static void
-adjust(struct dirtier *d, int64_t now)
+set_throttle(struct dirtier *d, int64_t rate, int64_t quota)
 {
-	int64_t period = now - d->period_start_ns, limit = d->vm->dirty_limit, full, rate, error;
-	uint32_t pushed = kvm_dirty_ring_pushed(d->writer->vcpu);
+	struct migration_vm *vm = d->vm;
+	int64_t high = rate > quota ? rate : quota, low = rate > quota ? quota : rate;
+	int64_t full, step, percent = (high - low) * 100 / high;
 
-	if (period < SECOND_NS)
+	if (!rate) {
+		d->throttle_ns = 0;
 		return;
-	rate = (int64_t)((__int128)(pushed - d->period_pushed) * PAGE_BYTES * SECOND_NS / period);
-	error = rate - limit;
-	d->rate_max = rate > d->rate_max ? rate : d->rate_max;
-	full = rate ? (int64_t)((__int128)d->vm->ring_pages * PAGE_BYTES * SECOND_NS / d->rate_max)
-		    : 0;
-	d->period_start_ns = now;
-	d->period_pushed = pushed;
-	if ((error < 0 ? -error : error) <= TOLERANCE || !full)
-		return;
-	if (error > 0 && error > rate / 2) {
-		int64_t percent = (int64_t)((__int128)error * 100 / rate);
-
-		percent = percent < 99 ? percent : 99;
-		d->throttle_ns += full * percent / (100 - percent);
-	} else {
-		d->throttle_ns += error > 0 ? full / 10 : -(full / 10);
 	}
+	/* One figure for all vCPUs, whose ring it may not be. */
+	vm->dirty_rate_max = rate > vm->dirty_rate_max ? rate : vm->dirty_rate_max;
+	full = (int64_t)(vm->ring_pages * PAGE_BYTES >> 20) * 1000000 / vm->dirty_rate_max * 1000;
+	step = percent > LINEAR_PERCENT ? full * percent / (100 - percent) : full / 10;
+	d->throttle_ns += quota < rate ? step : -step;
 	if (d->throttle_ns > 99 * full)
 		d->throttle_ns = 99 * full;
 	if (d->throttle_ns < 0)
 		d->throttle_ns = 0;
+}
+
+/* Once a second: dirtylimit_adjust_throttle().  A page counts once a ring entry, as in
+ * vcpu_calculate_dirtyrate(). */
+static void
+adjust(struct dirtier *d, int64_t now)
+{
+	int64_t period = now - d->period_start_ns, rate, quota = d->vm->dirty_limit >> 20;
+	uint32_t pushed = kvm_dirty_ring_pushed(d->writer->vcpu);
+
+	if (period < SECOND_NS)
+		return;
+	rate = (int64_t)((uint64_t)(pushed - d->period_pushed) * PAGE_BYTES >> 20) * 1000 /
+	       (period / 1000000);
+	d->period_start_ns = now;
+	d->period_pushed = pushed;
+	if (rate > quota + TOLERANCE || quota > rate + TOLERANCE)
+		set_throttle(d, rate, quota);
 }
 
 /* dirtylimit_vcpu_execute(), at each exit because the ring was full. */

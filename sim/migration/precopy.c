@@ -141,9 +141,10 @@ update_counters(struct precopy *m)
 	if (m->config.threshold_bytes < 0)
 		m->stats.threshold =
 			(int64_t)((__int128)bandwidth * m->config.downtime_limit_ns / 1000000000);
-	if (m->stats.dirty_rate && bytes > 10000 && m->stats.bandwidth)
-		m->stats.expected_downtime_ns = (int64_t)((__int128)m->dirty_pages * PAGE_BYTES *
-							  1000000000 / m->stats.bandwidth);
+	/* Of what the last sync left, not of what is left now; devices' state is not in it. */
+	if (m->stats.dirty_rate && bytes > 10000 && bandwidth)
+		m->stats.expected_downtime_ns = (int64_t)((__int128)m->last_sync_pages *
+							  PAGE_BYTES * 1000000000 / bandwidth);
 	m->iteration_start_ns = now;
 	m->iteration_bytes = m->rate_bytes = m->stats.bytes;
 }
@@ -345,6 +346,7 @@ precopy_start(struct migration_vm *vm, struct ram *dst, const struct precopy_con
 	m->name = world_name(vm->w, name);
 	m->stats.began_ns = world_now(vm->w);
 	m->stats.threshold = config->threshold_bytes > 0 ? config->threshold_bytes : 0;
+	m->stats.expected_downtime_ns = config->downtime_limit_ns;
 	m->on_wire.page = m->reading = RAM_NOT_WRITING;
 	waitq_init(&m->done, vm->w, "migration");
 	waitq_init(&m->channel_ready, vm->w, "channels_ready");

@@ -15,11 +15,19 @@ struct postcopy;
 #define WIRE_XBZRLE_HEADER 3u
 #define WIRE_XBZRLE (WIRE_XBZRLE_HEADER + 256u)
 #define WIRE_EOS 8u
+#define CACHED_PAGE_LIFETIME 2 /* page_cache.c: rounds that a page of the cache is not replaced */
 #define PAGE_BYTES 4096u
 
 struct sent_page {
 	uint64_t page;
 	ram_content content;
+};
+
+/* page_cache.c's CacheItem: @age is the dirty_sync_count of when it was put there or used. */
+struct cached_page {
+	struct sent_page sent;
+	uint64_t age;
+	bool used;
 };
 
 struct multifd_channel {
@@ -46,6 +54,7 @@ struct precopy {
 
 	struct page_bitmap bitmap; /* RAMBlock.bmap */
 	uint64_t dirty_pages; /* migration_dirty_pages: how many bits of it are set */
+	uint64_t last_sync_pages; /* dirty_bytes_last_sync, in pages */
 	struct actor *bitmap_mutex; /* who has it: bitmap and count are changed under it */
 	struct waitq mutex_wait;
 	struct precopy_target target; /* of free page hints */
@@ -68,7 +77,7 @@ struct precopy {
 	unsigned dirty_rate_high;
 
 	/* XBZRLE: direct mapped, as page_cache.c. */
-	struct sent_page *cache;
+	struct cached_page *cache;
 	uint64_t cache_pages;
 	bool xbzrle_started;
 

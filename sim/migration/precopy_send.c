@@ -74,14 +74,16 @@ save_normal(struct precopy *m)
 	load_main(m, m->on_wire.content, "normal", UNCOVERED_SENT);
 }
 
-/* Bytes of a difference on the wire; of contents without bytes an average. -1: no gain. */
+/* Bytes of a difference on the wire; of contents without bytes an average, and what was zero has
+ * changed all over. -1: no gain. */
 static int
 difference_bytes(const struct precopy *m, ram_content base, ram_content content)
 {
 	uint8_t old[RAM_PAGE_BYTES], new[RAM_PAGE_BYTES];
 
-	if (!ram_has_bytes(m->vm->ram, base) || !ram_has_bytes(m->vm->ram, content))
-		return WIRE_XBZRLE;
+	if (!ram_has_bytes(m->vm->ram, content) ||
+	    (base != RAM_ZERO && !ram_has_bytes(m->vm->ram, base)))
+		return base == RAM_ZERO ? -1 : (int)WIRE_XBZRLE;
 	ram_bytes_of(m->vm->ram, base, old);
 	ram_bytes_of(m->vm->ram, content, new);
 
@@ -90,35 +92,63 @@ difference_bytes(const struct precopy *m, ram_content base, ram_content content)
 	return bytes < 0 ? bytes : bytes + (int)WIRE_XBZRLE_HEADER;
 }
 
+/* cache_is_cached(): a hit makes it fresh again. */
+static struct cached_page *
+cache_hit(struct precopy *m)
+{
+	struct cached_page *c = &m->cache[m->on_wire.page % m->cache_pages];
+
+	if (!c->used || c->sent.page != m->on_wire.page)
+		return NULL;
+	c->age = m->stats.rounds;
+	return c;
+}
+
+/* cache_insert(): another page gives way when nobody used it for CACHED_PAGE_LIFETIME rounds. */
+static void
+cache_insert(struct precopy *m, ram_content content)
+{
+	struct cached_page *c = &m->cache[m->on_wire.page % m->cache_pages];
+
+	if (c->used && c->sent.page != m->on_wire.page &&
+	    c->age + CACHED_PAGE_LIFETIME > m->stats.rounds)
+		return;
+	*c = (struct cached_page){ { m->on_wire.page, content }, m->stats.rounds, true };
+}
+
 /*
  * save_xbzrle_page(): a difference to what was sent last is worth sending only if the destination
- * has just that, so whatever is sent has to be in the cache, zeros included.
+ * has just that, so whatever is sent of a cached page has to be in the cache, zeros included.  In
+ * the last pass nothing is put there any more.
  */
 static void
 save_xbzrle(struct precopy *m)
 {
-	struct sent_page *c = &m->cache[m->on_wire.page % m->cache_pages];
-	ram_content base = c->content, content = m->on_wire.content;
-	/* Slots are empty at first: content 0 of page 0 is what both sides begin with. */
-	bool hit = c->page == m->on_wire.page;
+	ram_content content = m->on_wire.content, base;
+	struct cached_page *c;
 	int bytes;
 
 	if (content == RAM_ZERO) {
-		if (hit && !fault_on(m->w, FAULT_MIG_XBZRLE_ZERO_NOT_CACHED))
-			c->content = RAM_ZERO;
+		if (!fault_on(m->w, FAULT_MIG_XBZRLE_ZERO_NOT_CACHED))
+			cache_insert(m, RAM_ZERO);
 		save_zero(m);
 		return;
 	}
-	*c = m->on_wire;
-	if (!hit || base == RAM_ZERO) {
+	c = cache_hit(m);
+	if (!c) {
+		if (!m->last_sync)
+			cache_insert(m, content);
 		save_normal(m);
 		return;
 	}
+	base = c->sent.content;
 	if (base == content) {
 		m->stats.skipped_pages++;
 		m->on_wire.page = RAM_NOT_WRITING;
 		return;
 	}
+	if (!m->last_sync)
+		c->sent.content = content;
 	bytes = difference_bytes(m, base, content);
 	if (bytes < 0) { /* overflow */
 		save_normal(m);

@@ -71,6 +71,7 @@ move_logs(struct precopy *m, bool last)
 	precopy_bitmap_lock(m);
 	added = vm_log_sync(m->vm, &m->bitmap, last);
 	m->dirty_pages += added;
+	m->last_sync_pages = m->dirty_pages;
 	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
 	precopy_bitmap_unlock(m);
 	m->period_dirty_pages += added;

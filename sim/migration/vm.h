@@ -119,6 +119,7 @@ struct migration_vm {
 	struct waitq log_message; /* vhost-user's control thread */
 	int64_t throttle_percent;
 	int64_t dirty_limit; /* bytes a second for each dirtier; 0: none */
+	int64_t dirty_rate_max; /* MiB a second: the highest that was measured for it */
 	bool steps; /* each access is a step of its own: relaxed mode */
 	bool dropping; /* pages were given up: each write is looked at */
 	struct precopy *migration; /* that looks after covers, or null */

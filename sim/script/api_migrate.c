@@ -349,6 +349,23 @@ read_announce(lua_State *L, struct precopy_config *c)
 	c->announce_max_ns = api_integer(L, 1, "announce_max_ns", c->announce_max_ns, 0, most);
 }
 
+/* What migrate_caps_check() and migrate_params_check() refuse. */
+static void
+check_capabilities(lua_State *L, const struct precopy_config *c)
+{
+	if (c->xbzrle && c->channels)
+		luaL_error(L, "migrate: xbzrle and multifd_channels exclude each other");
+	if (c->vcpu_dirty_limit && c->auto_converge)
+		luaL_error(L, "migrate: vcpu_dirty_limit and auto_converge exclude each other");
+	if (c->vcpu_dirty_limit && c->vcpu_dirty_limit < 1 << 20)
+		luaL_error(L, "vcpu_dirty_limit: must be 1 MiB (1048576) a second at least");
+	if (c->xbzrle_pages & (c->xbzrle_pages - 1))
+		luaL_error(L, "xbzrle_cache_pages: must be a power of two");
+	if (c->throttle_max < c->throttle_initial)
+		luaL_error(L, "max_cpu_throttle: must be from cpu_throttle_initial (%d) to 99",
+			   (int)c->throttle_initial);
+}
+
 static void
 read_config(lua_State *L, struct precopy_config *c)
 {
@@ -382,8 +399,7 @@ read_config(lua_State *L, struct precopy_config *c)
 	read_announce(L, c);
 	if (c->clear_chunk_pages & (c->clear_chunk_pages - 1))
 		luaL_error(L, "clear_chunk_pages: must be a power of two");
-	if (c->xbzrle && c->channels)
-		luaL_error(L, "migrate: xbzrle and multifd_channels exclude each other");
+	check_capabilities(L, c);
 }
 
 static int

@@ -75,6 +75,11 @@ done
 for bad in 'migrate {}' 'source_vm { pages = 0 }' 'source_vm { blocks = {} }' \
 	'local v = source_vm {}; v:writer("dpu")' 'local v = source_vm {}; v:fill(1024, 1)' \
 	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), xbzrle = true, multifd_channels = 2 }' \
+	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), xbzrle = true, xbzrle_cache_pages = 3 }' \
+	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), max_cpu_throttle = 19 }' \
+	'local v = source_vm { dirty_ring_size = 4096 }; migrate { vm = v, destination = v:destination(), vcpu_dirty_limit = 9 }' \
+	'local v = source_vm { dirty_ring_size = 4096 }
+	 migrate { vm = v, destination = v:destination(), auto_converge = true, vcpu_dirty_limit = 1 << 20 }' \
 	'local v = source_vm {}; migrate { vm = v, destination = source_vm { pages = 2 }:destination() }' \
 	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), clear_chunk_pages = 65 }' \
 	'local v = source_vm {}; v:dirtier { pages = 1 }' \

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "engine/world.h"
+#include "kvm/dirty_ring.h"
 #include "migration/dirtier.h"
 #include "migration/precopy.h"
 #include "oracle/oracle.h"
@@ -27,6 +28,8 @@ struct run {
 	struct precopy_stats stats;
 	enum precopy_state state;
 	uint64_t announces, raises;
+	uint64_t left[2]; /* by the last sync, and by the one before: pages */
+	uint64_t pushed[2]; /* ring entries, in the first half of cancel_ns and in the second */
 	struct finding finding;
 	bool equal;
 };
@@ -44,12 +47,32 @@ on_throttle(struct world *w, const struct event *e, void *context)
 }
 
 static void
+on_sync(struct world *w, const struct event *e, void *context)
+{
+	struct run *r = context;
+
+	r->left[1] = r->left[0];
+	r->left[0] = (uint64_t)e->arg[1];
+}
+
+static void
+sleep_half(struct run *r, unsigned half)
+{
+	const struct ram_writer *v = r->ring_pages ? r->vm->writers : NULL;
+	uint32_t before = v ? kvm_dirty_ring_pushed(v->vcpu) : 0;
+
+	actor_sleep(r->vm->w, r->cancel_ns / 2);
+	r->pushed[half] = v ? kvm_dirty_ring_pushed(v->vcpu) - before : 0;
+}
+
+static void
 monitor(struct actor *self, void *arg)
 {
 	struct run *r = arg;
 
 	if (r->cancel_ns) {
-		actor_sleep(r->vm->w, r->cancel_ns);
+		sleep_half(r, 0);
+		sleep_half(r, 1);
 		precopy_cancel(r->m);
 	}
 	precopy_wait(r->m);
@@ -66,11 +89,10 @@ set_up(struct world *w, void *arg)
 	struct ram *dst = ram_create(w, &block, 1);
 
 	oracle_attach(w);
-	r->vm = vm_create(w, &(struct migration_vm_config){
-				      .blocks = &block,
-				      .block_count = 1,
-				      .manual_protect = true,
-				      .ring_pages = r->ring_pages });
+	r->vm = vm_create(w, &(struct migration_vm_config){ .blocks = &block,
+							    .block_count = 1,
+							    .manual_protect = true,
+							    .ring_pages = r->ring_pages });
 	if (r->filled)
 		ram_fill(r->vm->ram, 0, r->filled, 1);
 	if (r->load.pages)
@@ -81,6 +103,7 @@ set_up(struct world *w, void *arg)
 	actor_create(w, "monitor", monitor, r, 0);
 	world_observe(w, EV_MIG_ANNOUNCE, on_announce, r);
 	world_observe(w, EV_MIG_THROTTLE, on_throttle, r);
+	world_observe(w, EV_MIG_SYNC, on_sync, r);
 }
 
 static void
@@ -208,6 +231,70 @@ test_dirty_limit(void **state)
 	assert_true(r.equal);
 }
 
+/* What the limit is set to is what a vCPU comes to, within dirty-limit's tolerance of 25 MB/s. */
+static void
+test_dirty_limit_rate(void **state)
+{
+	for (int64_t mib = 60; mib <= 180; mib += 120) {
+		struct run r = too_fast();
+
+		r.config.vcpu_dirty_limit = mib << 20;
+		r.config.max_bandwidth = 20 << 20; /* so that it does not end */
+		r.config.downtime_limit_ns = MS;
+		r.ring_pages = 4096;
+		r.cancel_ns = 60000 * MS;
+		migrate(&r);
+		assert_int_equal(r.state, PRECOPY_CANCELLED);
+		assert_near((int64_t)r.pushed[1] / 30 / MIB_PAGES, mib, 30);
+	}
+}
+
+/* "expected downtime" is of what the last sync left, and at the bandwidth that was given for it. */
+static void
+test_expected_downtime(void **state)
+{
+	struct run r = too_fast();
+	int64_t given = INT64_C(64) << 20, expected[2];
+
+	r.cancel_ns = 20000 * MS;
+	r.config.switchover_bandwidth = given;
+	migrate(&r);
+	for (int i = 0; i < 2; i++)
+		expected[i] = (int64_t)((__int128)r.left[i] * 4096 * 1000000000 / given);
+	assert_true(r.stats.expected_downtime_ns == expected[0] ||
+		    r.stats.expected_downtime_ns == expected[1]);
+	assert_true(r.stats.expected_downtime_ns > r.config.downtime_limit_ns);
+	/* Until a dirty rate is known it is the limit. */
+	r = (struct run){ .pages = MIB_PAGES, .config = precopy_config_default() };
+	migrate(&r);
+	assert_int_equal(r.stats.expected_downtime_ns, 300 * MS);
+}
+
+/* Half as many slots as pages that are dirty each round: those that came first stay (page_cache.c).
+ */
+static void
+test_xbzrle_keeps_fresh(void **state)
+{
+	struct run r = { .pages = 4 * MIB_PAGES, .filled = 4 * MIB_PAGES };
+
+	r.config = precopy_config_default();
+	r.config.xbzrle = true;
+	r.config.xbzrle_pages = 64;
+	r.config.link_bandwidth = 8 << 20;
+	r.config.downtime_limit_ns = MS / 10;
+	r.cancel_ns = 5000 * MS;
+	r.load = (struct dirtier_config){ .pages = 128,
+					  .pages_per_second = 100000,
+					  .pattern = DIRTIER_SWEEP };
+	migrate(&r);
+	assert_int_equal(r.state, PRECOPY_CANCELLED);
+	assert_int_equal(r.finding.verdict, VERDICT_OK);
+	assert_true(r.stats.rounds > 20);
+	/* After the first pass every other one is a hit: replaced by turns none would be. */
+	assert_near((int64_t)r.stats.xbzrle_pages, (int64_t)(r.stats.normal_pages - 4 * MIB_PAGES),
+		    256);
+}
+
 static void
 test_multifd_and_xbzrle(void **state)
 {
@@ -275,6 +362,9 @@ main(void)
 		cmocka_unit_test(test_does_not_converge),
 		cmocka_unit_test(test_auto_converge),
 		cmocka_unit_test(test_dirty_limit),
+		cmocka_unit_test(test_dirty_limit_rate),
+		cmocka_unit_test(test_expected_downtime),
+		cmocka_unit_test(test_xbzrle_keeps_fresh),
 		cmocka_unit_test(test_multifd_and_xbzrle),
 		cmocka_unit_test(test_no_final_sync),
 		cmocka_unit_test(test_vmstate),
