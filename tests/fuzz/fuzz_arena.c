@@ -16,6 +16,7 @@ struct block {
 	unsigned char *p;
 	size_t size;
 	unsigned char fill;
+	bool pages; /* by arena_alloc_pages(): not to be freed */
 };
 
 static bool
@@ -41,16 +42,19 @@ step(struct fuzz *f, struct arena *a, struct block *blocks)
 	struct block *b = &blocks[fuzz_below(f, BLOCKS)];
 
 	if (!b->p) {
-		size_t size = some_size(f);
+		size_t size = some_size(f), align = 16;
 
-		b->p = arena_alloc(a, size);
-		fuzz_check(f, b->p && ((uintptr_t)b->p & 15) == 0);
+		b->pages = !fuzz_below(f, 16);
+		if (b->pages)
+			align = ARENA_PAGE;
+		b->p = b->pages ? arena_alloc_pages(a, size) : arena_alloc(a, size);
+		fuzz_check(f, b->p && (uintptr_t)b->p % align == 0);
 		b->size = size;
 		b->fill = 0;
 		fuzz_check(f, filled(b));
 		b->fill = (unsigned char)(1 + fuzz_below(f, 255));
 		memset(b->p, b->fill, size);
-	} else if (fuzz_below(f, 2)) {
+	} else if (!b->pages && fuzz_below(f, 2)) {
 		fuzz_check(f, filled(b));
 		arena_free(a, b->p, b->size);
 		b->p = NULL;
