@@ -471,6 +471,67 @@ a_hundred_thousand_actors(void **state)
 	world_destroy(w);
 }
 
+/* --- what a restore costs ------------------------------------------------------------------- */
+
+static struct {
+	unsigned char *page; /* of guest memory, as it were */
+	uintptr_t frame[3];
+} small;
+
+static void
+child(struct actor *self, void *arg)
+{
+	small.frame[(uintptr_t)arg] = (uintptr_t)__builtin_frame_address(0);
+	small.page[0]++;
+}
+
+static void
+parent(struct actor *self, void *arg)
+{
+	struct world *w = actor_world(self);
+
+	for (uintptr_t i = 0; i < 3; i++) {
+		struct actor *a = actor_create(w, "child", child, (void *)i, 0);
+
+		while (actor_state(a) != ACTOR_DONE)
+			actor_yield(w);
+	}
+}
+
+static void
+setup_small(struct world *w, void *arg)
+{
+	small.page = arena_alloc_pages(world_arena(w), 16 * ARENA_PAGE);
+	actor_create(w, "parent", parent, NULL, 0);
+}
+
+/* Its objects are on one page, though guest memory came between; stacks are used again. */
+static void
+a_small_world_is_restored_by_two_pages(void **state)
+{
+	struct error err;
+	struct world *w = world_create(&(struct world_config){ .mode = WORLD_RELAXED }, &err);
+	uintptr_t frame[3];
+
+	assert_int_equal(world_setup(w, setup_small, NULL, &err), 0);
+	world_snapshot(w);
+	for (int round = 0; round < 3; round++) {
+		memset(small.frame, 0, sizeof(small.frame));
+		assert_int_equal(small.page[0], 0);
+		assert_int_equal(world_run(w), STOP_QUIESCENT);
+		assert_int_equal(small.page[0], 3);
+		if (round)
+			assert_memory_equal(frame, small.frame, sizeof(frame));
+		memcpy(frame, small.frame, sizeof(frame));
+		/* The tops of stacks differ by up to 1 KiB. */
+		assert_in_range(frame[1], frame[0] - 2048, frame[0] + 2048);
+		assert_in_range(frame[2], frame[0] - 2048, frame[0] + 2048);
+		assert_in_range(arena_hot_pages(world_arena(w)), 1, 2);
+		world_restore(w);
+	}
+	world_destroy(w);
+}
+
 int
 main(void)
 {
@@ -485,6 +546,7 @@ main(void)
 		cmocka_unit_test(setup_may_not_wait),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(a_hundred_thousand_actors),
+		cmocka_unit_test(a_small_world_is_restored_by_two_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
