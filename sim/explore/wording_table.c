@@ -174,6 +174,7 @@ const struct wording wording_table[] = {
 	{ "colo_alone", 70, "failover: the primary goes on alone" },
 	{ "colo_compare_false", 75,
 	  "packet {sequence}: {what?equal, and said to differ|different, let go|of elsewhere}" },
+	{ "colo_rewriter", 66, "connection {connection}: {what}, offset {offset}" },
 	{ "colo_packet_age", 56, "packet {sequence} had waited {age_ns} ns" },
 	{ "colo_compare_drop", 66, "compare's queue is full: packet {sequence} dropped" },
 	{ "colo_error", 66, "error: {what}" },

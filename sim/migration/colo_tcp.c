@@ -45,6 +45,13 @@ colo_check_mismatch(struct colo *c, const struct colo_connection *n, const struc
 
 /* --- TCP ------------------------------------------------------------------------------------ */
 
+static void
+say_offset(struct colo *c, const struct colo_connection *n, const char *what)
+{
+	emit(c->w, EV_COLO_REWRITER, n - c->net->connection, world_name(c->w, what),
+	     (int32_t)n->offset);
+}
+
 void
 colo_tcp_syn(struct colo *c, unsigned connection, const uint32_t iss[COLO_SIDES],
 	     uint32_t client_iss)
@@ -63,6 +70,7 @@ colo_tcp_syn(struct colo *c, unsigned connection, const uint32_t iss[COLO_SIDES]
 	n->acked = client_iss + 1;
 	n->offset = iss[COLO_SECONDARY];
 	n->handshake = true;
+	say_offset(c, n, "SYN, ACK");
 }
 
 /* TCPS_SYN_RECEIVED to TCPS_ESTABLISHED: the client acknowledges the primary's number. */
@@ -73,6 +81,7 @@ colo_tcp_established(struct colo *c, unsigned connection)
 
 	n->offset -= n->tcp[COLO_PRIMARY].iss;
 	n->handshake = false;
+	say_offset(c, n, "ACK");
 }
 
 void
@@ -200,6 +209,7 @@ reset_offset(struct colo *c, struct colo_connection *n)
 	n->offset = 0;
 	if (n->handshake && !fault_on(c->w, FAULT_REWRITER_HANDSHAKE))
 		n->offset = n->saved.iss;
+	say_offset(c, n, "checkpoint");
 }
 
 void
