@@ -78,8 +78,7 @@ for bad in 'migrate {}' 'source_vm { pages = 0 }' 'source_vm { blocks = {} }' \
 	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), xbzrle = true, xbzrle_cache_pages = 3 }' \
 	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), max_cpu_throttle = 19 }' \
 	'local v = source_vm { dirty_ring_size = 4096 }; migrate { vm = v, destination = v:destination(), vcpu_dirty_limit = 9 }' \
-	'local v = source_vm { dirty_ring_size = 4096 }
-	 migrate { vm = v, destination = v:destination(), auto_converge = true, vcpu_dirty_limit = 1 << 20 }' \
+	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), auto_converge = true, vcpu_dirty_limit = 1 << 20 }' \
 	'local v = source_vm {}; migrate { vm = v, destination = source_vm { pages = 2 }:destination() }' \
 	'local v = source_vm {}; migrate { vm = v, destination = v:destination(), clear_chunk_pages = 65 }' \
 	'local v = source_vm {}; v:dirtier { pages = 1 }' \
