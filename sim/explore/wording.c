@@ -16,8 +16,9 @@
 #define WORDING_KEY_MAX 128 /* of what stands in braces */
 
 /* What a thread waits for, by the beginning of its name, when it has nothing to do. */
-static const char *const idle_waits[] = { "vcpu",	"softirq",    "main loop: ",
-					  "iothread: ", "vhost work", "vhost-user message" };
+static const char *const idle_waits[] = { "vcpu",	   "softirq",	 "main loop: ",
+					  "iothread: ",	   "vhost work", "vhost-user message",
+					  "channels_ready" };
 
 /* What a value of a flags field means, by the end of the field's name. */
 static const struct {
@@ -120,7 +121,7 @@ is_descriptor_tail(const struct event_names *names, const struct event *e)
 static void
 print_word(const char *words, int64_t n, FILE *out)
 {
-	while (n-- > 0 && strchr(words, '|'))
+	while (n-- != 0 && strchr(words, '|'))
 		words = strchr(words, '|') + 1;
 	fprintf(out, "%.*s", (int)strcspn(words, "|"), words);
 }

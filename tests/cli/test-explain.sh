@@ -189,4 +189,14 @@ if command -v git >/dev/null 2>&1; then
 	) >out 2>&1
 	grep -q "change [45]" out || { fail "git bisect"; cat out; }
 fi
+# Where memory was lost the picture has who wrote, hinted and sent the page, not how interrupts went.
+scenarios=$here/../../scenarios
+status 1 "$RINGSIDE" explore --db none --out f "$scenarios/balloon/hint-range.lua:start_is_length"
+for what in "guest writes page 0x1, version 6" "hint: page 0x11, 1 pages; 1 need not be sent" "hinting stop"; do
+	grep -qF "$what" out || { fail "lanes lack: $what"; cat out; }
+done
+grep -q "MSI to\|ISR status\|EOI" out && { fail "interrupts in a picture of lost memory"; cat out; }
+status 1 "$RINGSIDE" explore --db none --out f "$scenarios/migration/throttle-stop.lua:uninterruptible"
+grep -qF "vCPUs are throttled: 99 %" out || { fail "lanes lack the throttle"; cat out; }
+test "$(grep -c "gfn 0x[0-9a-f]* dirty" out)" -lt 8 || { fail "pages that nothing is about"; cat out; }
 finish
