@@ -9,6 +9,7 @@
 
 #define SECOND_NS INT64_C(1000000000)
 #define PAGE_BYTES 4096
+#define AHEAD 8u
 #define TOLERANCE 25 /* DIRTYLIMIT_TOLERANCE_RANGE: MB/s */
 #define LINEAR_PERCENT 50 /* DIRTYLIMIT_LINEAR_ADJUSTMENT_PCT */
 
@@ -20,6 +21,7 @@ struct dirtier {
 	struct ram_writer *writer;
 	struct dirtier_config config;
 	struct prng prng;
+	uint64_t ahead[AHEAD]; /* the next pages of a slice */
 	uint64_t at; /* of a sweep */
 	uint64_t carry; /* page-nanoseconds that did not make a page */
 	uint64_t writes;
@@ -62,8 +64,17 @@ write_slice(struct dirtier *d, int64_t ns)
 	uint64_t n = (uint64_t)(due / SECOND_NS);
 
 	d->carry = (uint64_t)(due % SECOND_NS);
-	for (uint64_t i = 0; i < n; i++)
-		vm_write_now(d->writer, vm_layout_gfn(d->vm->layout, d->config.first + pick(d)));
+	/* Pages are chosen some writes ahead, so that memory is there when it is written. */
+	for (uint64_t i = 0; i < n + AHEAD; i++) {
+		uint64_t page = d->ahead[i % AHEAD];
+
+		if (i < n) {
+			d->ahead[i % AHEAD] = d->config.first + pick(d);
+			ram_prefetch(d->vm->ram, d->ahead[i % AHEAD]);
+		}
+		if (i >= AHEAD)
+			vm_write_now(d->writer, vm_layout_gfn(d->vm->layout, page));
+	}
 	d->writes += n;
 }
 

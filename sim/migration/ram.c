@@ -97,9 +97,23 @@ ram_content
 ram_write(struct ram *r, uint64_t page, unsigned writer)
 {
 	ram_content content = ++r->versions << 16 | (writer & 0xffff);
+	struct ram_chunk *c = &r->chunk[page / RAM_CHUNK_PAGES];
 
-	ram_store(r, page, content);
+	/* By the million, all over RAM: what was there is not looked at, which would wait for it.
+	 */
+	must(page < r->pages);
+	if (c->page || c->uniform != content)
+		chunk_words(r, c)[page % RAM_CHUNK_PAGES] = content;
 	return content;
+}
+
+void
+ram_prefetch(const struct ram *r, uint64_t page)
+{
+	const struct ram_chunk *c = &r->chunk[page / RAM_CHUNK_PAGES];
+
+	if (c->page)
+		__builtin_prefetch(&c->page[page % RAM_CHUNK_PAGES], 1);
 }
 
 ram_content

@@ -75,6 +75,10 @@ ram_store(struct ram *r, uint64_t page, ram_content content);
 ram_content
 ram_write(struct ram *r, uint64_t page, unsigned writer);
 
+/* @page is going to be written. */
+void
+ram_prefetch(const struct ram *r, uint64_t page);
+
 /* Pages [first, first + count) hold one content of @writer, or zeros with writer 0. O(chunks). */
 ram_content
 ram_fill(struct ram *r, uint64_t first, uint64_t count, unsigned writer);
@@ -91,8 +95,8 @@ bool
 ram_copy_uniform(struct ram *to, const struct ram *from, uint64_t page, ram_content *content);
 
 /*
- * How often ram_store(), ram_write() and the copies put content where zeros were: what the host
- * must allocate first.
+ * How often ram_store() and the copies put content where zeros were: what the host must allocate
+ * first.  Of a destination: ram_write() does not look.
  */
 uint64_t
 ram_touched(const struct ram *r);
