@@ -35,6 +35,10 @@ return {
 		kept = { expect = "ok", runs = 2000 },
 		kept_2023 = { expect = "ok", set = { design = "zhu-2023" }, runs = 500 },
 		told_late = { expect = "ok", set = { design = "stevens-2024" }, runs = 500 },
+		by_the_owner = { expect = "spec-violation", set = { design = "admin-stop" }, runs = 500,
+				 doc = "nothing says that it is told when the member goes on" },
+		d3hot = { expect = "spec-violation", set = { design = "pci-pm" }, runs = 500,
+			  doc = "a function in D3hot sends no message" },
 		by_the_vmm = { expect = "ok", set = { design = "vdpa-suspend" }, runs = 500 },
 	},
 	setup = function(p)
@@ -57,6 +61,7 @@ return {
 			end
 			local told = core:info().config_changes
 			assert(x:resume())
+			common.figures(x)
 			while core:info().config_changes == told do
 				sleep(1000, true)
 				expect(now() < 1000000, "spec-violation", "dev=blk0 config",
@@ -70,7 +75,6 @@ return {
 			       "the driver was told, and reads an old capacity")
 			expect(core:config_read(20, 4) == size, "spec-violation", "dev=blk0 config",
 			       "what the driver wrote while suspended was taken")
-			common.figures(x)
 		end, { cpu = 0 })
 	end,
 }

@@ -24,8 +24,8 @@ return {
 	},
 	steps_max = 20000,
 	params = {
-		design = common.designs("v1.4"),
-		driver = common.designs("v1.4"),
+		design = common.by_status("v1.4"),
+		driver = common.by_status("v1.4"),
 		suspend_ns = { default = 5000, min = 0, max = 1000000, doc = "time the device takes to suspend" },
 		fail = { default = "none", values = { "none", "suspend", "resume" }, doc = "where the device fails" },
 		cycles = { default = 2, min = 1, max = 100, doc = "suspended and resumed so often" },

@@ -36,6 +36,12 @@ return {
 		drained_later = { expect = "ok", set = { suspend_ns = 500 }, runs = 2000 },
 		held = { expect = "ok", set = { design = "zhu-2023" }, runs = 1000 },
 		notifications_held = { expect = "ok", set = { design = "stevens-2024" }, runs = 1000 },
+		by_the_owner = { expect = "ok", set = { design = "admin-stop" }, runs = 1000 },
+		owner_not_drained = { expect = "spec-violation", set = { design = "admin-stop" }, runs = 1000,
+				      faults = { "virtio.stop.no_drain" },
+				      doc = "the command is completed with buffers that were observed and not used" },
+		d3hot = { expect = "lost-interrupt", set = { design = "pci-pm" }, runs = 1000,
+			  doc = "what is finished in D3hot is told to nobody" },
 		by_the_vmm = { expect = "ok", set = { design = "vdpa-suspend" }, runs = 1000 },
 	},
 	setup = function(p)

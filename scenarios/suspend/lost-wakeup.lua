@@ -34,6 +34,9 @@ return {
 		main_loop = { expect = "ok", set = { backend = "main-loop" }, runs = 2000 },
 		held = { expect = "ok", set = { design = "zhu-2023" }, runs = 2000,
 			 doc = "each queue is looked at by its holder" },
+		by_the_owner = { expect = "ok", set = { design = "admin-stop" }, runs = 2000 },
+		d3hot = { expect = "lost-interrupt", set = { design = "pci-pm" }, runs = 2000,
+			  doc = "it is served in D3hot, and the message cannot be sent" },
 		by_the_vmm = { expect = "ok", set = { design = "vdpa-suspend" }, runs = 2000 },
 	},
 	setup = function(p)

@@ -21,7 +21,7 @@ return {
 		"virtio 1.4, 5.1.6 and 3.4.2",
 	},
 	params = {
-		design = common.designs("v1.4"),
+		design = common.by_status("v1.4"),
 		packets = { default = 2, min = 1, max = 4, doc = "sent before" },
 	},
 	variants = {

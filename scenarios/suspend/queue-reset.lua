@@ -35,6 +35,9 @@ return {
 		suspended_2023 = { expect = "hang", set = { design = "zhu-2023" }, runs = 500,
 				   doc = "what is in flight is held, and the reset waits for it" },
 		suspended_2024 = { expect = "ok", set = { design = "stevens-2024" }, runs = 500 },
+		by_the_owner = { expect = "ok", set = { design = "admin-stop" }, runs = 500 },
+		d3hot = { expect = "livelock", set = { design = "pci-pm" }, runs = 200,
+			  doc = "registers are not decoded: all ones, for ever" },
 		by_the_vmm = { expect = "ok", set = { design = "vdpa-suspend" }, runs = 500 },
 	},
 	setup = function(p)

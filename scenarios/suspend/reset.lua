@@ -20,7 +20,7 @@ return {
 		"crosvm 9442ff41e: write_bar() and the flag of suspended interrupts",
 	},
 	params = {
-		design = common.designs("v1.4"),
+		design = common.by_status("v1.4"),
 		when = { default = "suspended", values = { "early", "suspending", "suspended", "resumed" },
 			 doc = "when status is written" },
 		broken = { default = false, doc = "the device has failed before (DEVICE_NEEDS_RESET)" },

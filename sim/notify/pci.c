@@ -6,6 +6,8 @@
 #include "notify/vcpu.h"
 
 #define HEADER_BYTES 0x40 /* capabilities come behind it */
+#define D3HOT_DELAY_NS INT64_C(10000000) /* from D3hot to D0 (PCI PM 1.2, 5.6.1) */
+#define FLR_DELAY_NS INT64_C(100000000) /* until it may be accessed again (PCIe 6.6.2) */
 
 static uint32_t
 get(const uint8_t *bytes, unsigned offset, unsigned length)
@@ -142,6 +144,21 @@ pci_add_capability(struct pci_function *f, uint8_t id, uint8_t size)
 	return at;
 }
 
+void
+pci_add_power(struct pci_function *f, bool no_soft_reset)
+{
+	f->pm_cap = pci_add_capability(f, PCI_CAP_ID_PM, 8);
+	put(f->config, f->pm_cap + PCI_PM_CTRL, 2, no_soft_reset ? PCI_PM_CTRL_NO_SOFT_RESET : 0);
+	put(f->wmask, f->pm_cap + PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE_MASK);
+}
+
+void
+pci_add_express(struct pci_function *f)
+{
+	f->exp_cap = pci_add_capability(f, PCI_CAP_ID_EXP, 20);
+	put(f->wmask, f->exp_cap + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+}
+
 /* --- decoding ------------------------------------------------------------------------------- */
 
 uint16_t
@@ -194,7 +211,7 @@ pci_bar_decoded(const struct pci_function *f, unsigned n, uint64_t *base)
 	uint64_t last = first + bar->size_bytes - 1;
 	uint64_t top = bar->io ? 0xffff : bar->mem64 ? UINT64_MAX : UINT32_MAX;
 
-	if (!bar->size_bytes || !f->present)
+	if (!bar->size_bytes || !f->present || f->d3hot)
 		return false;
 	if (!(pci_command(f) & (bar->io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
 		return false;
@@ -237,6 +254,41 @@ overlaps(unsigned offset, unsigned length, unsigned first, unsigned bytes)
 	return offset < first + bytes && first < offset + length;
 }
 
+/* PMCSR was written. */
+static void
+power_written(struct pci_function *f)
+{
+	bool d3hot =
+		(get(f->config, f->pm_cap + PCI_PM_CTRL, 2) & PCI_PM_CTRL_STATE_MASK) == PCI_D3HOT;
+
+	if (d3hot == f->d3hot)
+		return;
+	f->d3hot = d3hot;
+	emit(f->world, EV_PCI_POWER, f->name, d3hot ? PCI_D3HOT : PCI_D0);
+	update_mappings(f->bus);
+	if (f->power_changed)
+		f->power_changed(f->arg, d3hot);
+}
+
+static void
+function_reset(struct pci_function *f)
+{
+	uint16_t flags = f->msix_cap + PCI_MSIX_FLAGS, command = pci_command(f);
+
+	put(f->config, f->exp_cap + PCI_EXP_DEVCTL, 2, 0);
+	emit(f->world, EV_PCI_FLR, f->name);
+	if (f->function_reset)
+		f->function_reset(f->arg);
+	put(f->config, PCI_COMMAND, 2, 0);
+	update_mappings(f->bus);
+	if (f->msix) {
+		put(f->config, flags, 2, get(f->config, flags, 2) & ~PCI_MSIX_FLAGS_ENABLE);
+		msix_write_control(f->msix, (uint16_t)get(f->config, flags, 2));
+	}
+	if (f->command_changed)
+		f->command_changed(f->arg, command, 0);
+}
+
 static void
 written(struct pci_function *f, unsigned offset, unsigned length, uint16_t old_command)
 {
@@ -253,6 +305,11 @@ written(struct pci_function *f, unsigned offset, unsigned length, uint16_t old_c
 	if (f->msix && overlaps(offset, length, f->msix_cap + PCI_MSIX_FLAGS, 2))
 		msix_write_control(f->msix,
 				   (uint16_t)get(f->config, f->msix_cap + PCI_MSIX_FLAGS, 2));
+	if (f->pm_cap && overlaps(offset, length, f->pm_cap + PCI_PM_CTRL, 2))
+		power_written(f);
+	if (f->exp_cap && overlaps(offset, length, f->exp_cap + PCI_EXP_DEVCTL, 2) &&
+	    get(f->config, f->exp_cap + PCI_EXP_DEVCTL, 2) & PCI_EXP_DEVCTL_BCR_FLR)
+		function_reset(f);
 	if (command == old_command)
 		return;
 	if (f->intx)
@@ -354,6 +411,35 @@ pci_set_command(struct pci_function *f, struct vcpu *v, uint16_t set, uint16_t c
 	uint32_t command = pci_config_read(f, v, PCI_COMMAND, 2);
 
 	pci_config_write(f, v, PCI_COMMAND, 2, (command & ~(uint32_t)clear) | set);
+}
+
+bool
+pci_set_power(struct pci_function *f, struct vcpu *v, unsigned state)
+{
+	unsigned reg = f->pm_cap + PCI_PM_CTRL;
+	uint32_t was;
+
+	if (!f->pm_cap)
+		return false;
+	was = pci_config_read(f, v, reg, 2);
+	pci_config_write(f, v, reg, 2, (was & ~(uint32_t)PCI_PM_CTRL_STATE_MASK) | state);
+	if (state == PCI_D0 && (was & PCI_PM_CTRL_STATE_MASK) == PCI_D3HOT)
+		actor_sleep(f->world, D3HOT_DELAY_NS);
+	return true;
+}
+
+bool
+pci_flr(struct pci_function *f, struct vcpu *v)
+{
+	uint32_t command;
+
+	if (!f->exp_cap)
+		return false;
+	command = pci_config_read(f, v, PCI_COMMAND, 2);
+	pci_config_write(f, v, f->exp_cap + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	actor_sleep(f->world, FLR_DELAY_NS);
+	pci_config_write(f, v, PCI_COMMAND, 2, command);
+	return true;
 }
 
 void

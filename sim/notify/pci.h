@@ -53,7 +53,16 @@
 #define PCI_PREF_BASE_UPPER32 0x28
 #define PCI_PREF_LIMIT_UPPER32 0x2c
 #define PCI_CAPABILITY_LIST 0x34
+#define PCI_CAP_ID_PM 0x01
+#define PCI_PM_CTRL 4 /* offset in the capability */
+#define PCI_PM_CTRL_STATE_MASK 0x3
+#define PCI_PM_CTRL_NO_SOFT_RESET 0x8
+#define PCI_D0 0u
+#define PCI_D3HOT 3u
 #define PCI_CAP_ID_VNDR 0x09
+#define PCI_CAP_ID_EXP 0x10
+#define PCI_EXP_DEVCTL 8
+#define PCI_EXP_DEVCTL_BCR_FLR 0x8000
 #define PCI_CAP_ID_MSIX 0x11
 #define PCI_MSIX_FLAGS 2 /* offset in the capability */
 #define PCI_MSIX_FLAGS_MASKALL 0x4000
@@ -95,6 +104,12 @@ struct pci_function {
 	struct intx *intx; /* or null */
 	/* Told after the command register changed; may be null. */
 	void (*command_changed)(void *arg, uint16_t from, uint16_t to);
+	uint8_t pm_cap, exp_cap; /* 0: there is none */
+	bool d3hot; /* nothing but configuration space is decoded */
+	/* Told after the power state changed, and when a function-level reset begins; may be null.
+	 */
+	void (*power_changed)(void *arg, bool d3hot);
+	void (*function_reset)(void *arg);
 	void *arg;
 };
 
@@ -130,6 +145,13 @@ pci_bar_add(struct pci_function *f, unsigned bar, uint64_t offset, struct memreg
 uint8_t
 pci_add_capability(struct pci_function *f, uint8_t id, uint8_t size);
 
+/* Power management (PCI PM 1.2): D0 and D3hot, without PME. */
+void
+pci_add_power(struct pci_function *f, bool no_soft_reset);
+/* As much of PCI Express as function-level reset takes: decode and MSI-X are off after it. */
+void
+pci_add_express(struct pci_function *f);
+
 /* A guest's configuration cycle of 1, 2 or 4 bytes by @v (null: firmware set-up without a vCPU). */
 void
 pci_config_write(struct pci_function *f, struct vcpu *v, unsigned offset, unsigned length,
@@ -152,6 +174,12 @@ uint64_t
 pci_size_bar(struct pci_function *f, struct vcpu *v, unsigned bar);
 void
 pci_set_command(struct pci_function *f, struct vcpu *v, uint16_t set, uint16_t clear);
+/* PMCSR; from D3hot the function needs 10 ms. False: it has no power management. */
+bool
+pci_set_power(struct pci_function *f, struct vcpu *v, unsigned state);
+/* A function-level reset, and decode as it was again. False: the function has none. */
+bool
+pci_flr(struct pci_function *f, struct vcpu *v);
 /* Memory window [base, limit]: one 32-bit write, as Linux does it; @base > @limit closes it. */
 void
 pci_set_window(struct pci_function *bridge, struct vcpu *v, uint64_t base, uint64_t limit);

@@ -237,6 +237,7 @@ shadow_attach(struct world *w)
 	ring_attach(w);
 	suppression_attach(w);
 	suspend_attach(w);
+	admin_attach(w);
 	pci_attach(w);
 	interrupt_attach(w);
 	balloon_attach(w);

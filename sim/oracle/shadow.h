@@ -109,7 +109,9 @@ struct shadow_device {
 	uint16_t num_queues; /* as read; 0: not yet */
 	bool capability_checked;
 
-	/* suspend.c */
+	/* admin.c, suspend.c */
+	uint32_t processing; /* popped, not used yet; of all queues */
+	struct shadow_admin *admin; /* admin.c; null: no command was given about it */
 	struct shadow_suspend *suspend; /* null: SUSPEND was never written */
 
 	/* interrupt.c */
@@ -209,6 +211,8 @@ void
 suppression_attach(struct world *w);
 void
 suspend_attach(struct world *w);
+void
+admin_attach(struct world *w);
 
 /* The device forgets on reset, and is unplugged: each file its own part. */
 void

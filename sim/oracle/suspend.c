@@ -33,7 +33,6 @@ struct shadow_suspend {
 	bool untold; /* resumed since, and no notification yet */
 	bool written; /* its configuration by the driver, while suspended */
 	uint8_t config[VIRTIO_CONFIG_MAX]; /* as it was then */
-	uint32_t processing; /* popped, not used yet */
 	uint64_t owed[VIRTIO_QUEUES_MAX / 64]; /* notifications that the ring asked for */
 };
 
@@ -177,9 +176,9 @@ presents(struct world *w, struct shadow_device *d, struct shadow_suspend *s, uin
 		shadow_report(w, d, -1, ORACLE_VIRTIO_3_4_2_D1,
 			      "status 0x%x has SUSPEND, and initialisation was not complete",
 			      status);
-	if (s->processing)
+	if (d->processing)
 		shadow_report(w, d, -1, ORACLE_VIRTIO_3_4_2_D9,
-			      "suspended with %" PRIu32 " buffers being processed", s->processing);
+			      "suspended with %" PRIu32 " buffers being processed", d->processing);
 	else if (owes(s))
 		shadow_report(w, d, -1, ORACLE_VIRTIO_3_4_2_D9,
 			      "suspended, and a used buffer notification was not sent");
@@ -214,32 +213,17 @@ on_set_status(struct world *w, const struct event *e, void *context)
 		resumed(w, d, s);
 }
 
-/* What became of buffers and notifications, suspended or not; before the check below. */
+/* Notifications that the ring asks for, and that are sent; before the check below. */
 static void
 account(struct world *w, struct shadow_device *d, const struct event *e)
 {
-	struct shadow_suspend *s = suspend_of(w, d);
 	uint64_t bit = UINT64_C(1) << (e->arg[1] % 64);
-	uint64_t *owed = &s->owed[e->arg[1] / 64 % (VIRTIO_QUEUES_MAX / 64)];
+	uint64_t *owed = &suspend_of(w, d)->owed[e->arg[1] / 64 % (VIRTIO_QUEUES_MAX / 64)];
 
-	switch (e->kind) {
-	case EV_VIRTQUEUE_POP:
-		s->processing++;
-		break;
-	case EV_VIRTQUEUE_FILL:
-	case EV_VIRTQUEUE_UNPOP:
-	case EV_VIRTQUEUE_FORGET:
-		s->processing -= s->processing != 0;
-		break;
-	case EV_VIRTQUEUE_SHOULD_NOTIFY:
+	if (e->kind == EV_VIRTQUEUE_SHOULD_NOTIFY)
 		*owed |= e->arg[2] ? bit : 0;
-		break;
-	case EV_VIRTIO_NOTIFY:
+	else if (e->kind == EV_VIRTIO_NOTIFY)
 		*owed &= ~bit;
-		break;
-	default:
-		break;
-	}
 }
 
 static void
@@ -249,7 +233,7 @@ on_queue(struct world *w, const struct event *e, void *context)
 
 	if (!negotiated(d) || e->arg[1] < 0)
 		return;
-	if (d->suspend && d->suspend->presented && e->kind != EV_VIRTQUEUE_FORGET)
+	if (d->suspend && d->suspend->presented)
 		shadow_report(w, d, e->arg[1],
 			      e->kind == EV_VIRTIO_NOTIFY ? ORACLE_VIRTIO_3_4_2_D3
 							  : ORACLE_VIRTIO_3_4_2_D4,
@@ -344,10 +328,9 @@ suspend_judge(struct world *w, struct shadow_device *d)
 void
 suspend_attach(struct world *w)
 {
-	static const enum event_kind queue[] = { EV_VIRTQUEUE_POP,    EV_VIRTQUEUE_UNPOP,
-						 EV_VIRTQUEUE_FILL,   EV_VIRTQUEUE_FLUSH,
-						 EV_VIRTQUEUE_FORGET, EV_VIRTQUEUE_SHOULD_NOTIFY,
-						 EV_VIRTIO_NOTIFY };
+	static const enum event_kind queue[] = { EV_VIRTQUEUE_POP,	     EV_VIRTQUEUE_UNPOP,
+						 EV_VIRTQUEUE_FILL,	     EV_VIRTQUEUE_FLUSH,
+						 EV_VIRTQUEUE_SHOULD_NOTIFY, EV_VIRTIO_NOTIFY };
 
 	world_observe(w, EV_VIRTIO_COMMON_WRITE, on_common_write, NULL);
 	world_observe(w, EV_VIRTIO_COMMON_READ, on_common_read, NULL);

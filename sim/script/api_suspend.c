@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* API: suspending a device, by its driver and by its VMM. */
+#include <string.h>
+
 #include "engine/image.h"
 #include "guest/blk_driver.h"
 #include "guest/net_driver.h"
 #include "guest/suspend.h"
 #include "script/guest_api.h"
 #include "virtio/suspend.h"
+
+/* Of the largest device: VIRTIO_QUEUES_MAX queues of 72 bytes, and what is there once. */
+#define ADMIN_PARTS_MAX (128u * 1024)
 
 /* --- by the driver -------------------------------------------------------------------------- */
 
@@ -67,6 +72,34 @@ core_config_write(lua_State *L)
 		return luaL_error(L, "config_write: configuration space has %d bytes",
 				  (int)VIRTIO_CONFIG_MAX);
 	guest_virtio_config_write(dev, cpu, offset, bytes, size);
+	return 0;
+}
+
+static int
+core_power(lua_State *L)
+{
+	static const char *const states[] = { "D0", [PCI_D3HOT] = "D3hot" };
+	struct guest_virtio *dev = api_core_driver(L, 1);
+	struct guest_cpu *cpu = api_cpu(L, "power");
+	const char *word = luaL_checkstring(L, 2);
+	unsigned state = strcmp(word, states[PCI_D0]) ? PCI_D3HOT : PCI_D0;
+
+	if (strcmp(word, states[state]) != 0)
+		return luaL_error(L, "power: '%s' is none of: D0 D3hot", word);
+	if (!pci_set_power(dev->pci.function, cpu->vcpu, state))
+		return luaL_error(L, "power: the device needs suspend = 'pci-pm' or "
+				     "'pci-pm-reset'");
+	return 0;
+}
+
+static int
+core_flr(lua_State *L)
+{
+	struct guest_virtio *dev = api_core_driver(L, 1);
+	struct guest_cpu *cpu = api_cpu(L, "flr");
+
+	if (!pci_flr(dev->pci.function, cpu->vcpu))
+		return luaL_error(L, "flr: the device needs suspend = 'admin-stop'");
 	return 0;
 }
 
@@ -144,6 +177,59 @@ device_resume(lua_State *L)
 	return 0;
 }
 
+/* ORDER ADMIN_OPCODE */
+static const char *const admin_opcode[] = {
+	"VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET",
+	"VIRTIO_ADMIN_CMD_DEV_PARTS_GET",
+	"VIRTIO_ADMIN_CMD_DEV_PARTS_SET",
+	"VIRTIO_ADMIN_CMD_DEV_MODE_SET",
+};
+
+static uint16_t
+check_opcode(lua_State *L, int arg)
+{
+	const char *word = luaL_checkstring(L, arg);
+
+	for (unsigned i = 0; i < sizeof(admin_opcode) / sizeof(admin_opcode[0]); i++)
+		if (!strcmp(word, admin_opcode[i]))
+			return (uint16_t)(VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET + i);
+	return (uint16_t)luaL_error(L, "admin: '%s' is none of: %s %s %s %s", word, admin_opcode[0],
+				    admin_opcode[1], admin_opcode[2], admin_opcode[3]);
+}
+
+static int
+device_admin(lua_State *L)
+{
+	struct machine_device *d = api_check(L, 1, "device");
+	struct virtio_admin_cmd c = { .opcode = check_opcode(L, 2) };
+	size_t room = ADMIN_PARTS_MAX;
+
+	script_must_be_actor(L, "admin");
+	if (c.opcode == VIRTIO_ADMIN_CMD_DEV_MODE_SET) {
+		luaL_checktype(L, 3, LUA_TBOOLEAN);
+		c.flags = (uint8_t)(lua_toboolean(L, 3) << VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED);
+	} else if (c.opcode == VIRTIO_ADMIN_CMD_DEV_PARTS_SET) {
+		/* The string stays where it is while the command reads it: it is on the stack. */
+		c.parts = (uint8_t *)(uintptr_t)luaL_checklstring(L, 3, &c.bytes);
+	} else {
+		c.parts = world_alloc(script_world(L), room);
+		c.bytes = room;
+	}
+	script_world(L);
+	machine_admin(d, &c);
+	lua_pushinteger(L, c.status);
+	lua_pushinteger(L, c.qualifier);
+	if (c.opcode == VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET) {
+		lua_pushinteger(L, (lua_Integer)c.bytes);
+		return 3;
+	}
+	if (c.opcode != VIRTIO_ADMIN_CMD_DEV_PARTS_GET || c.status)
+		return 2;
+	lua_pushlstring(L, (const char *)c.parts, c.bytes);
+	world_free(script_world(L), c.parts, room);
+	return 3;
+}
+
 static int
 device_suspend_info(lua_State *L)
 {
@@ -198,6 +284,14 @@ const struct api_entry api_suspend[] = {
 	{ "device", "suspend", "()", "VHOST_VDPA_SUSPEND: needs suspend = 'vdpa-suspend'",
 	  device_suspend },
 	{ "device", "resume", "()", "VHOST_VDPA_RESUME", device_resume },
+	{ "device", "admin", "(opcode [, stopped or parts]) -> status, qualifier [, parts]",
+	  "the group owner's command about it: needs suspend = 'admin-stop'; MODE_SET takes "
+	  "whether it is stopped, PARTS_SET the parts that PARTS_GET gave, METADATA_GET says how "
+	  "many bytes they have",
+	  device_admin },
+	{ "core", "power", "(state)", "PMCSR := D0 or D3hot: needs suspend = 'pci-pm'",
+	  core_power },
+	{ "core", "flr", "()", "function-level reset, and decode on again", core_flr },
 	{ "device", "suspend_info", "() -> table",
 	  "design, state, how often; kicks that came to the VMM, interrupts; those kept, and lost",
 	  device_suspend_info },

@@ -333,6 +333,40 @@ on_command(void *arg, uint16_t from, uint16_t to)
 	intx_update(p->intx);
 }
 
+static void
+on_power(void *arg, bool d3hot)
+{
+	struct virtio_pci *p = arg;
+
+	if (d3hot)
+		virtio_suspend_enter(p->vdev);
+	else
+		virtio_suspend_leave(p->vdev);
+}
+
+static void
+on_function_reset(void *arg)
+{
+	struct virtio_pci *p = arg;
+
+	virtio_set_status(p->vdev, 0);
+}
+
+void
+virtio_pci_add_power(struct virtio_pci *p)
+{
+	const struct virtio_suspend *s = p->vdev->suspend;
+
+	if (s && s->policy->by == SUSPEND_BY_POWER) {
+		pci_add_power(p->function, !s->policy->soft_reset);
+		p->function->power_changed = on_power;
+	}
+	if (s && s->policy->by == SUSPEND_BY_OWNER) {
+		pci_add_express(p->function);
+		p->function->function_reset = on_function_reset;
+	}
+}
+
 /* --- what the device asks of us ------------------------------------------------------------- */
 
 static void

@@ -77,6 +77,11 @@ struct virtio_pci *
 virtio_pci_create(struct virtio_device *vdev, struct pci_bus *bus, struct pci_function *parent,
 		  struct irqchip *chip, const struct virtio_pci_config *config);
 
+/* What its design of suspending takes of PCI: power management, or FLR. After
+ * virtio_suspend_init(). */
+void
+virtio_pci_add_power(struct virtio_pci *p);
+
 static inline struct virtio_pci *
 virtio_pci_of(const struct virtio_device *vdev)
 {

@@ -397,8 +397,11 @@ virtio_suspend_forget(struct virtio_device *vdev)
 {
 	struct virtio_suspend *s = vdev->suspend;
 
-	s->state = SUSPEND_RUNNING;
-	vdev->quiesced = vdev->runs_on = false;
+	/* What the owner stopped stays so, whatever becomes of the member. */
+	if (s->policy->by != SUSPEND_BY_OWNER || fault_on(vdev->w, FAULT_ADMIN_RESET_RESUMES)) {
+		s->state = SUSPEND_RUNNING;
+		vdev->quiesced = vdev->runs_on = false;
+	}
 	s->kept_count = 0;
 	s->config_owed = false;
 	memset(s->config_changed, 0, sizeof(s->config_changed));

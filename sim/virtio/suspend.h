@@ -6,19 +6,21 @@
  *	   │  SUSPEND written,  │ drained,      │ DRIVER_OK written, …
  *	   │  command, D3hot    │ presented     │ what is owed is told, queues are looked at
  *	   └──────── reset: from anywhere, all of it is forgotten ────────
+ *	             (but not what the owner asked for: its command ends that)
  *
  * Designs differ in who asks, in what becomes of the rings, of notifications and of the
  * configuration meanwhile, and in how it ends (struct virtio_suspend_policy, one line a design):
  *
- *	v1.4          virtio 1.4, 3.4: status bit SUSPEND; drained, then SUSPEND 1 and DRIVER_OK 0
- *	zhu-2023      Zhu Lingshan's series of September 2023: what is finished is returned, what is
- *	              in flight stays so; DRIVER_OK stays
- *	stevens-2024  David Stevens's series of April 2024 and crosvm: rings go on, notifications
- *are kept and sent at the end, which is the driver clearing SUSPEND pci-pm        PCI power
- *management: D3hot with No_Soft_Reset, rings go on as QEMU's do, messages cannot be sent and are
- *lost pci-pm-reset  the same without No_Soft_Reset: D0 comes with a reset admin-stop
- *VIRTIO_ADMIN_CMD_DEV_MODE_SET with STOPPED, by the group owner (2.12.1.4) vdpa-suspend
- *VHOST_VDPA_SUSPEND and VHOST_VDPA_RESUME, by the VMM: the guest sees nothing
+ *	v1.4		virtio 1.4, 3.4: status bit SUSPEND; drained, then DRIVER_OK reads 0
+ *	zhu-2023	series of September 2023: finished buffers are returned, those in
+ *			flight stay so, DRIVER_OK stays
+ *	stevens-2024	series of April 2024, crosvm: rings go on, notifications are kept
+ *			until the driver clears SUSPEND
+ *	pci-pm		D3hot with No_Soft_Reset: rings go on as QEMU's do, messages cannot
+ *			be sent and are lost, nothing but configuration space is decoded
+ *	pci-pm-reset	the same without No_Soft_Reset: D0 comes with a reset
+ *	admin-stop	VIRTIO_ADMIN_CMD_DEV_MODE_SET, STOPPED, by the group owner (admin.h)
+ *	vdpa-suspend	VHOST_VDPA_SUSPEND, VHOST_VDPA_RESUME: the guest sees nothing
  *
  * VIRTIO_F_SUSPEND is bit 43 for all designs of the status bit; in 2024 it was 42.
  *

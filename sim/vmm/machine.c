@@ -462,6 +462,7 @@ machine_add_device(struct machine *m, const struct machine_device_config *config
 		.irqfd = !config->no_irqfd,
 	};
 	d->pci = virtio_pci_create(&d->vdev, m->pci, config->bridge, m->chip, &pci);
+	virtio_pci_add_power(d->pci);
 	call_relay_init(&d->relay, d->pci, m->loop);
 	register_notifiers(d);
 	machine_set_backend(d, config->backend);
@@ -501,6 +502,19 @@ machine_unplug(struct machine_device *d)
 	virtio_set_status(&d->vdev, 0);
 	pci_set_present(d->pci->function, false);
 	bql_unlock(d->machine->loop);
+}
+
+void
+machine_admin(struct machine_device *d, struct virtio_admin_cmd *c)
+{
+	bool wait = !fault_on(d->machine->w, FAULT_ADMIN_NO_WAIT);
+
+	cost_spend(d->machine->w, COST_ADMIN_COMMAND);
+	if (wait)
+		bql_lock(d->machine->loop);
+	virtio_admin_command(&d->vdev, c);
+	if (wait)
+		bql_unlock(d->machine->loop);
 }
 
 /* --- stopping the machine ------------------------------------------------------------------- */

@@ -31,6 +31,7 @@
 #include "vhost/vdpa.h"
 #include "vhost/vhost_dev.h"
 #include "vhost/vhost_user.h"
+#include "virtio/admin.h"
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/device.h"
@@ -170,6 +171,10 @@ void
 machine_plug(struct machine_device *d);
 void
 machine_unplug(struct machine_device *d);
+
+/* The group owner's driver gives a command about this member, and waits for it. By an actor. */
+void
+machine_admin(struct machine_device *d, struct virtio_admin_cmd *c);
 
 /* Another backend takes the device over, while it runs or before. Takes the big lock. */
 void

@@ -293,6 +293,80 @@ test_decode(void **state)
 	world_destroy(w);
 }
 
+/* --- power states and function-level reset -------------------------------------------------- */
+
+static unsigned power_calls, resets;
+
+static void
+on_power(void *arg, bool d3hot)
+{
+	power_calls++;
+}
+
+static void
+on_reset(void *arg)
+{
+	resets++;
+}
+
+static void
+power_body(struct actor *self, void *arg)
+{
+	struct vcpu *v = bench->v[0];
+	struct pci_function *d = bell->dev;
+	unsigned ctrl = d->pm_cap + PCI_PM_CTRL;
+	uint64_t base;
+
+	vcpu_bind(v, self);
+	assert_true(pci_set_power(d, v, PCI_D3HOT));
+	assert_true(pci_set_power(d, v, PCI_D3HOT)); /* again is no change */
+	assert_int_equal(power_calls, 1);
+	assert_int_equal(memview_write(bench->view, v, IO_MMIO, DOORBELL, 2, 0), IO_UNASSIGNED);
+	assert_true(memview_read(bench->view, v, IO_MMIO, BAR, 4) == UINT32_MAX);
+	assert_int_equal(pci_config_read(d, v, PCI_VENDOR_ID, 2), 0x1af4);
+	assert_int_equal(pci_config_read(d, v, ctrl, 2), PCI_D3HOT | PCI_PM_CTRL_NO_SOFT_RESET);
+	pci_config_write(d, v, ctrl, 2, PCI_D3HOT); /* No_Soft_Reset is read-only */
+	assert_true(pci_config_read(d, v, ctrl, 2) & PCI_PM_CTRL_NO_SOFT_RESET);
+	assert_true(pci_set_power(d, v, PCI_D0));
+	assert_int_equal(power_calls, 2);
+	assert_int_equal(memview_write(bench->view, v, IO_MMIO, DOORBELL, 2, 0), IO_IOEVENTFD);
+	/* FLR turns decode off; who does it restores that, as Linux does. */
+	pci_config_write(d, v, d->exp_cap + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	assert_int_equal(resets, 1);
+	assert_false(pci_bar_decoded(d, 4, &base));
+	assert_int_equal(pci_config_read(d, v, d->exp_cap + PCI_EXP_DEVCTL, 2), 0);
+	pci_set_command(d, v, PCI_COMMAND_MEMORY, 0);
+	assert_true(pci_flr(d, v));
+	assert_int_equal(resets, 2);
+	assert_true(pci_bar_decoded(d, 4, &base));
+	assert_false(pci_set_power(bell->bridge, v, PCI_D0));
+	assert_false(pci_flr(bell->bridge, v));
+	vcpu_unbind(v, self);
+	bench->hits = 1;
+}
+
+static void
+power_more(struct world *w)
+{
+	make_doorbell(w);
+	pci_add_power(bell->dev, true);
+	pci_add_express(bell->dev);
+	bell->dev->power_changed = on_power;
+	bell->dev->function_reset = on_reset;
+	power_calls = resets = 0;
+	actor_create(w, "guest", power_body, NULL, 0);
+}
+
+static void
+test_power(void **state)
+{
+	struct world *w = bench_world(power_more);
+
+	bench_run(w, 0);
+	assert_int_equal(bench->hits, 1);
+	world_destroy(w);
+}
+
 /* Hot-plug moves the bridge's window while another vCPU kicks. */
 static void
 hotplug(struct actor *self, void *arg)
@@ -437,13 +511,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_assign),
-		cmocka_unit_test(test_match),
-		cmocka_unit_test(test_enomem),
-		cmocka_unit_test(test_decode),
-		cmocka_unit_test(test_unassigned_window),
-		cmocka_unit_test(test_transaction),
-		cmocka_unit_test(test_two_committers),
+		cmocka_unit_test(test_assign),	    cmocka_unit_test(test_match),
+		cmocka_unit_test(test_enomem),	    cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_power),	    cmocka_unit_test(test_unassigned_window),
+		cmocka_unit_test(test_transaction), cmocka_unit_test(test_two_committers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
