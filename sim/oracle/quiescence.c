@@ -193,7 +193,8 @@ idles(const struct machine_device *d, uint16_t index)
 		return true; /* it stays there until statistics are asked for */
 	if (d->balloon && index == BALLOON_VQ_FREE_PAGE && d->config.hints_as_posted)
 		return true; /* nobody looks but a migration, for a while */
-	return d->net && index % 2 == 0 && !d->net->pair[index / 2].backlog_count;
+	return d->net && index % 2 == 0 && !virtio_net_is_ctrl(d->net, index) &&
+	       !d->net->pair[index / 2].backlog_count;
 }
 
 /* It was told while something stood there that it has not reaped: nothing more is owed. */

@@ -46,11 +46,22 @@ on_alloc(struct world *w, const struct event *e, void *context)
 	char text[64];
 
 	if (e->arg[2] > e->arg[3])
-		oracle_report(w, ORACLE_INV_ALLOC_BOUND,
-			      subject(w, e->arg[0], text, sizeof(text)),
+		oracle_report(w, ORACLE_INV_ALLOC_BOUND, subject(w, e->arg[0], text, sizeof(text)),
 			      "the guest's chain on queue %" PRId64
 			      " makes the VMM allocate %" PRId64 " bytes, more than %" PRId64,
 			      e->arg[1], e->arg[2], e->arg[3]);
+}
+
+static void
+on_net_go(struct world *w, const struct event *e, void *context)
+{
+	char text[64];
+
+	if (!e->arg[1])
+		oracle_report(
+			w, ORACLE_INV_CTRL_STATE, subject(w, e->arg[0], text, sizeof(text)),
+			"data queues are enabled, and the device has not the control state that "
+			"the guest set");
 }
 
 void
@@ -59,4 +70,5 @@ vdpa_attach(struct world *w)
 	world_observe(w, EV_VDPA_FAULT, on_fault, NULL);
 	world_observe(w, EV_VDPA_STOPPED, on_stopped, NULL);
 	world_observe(w, EV_SVQ_ALLOC, on_alloc, NULL);
+	world_observe(w, EV_VDPA_NET_GO, on_net_go, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* API: vDPA devices, their maps, and shadow virtqueues. */
-#include "base/must.h"
+#include <stdio.h>
+
 #include "script/actor.h"
 #include "script/machine_api.h"
 
@@ -92,6 +93,34 @@ push_queue(lua_State *L, const struct vdpa *v, uint16_t i)
 	api_set_integer(L, "last_used_idx", s->ring.last_used_idx);
 }
 
+static void
+push_ctrl(lua_State *L, const char *key, const struct net_ctrl_state *s)
+{
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", s->mac[0], s->mac[1], s->mac[2],
+		 s->mac[3], s->mac[4], s->mac[5]);
+	lua_newtable(L);
+	api_set_string(L, "mac", mac);
+	api_set_boolean(L, "promisc", s->promisc);
+	api_set_boolean(L, "allmulti", s->allmulti);
+	api_set_integer(L, "pairs", s->pairs);
+	lua_setfield(L, -2, key);
+}
+
+static int
+device_ctrl_info(lua_State *L)
+{
+	struct machine_device *d = api_check(L, 1, "device");
+
+	if (!d->net || !d->config.net.ctrl)
+		luaL_error(L, "ctrl_info: only of a virtio-net with ctrl = true");
+	lua_newtable(L);
+	push_ctrl(L, "model", &d->net->model);
+	push_ctrl(L, "device", &d->net->device);
+	return 1;
+}
+
 static int
 device_vdpa_info(lua_State *L)
 {
@@ -108,6 +137,8 @@ device_vdpa_info(lua_State *L)
 	api_set_integer(L, "own_maps", (int64_t)vdpa_own_maps(&v->dev));
 	api_set_integer(L, "tree", v->tree ? (int64_t)vhost_iova_tree_count(v->tree) : 0);
 	api_set_integer(L, "own_pages", v->hva->own_used);
+	api_set_integer(L, "commands", (int64_t)v->net.commands);
+	api_set_integer(L, "injected", (int64_t)v->net.injected);
 	lua_newtable(L);
 	for (uint16_t i = 0; i < v->set.vdev->queue_count; i++) {
 		push_queue(L, v, i);
@@ -130,5 +161,7 @@ const struct api_entry api_vdpa[] = {
 	  device_resume },
 	{ "device", "vdpa_info", "() -> table",
 	  "vdpa: state, counts of maps; queue[i]: of shadow virtqueues", device_vdpa_info },
+	{ "device", "ctrl_info", "() -> {model=, device=}",
+	  "net: what control commands have set: mac, promisc, allmulti, pairs", device_ctrl_info },
 	{ NULL, NULL, NULL, NULL, NULL }
 };

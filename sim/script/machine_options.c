@@ -118,6 +118,8 @@ const struct option_spec device_option_table[] = {
 	  "net: the wire is busy at each n-th packet" },
 	{ "busy_ns", OPTION_INTEGER, DEVICE(config.net.busy_ns), NUMBER(0, INT64_C(1) << 40),
 	  "net: how long it is then" },
+	{ "ctrl", OPTION_BOOLEAN, DEVICE(config.net.ctrl), FLAG,
+	  "net: a control queue behind the pairs" },
 	{ "keep_sent", OPTION_BOOLEAN, DEVICE(config.net.keep_sent), FLAG,
 	  "net: keep sent packets for dev:wire_recv()" },
 	{ NULL, OPTION_TEXT, 0, 0, 0, 0, NULL, 0, NULL }

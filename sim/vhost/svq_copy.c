@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "vhost/vdpa.h"
+#include "virtio/net_ctrl.h"
 
 /* What is in @e's readable part, in one piece at @hva; or the other way for the writable part. */
 static void
@@ -109,7 +110,8 @@ svq_copy_add(struct svq *s, struct svq_elem *e)
 	unsigned out = e->elem->out_bytes > 0, in = e->elem->in_bytes > 0;
 	int ret;
 
-	if (svq_ring_available_slots(&s->ring) < out + in)
+	s->ring.one_slot = fault_on(s->vq->vdev->w, FAULT_SVQ_COPY_ONE_SLOT);
+	if (svq_ring_available_slots(&s->ring) < (s->ring.one_slot ? 1 : out + in))
 		return -ENOSPC;
 	ret = make_parts(s, e);
 	if (ret) {
@@ -124,6 +126,20 @@ svq_copy_add(struct svq *s, struct svq_elem *e)
 	return ret;
 }
 
+/* A control command: the VMM's model executes it after the device (used_elem_handler). */
+static void
+model_follows(struct svq *s, const struct svq_elem *e)
+{
+	uint8_t command[NET_CTRL_BYTES_MAX], ack;
+	size_t n = e->out_bytes < sizeof(command) ? e->out_bytes : sizeof(command);
+
+	if (!n)
+		return;
+	hva_read(s->v->hva, e->out_hva, command, n);
+	hva_read(s->v->hva, e->in_hva, &ack, 1);
+	vdpa_net_used(s->v, command, n, ack);
+}
+
 void
 svq_copy_done(struct svq *s, struct svq_elem *e, uint32_t len)
 {
@@ -131,5 +147,7 @@ svq_copy_done(struct svq *s, struct svq_elem *e, uint32_t len)
 
 	if (e->in_hva)
 		copy(s, e, e->in_hva, size, true);
+	if (s->vq->index == s->v->config.control && size)
+		model_follows(s, e);
 	svq_copy_undo(s, e);
 }

@@ -58,7 +58,7 @@ svq_ring_add(struct svq_ring *r, const struct dp_buf *sg, unsigned out, unsigned
 
 	if (!ndescs)
 		return -EINVAL;
-	if (ndescs > svq_ring_available_slots(r))
+	if ((r->one_slot ? 1 : ndescs) > svq_ring_available_slots(r))
 		return -ENOSPC;
 	*head = r->free_head;
 	write_descs(r, sg, out, in);

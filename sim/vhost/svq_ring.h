@@ -34,6 +34,8 @@ struct svq_ring {
 	uint16_t free_head, num_free;
 	bool event_idx;
 	bool slots_by_chain; /* before QEMU 5d410557de: chains are counted, not descriptors */
+	bool one_slot; /* the series of 2022: room for one descriptor was enough for a copied chain
+			*/
 	bool first_desc_only; /* before QEMU 81abfa5724: only a chain's first is free again */
 };
 

@@ -81,6 +81,55 @@ queue_base(struct vdpa *v, uint16_t i)
 	return vdpa_get_vring_base(&v->dev, i);
 }
 
+/* --- the control queue ---------------------------------------------------------------------- */
+
+static bool
+has_control(const struct vdpa *v)
+{
+	return v->config.control != VDPA_NO_CONTROL &&
+	       vhost_queue_ready(&v->set.vdev->vqs[v->config.control]);
+}
+
+static void
+control_setup(struct vdpa *v)
+{
+	uint16_t i = v->config.control;
+	unsigned asid = v->shadow ? GUEST_ASID : CONTROL_ASID;
+
+	if (!has_control(v))
+		return;
+	vdpa_set_group_asid(&v->dev, 1, asid);
+	if (shadowed(v, i) && !v->svq[i].copy && vdpa_net_start(v, asid))
+		virtio_error(v->set.vdev, "no map for control commands");
+	queue_setup(v, i);
+}
+
+/*
+ * The device is told what the model knows before it may handle packets: it would filter them by
+ * what it begins with, and put them where one pair has them (QEMU 6c4825476a).
+ */
+static void
+enable_all(struct vdpa *v)
+{
+	uint16_t control = v->config.control;
+	bool data_first = fault_on(v->dev.w, FAULT_VDPA_NET_DATA_FIRST);
+
+	for (int pass = 0; pass < 2; pass++) {
+		bool data = pass != data_first;
+
+		if (!data && has_control(v)) {
+			vdpa_set_vring_enable(&v->dev, control);
+			if (v->net.mapped && vdpa_net_load(v))
+				virtio_error(v->set.vdev, "control state cannot be restored");
+		}
+		for (uint16_t i = 0; data && i < v->set.vdev->queue_count; i++)
+			if (i != control && vhost_queue_ready(&v->set.vdev->vqs[i]))
+				vdpa_set_vring_enable(&v->dev, i);
+		if (data && has_control(v))
+			emit(v->dev.w, EV_VDPA_NET_GO, v->dev.name, vdpa_net_same(v));
+	}
+}
+
 /* --- start ---------------------------------------------------------------------------------- */
 
 #define for_each_ready(v, i) \
@@ -98,20 +147,19 @@ start(struct virtio_device *vdev)
 	v->suspended = false;
 	vdpa_set_status(&v->dev, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
 					 VIRTIO_CONFIG_S_FEATURES_OK);
-	if (v->shadow || v->config.control != VDPA_NO_CONTROL)
+	if (v->shadow || has_control(v))
 		v->tree = vhost_iova_tree_new(v->dev.w, v->dev.config.iova_first,
 					      v->dev.config.iova_last,
 					      !fault_on(v->dev.w, FAULT_SVQ_ONE_IOVA_TREE));
-	if (v->config.control != VDPA_NO_CONTROL)
-		vdpa_set_group_asid(&v->dev, 1, v->shadow ? GUEST_ASID : CONTROL_ASID);
 	/* Mapped by guest-physical address, where shadow vrings are to be. */
 	if (v->listening && v->mapped_shadow != v->shadow)
 		vdpa_listener_unregister(v);
-	for_each_ready(v, i) queue_setup(v, i);
+	for_each_ready(v, i) if (i != v->config.control) queue_setup(v, i);
+	control_setup(v);
 	vdpa_listener_register(v);
 	v->started = true;
 	vdpa_set_status(&v->dev, VIRTIO_CONFIG_S_DRIVER_OK);
-	for_each_ready(v, i) vdpa_set_vring_enable(&v->dev, i);
+	enable_all(v);
 }
 
 /* --- stop ----------------------------------------------------------------------------------- */
@@ -138,6 +186,7 @@ svqs_stop(struct vdpa *v)
 {
 	for (uint16_t i = 0; i < v->set.vdev->queue_count; i++)
 		svq_stop(&v->svq[i]);
+	vdpa_net_stop(v);
 }
 
 static void
@@ -278,6 +327,8 @@ vdpa_create(struct virtio_device *vdev, struct vhost_worker *worker, const struc
 	for (uint16_t i = 0; i < vdev->queue_count; i++) {
 		svq_init(&v->svq[i], v, &vdev->vqs[i], &v->hw.vqs[i]);
 		v->svq[i].copy = config->copy;
+		if (i == config->control && !config->copy)
+			v->svq[i].avail_handler = vdpa_net_handle_ctrl_avail;
 	}
 	return v;
 }

@@ -32,6 +32,7 @@
 
 #include "vhost/svq.h"
 #include "vhost/vdpa_dev.h"
+#include "vhost/vdpa_net.h"
 
 #define VDPA_OWN_PAGES 256u /* of the VMM's, for one device's vrings and copies: 1 MiB */
 #define VDPA_NO_CONTROL UINT16_MAX
@@ -69,6 +70,7 @@ struct vdpa {
 	struct vdpa_section *sections;
 	struct vhost_iova_tree *tree; /* null: nothing is shadowed */
 	struct svq *svq; /* one a queue */
+	struct vdpa_net net; /* of the control queue */
 	struct vdpa_loop loop;
 	bool shadow; /* shadow_vqs_enabled, of data queues */
 	bool switching_off; /* between the stop and the start of a switch */

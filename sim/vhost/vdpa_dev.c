@@ -259,6 +259,8 @@ reset(struct vdpa_dev *d)
 		*r = (struct vdpa_vring){ .group = r->group };
 	}
 	d->suspended = false;
+	if (d->set->ops->reset)
+		d->set->ops->reset(d->set->vdev);
 	if (!fault_on(d->w, FAULT_VDPA_RESET_DROPS_IOTLB))
 		return;
 	for (unsigned asid = 0; asid < VDPA_AS_MAX; asid++)

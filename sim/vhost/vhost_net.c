@@ -110,7 +110,11 @@ handle_rx(struct vhost_vq *v)
 static void
 handle_kick(struct vhost_vq *v)
 {
-	if (is_tx(v))
+	struct virtio_net *net = virtio_net_of(v->vq->vdev);
+
+	if (virtio_net_is_ctrl(net, v->vq->index))
+		net_ctrl_serve(&v->ring, &net->device, net->pairs);
+	else if (is_tx(v))
 		handle_tx(v);
 	else
 		handle_rx(v);
@@ -122,7 +126,7 @@ handle_kick(struct vhost_vq *v)
 static void
 started(struct vhost_vq *v, bool look)
 {
-	if (is_tx(v))
+	if (is_tx(v) || virtio_net_is_ctrl(virtio_net_of(v->vq->vdev), v->vq->index))
 		return;
 	v->sock_poll = true;
 	if (look && pair_of(v)->backlog)
@@ -162,11 +166,20 @@ attach(struct virtio_device *vdev)
 	net->tx_ready = tx_ready;
 }
 
+static void
+reset(struct virtio_device *vdev)
+{
+	struct virtio_net *net = virtio_net_of(vdev);
+
+	net_ctrl_reset(&net->device, net->config.mac);
+}
+
 const struct vhost_ops vhost_net_ops = {
 	.name = "vhost-net",
 	.handle_kick = handle_kick,
 	.attach = attach,
 	.started = started,
+	.reset = reset,
 	.weight = VHOST_NET_PKT_WEIGHT,
 	.byte_weight = VHOST_NET_WEIGHT,
 };

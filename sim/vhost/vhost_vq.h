@@ -32,6 +32,8 @@ struct vhost_ops {
 	/* The backend was set: wait for what is needed beside kicks (vhost_net_enable_vq()); with
 	 * @look see whether it is there already. */
 	void (*started)(struct vhost_vq *v, bool look);
+	/* A device of its own was reset: it forgets what it was told. */
+	void (*reset)(struct virtio_device *vdev);
 	unsigned weight; /* chains or packets of one run, VHOST_NET_PKT_WEIGHT; 0: no bound */
 	uint64_t byte_weight; /* bytes of one run; 0: no bound */
 };

@@ -182,14 +182,21 @@ tx_complete(struct virtio_work *work)
 		schedule_tx(p);
 }
 
+#define CTRL_FEATURES \
+	(VIRTIO_BIT(VIRTIO_NET_F_CTRL_VQ) | VIRTIO_BIT(VIRTIO_NET_F_CTRL_RX) | \
+	 VIRTIO_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR))
+
 /* --- the device ----------------------------------------------------------------------------- */
 
 static void
 handle_output(struct virtio_queue *vq)
 {
-	struct net_queue_pair *p = &virtio_net_of(vq->vdev)->pair[vq->index / 2];
+	struct virtio_net *net = virtio_net_of(vq->vdev);
+	struct net_queue_pair *p = &net->pair[vq->index / 2];
 
-	if (vq->index % 2)
+	if (virtio_net_is_ctrl(net, vq->index))
+		net_ctrl_serve(&vq->ring, &net->model, net->pairs);
+	else if (vq->index % 2)
 		handle_tx(p);
 	else
 		receive(p);
@@ -201,6 +208,8 @@ set_status(struct virtio_device *vdev, uint8_t status)
 {
 	struct virtio_net *net = virtio_net_of(vdev);
 
+	if (!status)
+		net_ctrl_reset(&net->model, net->config.mac);
 	if (!(status & VIRTIO_CONFIG_S_DRIVER_OK) || !vdev->backend)
 		return;
 	for (uint16_t i = 0; i < net->pairs; i++)
@@ -233,7 +242,7 @@ const struct virtio_type_ops virtio_net_type = {
 	.name = "virtio-net",
 	.device_id = VIRTIO_ID_NET,
 	.features = VIRTIO_BIT(VIRTIO_NET_F_MAC) | VIRTIO_BIT(VIRTIO_NET_F_MRG_RXBUF) |
-		    VIRTIO_BIT(VIRTIO_NET_F_STATUS),
+		    VIRTIO_BIT(VIRTIO_NET_F_STATUS) | CTRL_FEATURES | VIRTIO_BIT(VIRTIO_NET_F_MQ),
 	.deps = net_deps,
 	.config_bytes = sizeof(struct virtio_net_config),
 	.handle_output = handle_output,
@@ -287,8 +296,13 @@ virtio_net_create(struct virtio_device *vdev, struct world *w, const char *name,
 	if (!memcmp(config->mac, none, sizeof(none)))
 		memcpy(net->config.mac, mac, sizeof(mac));
 	memcpy(space.mac, net->config.mac, sizeof(space.mac));
+	features &= ~(CTRL_FEATURES | VIRTIO_BIT(VIRTIO_NET_F_MQ));
+	if (config->ctrl)
+		features |= CTRL_FEATURES | (pairs > 1 ? VIRTIO_BIT(VIRTIO_NET_F_MQ) : 0);
+	net_ctrl_reset(&net->model, net->config.mac);
+	net_ctrl_reset(&net->device, net->config.mac);
 	virtio_device_init(vdev, w, name, &virtio_net_type, datapath, features,
-			   (uint16_t)(2 * pairs), queue_size);
+			   (uint16_t)(2 * pairs + config->ctrl), queue_size);
 	vdev->priv = net;
 	virtio_config_init(vdev, 0, &space, sizeof(space));
 	net->sent_last = &net->sent;

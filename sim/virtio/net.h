@@ -15,8 +15,8 @@
  *
  * A packet comes behind a virtio_net_hdr_v1: with VIRTIO_NET_F_MRG_RXBUF over as many buffers as it
  * takes, their number in num_buffers of the first (5.1.6.4); without, one buffer holds it, or it is
- * dropped.  There is no control queue: all pairs are in use from DRIVER_OK on, as with a driver
- * that switched them on.
+ * dropped.  All pairs are in use from DRIVER_OK on, as with a driver that switched them on: a
+ * control queue (net_ctrl.h) keeps what it is told, and the wire does not go by it.
  *
  * vhost/vhost_net.h has loops of its own over the same wire.
  */
@@ -24,6 +24,7 @@
 #define RINGSIDE_VIRTIO_NET_H
 
 #include "virtio/device.h"
+#include "virtio/net_ctrl.h"
 
 /* Feature bits (5.1.3). */
 #define VIRTIO_NET_F_CSUM 0
@@ -87,6 +88,7 @@ struct net_config {
 	unsigned busy_every; /* the wire cannot take each n-th packet at once; 0: never */
 	int64_t busy_ns; /* how long it then takes */
 	bool keep_sent; /* keep packets' bytes in the sent list */
+	bool ctrl; /* a control queue behind the pairs (net_ctrl.h) */
 };
 
 /* A packet on the wire, without virtio header. */
@@ -120,6 +122,9 @@ struct virtio_net {
 	struct net_config config;
 	struct net_queue_pair *pair;
 	uint16_t pairs;
+	/* What the control queue was told: the VMM's model of the device, and a device that serves
+	 * the queue itself (vhost, vDPA). */
+	struct net_ctrl_state model, device;
 	struct net_packet *sent, **sent_last; /* guest to wire, with keep_sent */
 	struct waitq sent_wait; /* net_wire_wait() */
 	/* Told when packets came for a pair, or its wire is free; null: the VMM's handlers are. */
@@ -146,6 +151,13 @@ static inline struct virtio_net *
 virtio_net_of(const struct virtio_device *vdev)
 {
 	return vdev->priv;
+}
+
+/* Whether queue @index is the control queue. */
+static inline bool
+virtio_net_is_ctrl(const struct virtio_net *net, uint16_t index)
+{
+	return index == 2 * net->pairs;
 }
 
 /* The cable: VIRTIO_NET_S_LINK_UP comes or goes, and the driver is told. With the big lock. */

@@ -254,7 +254,8 @@ vdpa_backend(struct machine_device *d)
 	struct vdpa *v;
 	char name[64];
 
-	config.control = VDPA_NO_CONTROL;
+	config.control =
+		d->net && d->config.net.ctrl ? (uint16_t)(2 * d->net->pairs) : VDPA_NO_CONTROL;
 	snprintf(name, sizeof(name), "vdpa-%s", d->vdev.name_text);
 	v = vdpa_create(&d->vdev, vhost_worker_create(w, name, false), ops, &loop, &config);
 	v->set.guest_notifiers = vhost_calls;

@@ -1188,6 +1188,12 @@ vdpa_leaks(struct fake *f)
 	emit(f->w, EV_VDPA_STOPPED, f->dev, 0, 1);
 }
 static void
+vdpa_net_goes(struct fake *f)
+{
+	emit(f->w, EV_VDPA_NET_GO, f->dev, 1);
+	emit(f->w, EV_VDPA_NET_GO, f->dev, 0);
+}
+static void
 svq_allocates(struct fake *f)
 {
 	emit(f->w, EV_SVQ_ALLOC, f->dev, 0, 4096, 4096);
@@ -1430,6 +1436,7 @@ static const struct {
 	CASE(INV_VMSTATE, vmstate_wrong),
 	CASE(INV_IOTLB, vdpa_faults),
 	CASE(INV_UNMAPPED, vdpa_leaks),
+	CASE(INV_CTRL_STATE, vdpa_net_goes),
 	CASE(INV_ALLOC_BOUND, svq_allocates),
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(C_O3, colo_early),
