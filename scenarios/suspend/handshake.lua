@@ -28,6 +28,8 @@ return {
 		driver = common.by_status("v1.4"),
 		suspend_ns = { default = 5000, min = 0, max = 1000000, doc = "time the device takes to suspend" },
 		fail = { default = "none", values = { "none", "suspend", "resume" }, doc = "where the device fails" },
+		rollback = { default = "patient", values = { "patient", "fail", "go_on" },
+			     doc = "a driver whose time is up: never; sets FAILED; goes on as if it had not asked" },
 		cycles = { default = 2, min = 1, max = 100, doc = "suspended and resumed so often" },
 	},
 	variants = {
@@ -43,6 +45,10 @@ return {
 				       doc = "the driver never asks" },
 		resume_not_waited = { expect = "spec-violation", faults = { "guest.resume.no_wait" }, runs = 500,
 				      doc = "it uses a queue before it knows" },
+		goes_on = { expect = "spec-violation", set = { rollback = "go_on" }, runs = 2000,
+			    doc = "nothing takes SUSPEND back: the device suspends under a driver that runs" },
+		gives_up = { expect = "ok", set = { rollback = "fail" }, runs = 2000,
+			     doc = "FAILED, unless the last look shows it suspended: then it is resumed" },
 		fails_to_suspend = { expect = "ok", set = { fail = "suspend" }, runs = 500,
 				     doc = "DEVICE_NEEDS_RESET, -EIO" },
 		fails_to_resume = { expect = "ok", set = { fail = "resume" }, runs = 500,
@@ -59,6 +65,10 @@ return {
 		local x = common.machine(p, { suspend_ns = p.suspend_ns, suspend_fail = p.fail })
 		local how = { design = p.driver }
 
+		if p.rollback ~= "patient" then
+			how.timeout_ns, how.impatient, how.go_on = 2000000, true, p.rollback == "go_on"
+		end
+
 		x.vm:actor("task", function()
 			x:boot(1)
 			local vq = x.core:queue(0)
@@ -71,6 +81,8 @@ return {
 					return
 				elseif ok then
 					ok, errno = x.core:resume(how)
+				elseif p.rollback == "go_on" then
+					ok = true
 				end
 				if p.fail == "resume" then
 					expect(not ok and errno == "EIO", "spec-violation", "dev=blk0",

@@ -141,40 +141,28 @@ net_resume(lua_State *L)
 
 /* --- by the VMM ----------------------------------------------------------------------------- */
 
-static struct machine_device *
-check_device(lua_State *L, enum virtio_suspend_by by, const char *what)
+int
+api_suspend_device(lua_State *L, bool suspend)
 {
 	struct machine_device *d = api_check(L, 1, "device");
 	enum virtio_suspend_design design = d->config.suspend.design;
+	const char *what = suspend ? "suspend" : "resume";
 
 	script_must_be_actor(L, what);
-	if (virtio_suspend_policy[design].by != by)
-		luaL_error(L, "%s: not with suspend = '%s'", what,
-			   virtio_suspend_design_name[design]);
+	if (virtio_suspend_policy[design].by != SUSPEND_BY_HOST)
+		return luaL_error(L,
+				  "%s: of a device with backend = 'vdpa' or suspend = "
+				  "'vdpa-suspend'",
+				  what);
 	script_world(L);
-	return d;
-}
-
-static int
-device_suspend(lua_State *L)
-{
-	struct machine_device *d = check_device(L, SUSPEND_BY_HOST, "suspend");
-
 	api_lock(L, d->machine);
-	virtio_suspend_enter(&d->vdev);
+	if (suspend)
+		virtio_suspend_enter(&d->vdev);
+	else
+		virtio_suspend_leave(&d->vdev);
 	api_unlock(L, d->machine);
-	return 0;
-}
-
-static int
-device_resume(lua_State *L)
-{
-	struct machine_device *d = check_device(L, SUSPEND_BY_HOST, "resume");
-
-	api_lock(L, d->machine);
-	virtio_suspend_leave(&d->vdev);
-	api_unlock(L, d->machine);
-	return 0;
+	lua_pushboolean(L, true);
+	return 1;
 }
 
 /* ORDER ADMIN_OPCODE */
@@ -281,9 +269,6 @@ const struct api_entry api_suspend[] = {
 	{ "blk", "resume", HOW, "and back", blk_resume },
 	{ "net", "suspend", HOW, "detached and down, then SUSPEND", net_suspend },
 	{ "net", "resume", HOW, "and back", net_resume },
-	{ "device", "suspend", "()", "VHOST_VDPA_SUSPEND: needs suspend = 'vdpa-suspend'",
-	  device_suspend },
-	{ "device", "resume", "()", "VHOST_VDPA_RESUME", device_resume },
 	{ "device", "admin", "(opcode [, stopped or parts]) -> status, qualifier [, parts]",
 	  "the group owner's command about it: needs suspend = 'admin-stop'; MODE_SET takes "
 	  "whether it is stopped, PARTS_SET the parts that PARTS_GET gave, METADATA_GET says how "

@@ -69,12 +69,16 @@ device_region_del(lua_State *L)
 static int
 device_suspend(lua_State *L)
 {
+	if (!machine_vdpa(api_check(L, 1, "device")))
+		return api_suspend_device(L, true);
 	return leave(L, vdpa_suspend(&enter(L, "suspend")->dev));
 }
 
 static int
 device_resume(lua_State *L)
 {
+	if (!machine_vdpa(api_check(L, 1, "device")))
+		return api_suspend_device(L, false);
 	return leave(L, vdpa_resume(&enter(L, "resume")->dev));
 }
 
@@ -155,9 +159,11 @@ const struct api_entry api_vdpa[] = {
 	  "vdpa: RAM appears at gpa, an alias of what is at of", device_region_add },
 	{ "device", "region_del", "(gpa) -> true or nil, errno", "vdpa: it goes away",
 	  device_region_del },
-	{ "device", "suspend", "() -> true or nil, errno", "vdpa: VHOST_VDPA_SUSPEND",
+	{ "device", "suspend", "() -> true or nil, errno",
+	  "VHOST_VDPA_SUSPEND alone; with suspend = 'vdpa-suspend', of any backend, what the VMM "
+	  "does around it, too",
 	  device_suspend },
-	{ "device", "resume", "() -> true or nil, errno", "vdpa: VHOST_VDPA_RESUME",
+	{ "device", "resume", "() -> true or nil, errno", "VHOST_VDPA_RESUME, the same",
 	  device_resume },
 	{ "device", "vdpa_info", "() -> table",
 	  "vdpa: state, counts of maps; queue[i]: of shadow virtqueues", device_vdpa_info },

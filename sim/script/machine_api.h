@@ -57,6 +57,10 @@ api_lock(lua_State *L, struct machine *m);
 void
 api_unlock(lua_State *L, struct machine *m);
 
+/* dev:suspend() and dev:resume() of a device that its VMM suspends: suspend = 'vdpa-suspend'. */
+int
+api_suspend_device(lua_State *L, bool suspend);
+
 struct vmstate;
 /* Option "devices": what is known of each device's state on both sides; null: none. */
 const struct vmstate *

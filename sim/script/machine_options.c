@@ -37,7 +37,7 @@ const struct option_spec device_option_table[] = {
 	  "what it is" },
 	{ "backend", OPTION_WORD, DEVICE(config.backend),
 	  WORDS(machine_backend_name, MACHINE_BACKENDS), "who serves its queues" },
-	{ "queues", OPTION_INTEGER, DEVICE(config.queues), NUMBER(1, 256),
+	{ "queues", OPTION_INTEGER, DEVICE(config.queues), NUMBER(1, VIRTIO_QUEUES_MAX),
 	  "request queues, or pairs" },
 	{ "queue_size", OPTION_INTEGER, DEVICE(config.queue_size), NUMBER(1, DP_SG_MAX),
 	  "descriptors" },

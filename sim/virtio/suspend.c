@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "engine/cost.h"
 
 const char *const virtio_suspend_design_name[SUSPEND_DESIGNS] = {
 	/* ORDER SUSPEND_DESIGN */
@@ -77,6 +78,15 @@ spend(struct virtio_suspend *s)
 		n = 1;
 	if (n && s->config.queue_ns)
 		actor_work(s->vdev->w, n * s->config.queue_ns);
+}
+
+/* The VMM asks for each queue's position once they stand: VHOST_GET_VRING_BASE. */
+static void
+get_bases(struct virtio_suspend *s)
+{
+	for (uint16_t i = 0; i < s->vdev->queue_count; i++)
+		if (s->vdev->vqs[i].enabled)
+			cost_spend(s->vdev->w, COST_VHOST_GET_BASE);
 }
 
 void
@@ -249,6 +259,8 @@ finish_suspend(struct virtio_suspend *s)
 		return; /* it was reset meanwhile */
 	stop_rings(s);
 	spend(s);
+	if (s->policy->by == SUSPEND_BY_HOST)
+		get_bases(s);
 	if (s->config.fail == SUSPEND_FAIL_SUSPEND) {
 		s->state = SUSPEND_RUNNING;
 		virtio_error(vdev, "the device cannot suspend");
