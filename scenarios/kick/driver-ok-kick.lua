@@ -12,7 +12,9 @@
 return {
 	name = "driver-ok-kick",
 	title = "kick between DRIVER_OK and activation is taken for spurious",
-	evidence = { "Firecracker 0899ee515: queues are notified after activation, before early kicks were to be drained as spurious" },
+	evidence = {
+		"Firecracker 0899ee515: queues are notified after activation, before early kicks were to be drained as spurious",
+	},
 	variants = {
 		lost = { expect = "lost-kick", faults = { "virtio.start.no_self_kick" }, runs = 4000 },
 		holds = { expect = "ok", runs = 4000 },

@@ -37,6 +37,7 @@ return {
 		k:region_add { base_gfn = 0, npages = 0x200 }
 		local function wrote(page)
 			source[page] = (source[page] or 0) + 1
+			note(string.format("writes page 0x%x, version %d", page, source[page]))
 		end
 		local vcpu = actor("vcpu", function()
 			for _ = 1, 2 do
@@ -64,6 +65,7 @@ return {
 			for _, page in ipairs(list) do
 				if k:page_sent(page) and source[page] then
 					destination[page] = source[page]
+					note(string.format("sends page 0x%x, version %d", page, source[page]))
 				end
 			end
 		end
