@@ -206,6 +206,10 @@ int64_t
 vm_run(struct ram_writer *writer, int64_t ns);
 void
 vm_leave(struct ram_writer *writer);
+/* A vCPU enters the guest when the machine runs, a device starts a request: false if it may no
+ * more. Until vm_leave(). */
+bool
+vm_enter(struct ram_writer *writer);
 
 /* Sleep of a vCPU for auto-converge, after it ran @ran_ns. */
 void

@@ -3,16 +3,20 @@
  * Device state: what a VMStateDescription says of versions, fields and subsections, and what a
  * destination makes of what a source sends (QEMU 8.2, migration/vmstate.c and savevm.c).
  *
- *	the section is not known                       -EINVAL
- *	its version_id > the destination's             -EINVAL
- *	its version_id < minimum_version_id            -EINVAL
- *	a field exists                                 its bytes are taken, whatever they were meant
- *for field_exists() decides alone if there is one; otherwise its version_id <= the section's a
- *field that must exist does not               -EPERM (vmstate_load_state()'s -1) a subsection
- *follows                           by its own version, as above whose name the destination does not
- *know    -ENOENT that the destination would have sent        need not follow: needed() is the
- *source's alone post_load() refuses                            its error bytes are left, or were
- *too few                -EINVAL: the section's footer is not where it should be
+ *	the section is not known              -EINVAL
+ *	its version_id > the destination's    -EINVAL
+ *	its version_id < minimum_version_id   -EINVAL
+ *	a field exists                        its bytes are taken, whatever they were meant for:
+ *	                                      field_exists() decides alone if there is one;
+ *	                                      otherwise its version_id <= the section's
+ *	a field that must exist does not      -EPERM (vmstate_load_state()'s -1)
+ *	a subsection follows                  by its own version, as above
+ *	  whose name the destination does     -ENOENT
+ *	  not know
+ *	  that the destination would have     need not follow: needed() is the source's alone
+ *	  sent
+ *	post_load() refuses                   its error
+ *	bytes are left, or were too few       -EINVAL: the section's footer is elsewhere
  *
  * So sides that differ in a field without saying so by a version or a subsection fail, unless the
  * bytes happen to be as many: then the destination runs with one field in the place of another.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the listener is made of; for memory_listener.c and memory_listener_log.c. */
+/* What the listener is made of; for memory_listener*.c. */
 #ifndef RINGSIDE_VMM_MEMORY_LISTENER_IMPL_H
 #define RINGSIDE_VMM_MEMORY_LISTENER_IMPL_H
 
@@ -59,6 +59,12 @@ struct memory_listener {
 /* Make the queues, by the first who needs one: names that nobody uses would number others anew. */
 void
 listener_waiters(struct memory_listener *l);
+/* Under the lock: the slot of a section appears (its id, or a negative errno), or goes as the
+ * version has it. */
+int
+listener_slot_add(struct memory_listener *l, struct slot *slot);
+void
+listener_slot_del(struct memory_listener *l, struct slot *slot);
 /* kvm_slots_lock (36adac4934): who changes slots, syncs, clears and harvests exclude each other. */
 void
 listener_lock(struct memory_listener *l);

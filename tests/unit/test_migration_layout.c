@@ -30,12 +30,19 @@ static struct migration_vm_config config;
 static struct migration_vm *vm;
 
 static void
+on_overflow(struct world *w, const struct event *e, void *context)
+{
+	fail();
+}
+
+static void
 in_world(void (*body)(struct world *w, void *arg))
 {
 	struct error err;
 	struct world *w = world_create(&(struct world_config){ .mode = WORLD_TIMED }, &err);
 
 	assert_non_null(w);
+	world_observe(w, EV_KVM_DIRTY_RING_OVERFLOW, on_overflow, NULL);
 	assert_int_equal(world_setup(w, body, NULL, &err), 0);
 	world_destroy(w);
 }
@@ -246,6 +253,28 @@ notes_body(struct world *w, void *arg)
 	assert_true(kvm_note_waits(vm->kvm, 5));
 }
 
+/* With PML a full buffer is an exit, and a ring without room lets nobody in: it never overflows. */
+static void
+full_body(struct world *w, void *arg)
+{
+	struct ram_block block = { .name = "pc.ram", .pages = 8192 };
+	struct migration_vm_config c = { .blocks = &block,
+					 .block_count = 1,
+					 .rules = &kvm_rules_today_pml,
+					 .ring_pages = 1024 };
+	struct ram_writer *vcpu;
+
+	vm = vm_create(w, &c);
+	vcpu = vm_add_writer(vm, WRITER_VCPU, "vcpu0");
+	vm_log_start(vm);
+	for (uint64_t page = 0; page < 8192; page++) {
+		vm_write_now(vcpu, page);
+		assert_true(vm_log_has(vm, page));
+	}
+	assert_true(vcpu->ring_fulls >= 4 && vcpu->ring_fulls <= 16);
+	assert_true(kvm_dirty_ring_used(vcpu->vcpu) <= 1024);
+}
+
 /* An entry whose slot is gone is dropped, and who watches hears of it. */
 static unsigned strays;
 
@@ -325,6 +354,12 @@ test_notes(void **state)
 }
 
 static void
+test_full(void **state)
+{
+	in_world(full_body);
+}
+
+static void
 test_stray(void **state)
 {
 	in_world(stray_body);
@@ -337,7 +372,7 @@ main(void)
 		cmocka_unit_test(test_reset), cmocka_unit_test(test_pam),
 		cmocka_unit_test(test_hole),  cmocka_unit_test(test_smm),
 		cmocka_unit_test(test_wrong), cmocka_unit_test(test_notes),
-		cmocka_unit_test(test_stray),
+		cmocka_unit_test(test_full),  cmocka_unit_test(test_stray),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
