@@ -1,38 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Postcopy at the source: the switch, background push, requests, recovery. */
+/* Postcopy at the source: what is asked of it, the switch, background push, the return path. */
 #include "migration/postcopy.h"
 
 #include "base/must.h"
-#include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/postcopy_impl.h"
 #include "migration/vm_stop.h"
 
+/* ORDER POSTCOPY_PREEMPT */
+const char *const postcopy_preempt_word[POSTCOPY_PREEMPTS] = { "off", "7.1", "8.0", "10.1" };
+
 bool
 postcopy_possible(const struct precopy *m)
 {
-	return m->state == PRECOPY_NONE && !m->postcopy && !m->config.channels && !m->config.xbzrle;
+	return m->state == PRECOPY_NONE && !m->postcopy &&
+	       (!m->config.channels || fault_on(m->w, FAULT_POSTCOPY_MULTIFD));
+}
+
+static void
+init_bitmaps(struct postcopy *p)
+{
+	struct page_bitmap *all[] = { &p->received, &p->requested, &p->written,
+				      &p->on_wire,  &p->taken,	   &p->released };
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		page_bitmap_init(all[i], p->w, ram_pages(p->m->dst));
 }
 
 struct postcopy *
-postcopy_enable(struct precopy *m, bool preempt)
+postcopy_enable(struct precopy *m, const struct postcopy_config *c)
 {
 	struct postcopy *p = world_alloc(m->w, sizeof(*p));
+	const struct ram_block *blocks;
+	unsigned n = ram_blocks(m->dst, &blocks);
 
 	must(postcopy_possible(m));
 	p->m = m;
 	p->w = m->w;
-	p->preempt = preempt;
-	p->link_up = true;
-	for (int i = 0; i < POSTCOPY_CHANNELS; i++)
+	if (c)
+		p->config = *c;
+	if (!p->config.socket_bytes)
+		p->config.socket_bytes = POSTCOPY_SOCKET_BYTES;
+	p->preempt_up = postcopy_preempts(p);
+	for (int i = 0; i < POSTCOPY_CHANNELS; i++) {
 		p->flight[i].page = RAM_NOT_WRITING;
-	page_bitmap_init(&p->received, p->w, ram_pages(m->dst));
-	page_bitmap_init(&p->requested, p->w, ram_pages(m->dst));
-	page_bitmap_init(&p->written, p->w, ram_pages(m->dst));
+		p->tmp[i].content =
+			world_alloc(m->w, ram_host_pages_max(m->dst) * sizeof(ram_content));
+	}
+	for (unsigned i = 0; i < n; i++)
+		p->used_pages[i] = blocks[i].pages;
+	init_bitmaps(p);
 	waitq_init(&p->work, p->w, "postcopy source");
 	waitq_init(&p->rp_work, p->w, "return path");
 	waitq_init(&p->fault_work, p->w, "userfaultfd");
 	waitq_init(&p->placed, p->w, "page fault");
+	postcopy_wire_init(p);
 	m->postcopy = p;
 	return p;
 }
@@ -74,11 +96,12 @@ postcopy_stats(const struct postcopy *p)
 }
 
 bool
-postcopy_push(struct postcopy_queue *q, uint64_t page)
+postcopy_push(struct postcopy_queue *q, uint64_t page, int64_t at_ns)
 {
 	if (q->count == POSTCOPY_QUEUE_MAX)
 		return false;
-	q->page[q->count++] = page;
+	q->page[q->count] = page;
+	q->at_ns[q->count++] = at_ns;
 	return true;
 }
 
@@ -89,9 +112,22 @@ postcopy_pop(struct postcopy_queue *q, uint64_t *page)
 		return false;
 	*page = q->page[0];
 	q->count--;
-	for (unsigned i = 0; i < q->count; i++)
+	for (unsigned i = 0; i < q->count; i++) {
 		q->page[i] = q->page[i + 1];
+		q->at_ns[i] = q->at_ns[i + 1];
+	}
 	return true;
+}
+
+bool
+postcopy_wait_state(struct postcopy *p, enum precopy_state state)
+{
+	struct precopy *m = p->m;
+
+	while (m->state != state && !p->ended && m->state != PRECOPY_COMPLETED &&
+	       m->state != PRECOPY_CANCELLED && m->state != PRECOPY_FAILED)
+		waitq_wait(p->w, &m->done);
+	return m->state == state;
 }
 
 uint64_t
@@ -102,97 +138,7 @@ postcopy_hint(struct precopy *m, uint64_t first, uint64_t count)
 	return m->state == PRECOPY_ACTIVE ? precopy_hint(m, first, count) : 0;
 }
 
-/* --- the bitmap ----------------------------------------------------------------------------- */
-
-static void
-lock(struct postcopy *p)
-{
-	if (!fault_on(p->w, FAULT_POSTCOPY_BITMAP_UNLOCKED))
-		precopy_bitmap_lock(p->m);
-}
-
-static void
-unlock(struct postcopy *p)
-{
-	precopy_bitmap_unlock(p->m);
-}
-
-/* Whether @page is to be sent by who asks: migration_bitmap_clear_dirty(). Under the mutex. */
-static bool
-take_page(struct postcopy *p, uint64_t page)
-{
-	struct precopy *m = p->m;
-
-	if (!page_bitmap_test(&m->bitmap, page))
-		return false;
-	if (p->preempt)
-		precopy_point(m); /* the other thread, if nothing keeps it out */
-	precopy_clear_dirty(m, page);
-	precopy_clear_chunk(m, page);
-	return true;
-}
-
-/* A request for a page that is clean: it was sent, or it will never be. */
-static void
-refuse(struct postcopy *p, uint64_t page)
-{
-	if (!p->link_up)
-		return; /* recovery sees to it */
-	for (int i = 0; i < POSTCOPY_CHANNELS; i++)
-		if (p->flight[i].page == page)
-			return;
-	if (!page_bitmap_test(&p->received, page))
-		emit(p->w, EV_POSTCOPY_REFUSED, (int64_t)page);
-}
-
-/* Read @page, which nobody writes any more, and bring it across; false if the link failed. */
-static bool
-send_page(struct postcopy *p, uint64_t page, enum postcopy_channel channel)
-{
-	struct precopy *m = p->m;
-	unsigned generation = p->generation;
-	struct sent_page sent = { page, ram_read(m->vm->ram, page) };
-	bool zero = sent.content == RAM_ZERO;
-	uint64_t bytes = WIRE_HEADER + (zero ? WIRE_ZERO : PAGE_BYTES);
-
-	p->flight[channel] = sent;
-	m->stats.zero_pages += zero;
-	m->stats.normal_pages += !zero;
-	if (channel == POSTCOPY_MAIN) {
-		precopy_spend(m, cost_of(p->w, COST_MIG_PAGE) + cost_of(p->w, COST_MIG_SEND),
-			      false);
-		precopy_put(m, bytes);
-	} else {
-		m->stats.bytes += bytes;
-		if (!m->vm->steps)
-			actor_work(p->w, cost_of(p->w, COST_MIG_SEND));
-	}
-	precopy_point(m);
-	p->flight[channel].page = RAM_NOT_WRITING;
-	if (!p->link_up || p->generation != generation)
-		return false;
-	if (postcopy_place(p, &sent, channel))
-		precopy_set_state(m, PRECOPY_FAILED);
-	return true;
-}
-
 /* --- the return path ------------------------------------------------------------------------ */
-
-static void
-urgent(struct postcopy *p, uint64_t page)
-{
-	bool mine;
-
-	lock(p);
-	mine = take_page(p, page);
-	unlock(p);
-	if (!mine) {
-		refuse(p, page);
-		return;
-	}
-	p->stats.urgent++;
-	send_page(p, page, POSTCOPY_PREEMPT);
-}
 
 /* source_return_path_thread(): MIG_RP_MSG_REQ_PAGES */
 static void
@@ -200,10 +146,16 @@ return_path(struct actor *self, void *arg)
 {
 	struct postcopy *p = arg;
 	uint64_t page;
+	int64_t wait;
 
 	for (;;) {
 		while (!p->rp.count)
 			waitq_wait(p->w, &p->rp_work);
+		wait = p->rp.at_ns[0] - world_now(p->w);
+		if (!p->m->vm->steps && wait > 0) {
+			actor_sleep(p->w, wait);
+			continue;
+		}
 		precopy_point(p->m);
 		if (!postcopy_pop(&p->rp, &page))
 			continue; /* the link failed with it */
@@ -211,10 +163,10 @@ return_path(struct actor *self, void *arg)
 		     page_bitmap_test(&p->m->bitmap, page));
 		p->stats.requested++;
 		p->rp_busy = true;
-		if (p->preempt)
-			urgent(p, page);
+		if (postcopy_two_senders(p))
+			postcopy_save_urgent(p, page);
 		else
-			postcopy_push(&p->requests, page);
+			postcopy_push(&p->requests, page, 0);
 		p->rp_busy = false;
 		waitq_wake_all(p->w, &p->work);
 		waitq_wake_all(p->w, &p->m->done);
@@ -223,88 +175,66 @@ return_path(struct actor *self, void *arg)
 
 /* --- the migration thread ------------------------------------------------------------------- */
 
-/* get_queued_page(): requested pages first; the walk goes on behind them. */
-static bool
-next_page(struct postcopy *p, uint64_t *page)
-{
-	struct precopy *m = p->m;
-	uint64_t pages = ram_pages(m->dst);
-
-	while (postcopy_pop(&p->requests, page)) {
-		if (take_page(p, *page)) {
-			p->stats.urgent++;
-			m->at = *page + 1;
-			return true;
-		}
-		refuse(p, *page);
-	}
-	while (m->bitmap.set) {
-		*page = page_bitmap_next(&m->bitmap, m->at < pages ? m->at : 0);
-		if (*page >= pages) {
-			m->at = 0;
-			*page = page_bitmap_next(&m->bitmap, 0);
-		}
-		m->at = *page + 1;
-		if (*page < pages && take_page(p, *page))
-			return true;
-	}
-	return false;
-}
-
 /* postcopy_pause() */
 static void
 pause_here(struct postcopy *p)
 {
-	precopy_spend(p->m, 0, true);
 	precopy_set_state(p->m, PRECOPY_POSTCOPY_PAUSED);
 	p->stats.pauses++;
 	p->paused = true;
+	p->broken.sending = false;
 	waitq_wake_all(p->w, &p->m->done);
-	while (!p->link_up)
+	while (p->paused) /* whoever recovers ends it; a cancel does not (QEMU 8.2) */
 		waitq_wait(p->w, &p->work);
-	p->paused = false;
-	precopy_set_state(p->m, PRECOPY_POSTCOPY_ACTIVE);
 }
 
-/* Nothing is left, nothing is asked for, nothing is under way. */
+/* Nothing is left, nothing is asked for, and the destination has read the main channel. */
 static bool
-all_sent(const struct postcopy *p)
+main_sent(const struct postcopy *p)
 {
-	return !p->m->bitmap.set && !p->rp.count && !p->rp_busy && !p->requests.count &&
-	       p->flight[POSTCOPY_PREEMPT].page == RAM_NOT_WRITING &&
-	       p->flight[POSTCOPY_MAIN].page == RAM_NOT_WRITING;
+	return !p->m->bitmap.set && !p->rp.count && !p->requests.count && !p->broken.sending &&
+	       postcopy_wire_empty(p, POSTCOPY_MAIN);
+}
+
+/*
+ * postcopy_ram_incoming_cleanup(): what the destination still expects by the preempt channel comes
+ * before it closes that (QEMU cf02f29e1e). A source that finds it dead pauses.
+ */
+static bool
+preempt_sent(struct postcopy *p)
+{
+	if (fault_on(p->w, FAULT_POSTCOPY_PREEMPT_CLOSED_EARLY))
+		return true;
+	if (p->rp_busy || !postcopy_wire_empty(p, POSTCOPY_PREEMPT))
+		return false;
+	if (!postcopy_preempts(p) || !p->requested.set)
+		return true;
+	if (!p->preempt_up)
+		postcopy_preempt_failed(p);
+	return false;
 }
 
 static void
 push(struct postcopy *p)
 {
-	uint64_t page;
 	bool found;
 
-	while (p->m->state != PRECOPY_FAILED) {
-		if (!p->link_up) {
+	while (p->m->state != PRECOPY_FAILED && !p->m->cancel) {
+		if (p->link != POSTCOPY_UP) {
 			pause_here(p);
 			continue;
 		}
 		if (fault_on(p->w, FAULT_POSTCOPY_RESYNC))
 			precopy_sync(p->m, false);
-		lock(p);
-		found = next_page(p, &page);
-		unlock(p);
-		if (found) {
-			p->stats.pushed++;
-			send_page(p, page, POSTCOPY_MAIN);
+		if (!postcopy_save_next(p, &found) || found)
 			continue;
-		}
-		precopy_spend(p->m, 0, true);
-		if (all_sent(p))
+		if (main_sent(p) && preempt_sent(p))
 			break;
-		if (p->link_up && !p->rp.count)
+		if (p->link == POSTCOPY_UP && (!p->rp.count || !p->m->vm->steps))
 			waitq_wait(p->w, &p->work);
 		else
 			precopy_point(p->m);
 	}
-	precopy_spend(p->m, 0, true);
 }
 
 /* postcopy_start(); false if the guest did not leave. */
@@ -322,13 +252,17 @@ switch_over(struct postcopy *p)
 	vm_phase_begin(m->vm, VM_PHASE_RAM);
 	precopy_sync(m, true);
 	m->last_sync = true;
-	if (!fault_on(p->w, FAULT_POSTCOPY_NO_DISCARD))
-		postcopy_discard(p);
+	m->at = 0;
+	if (!fault_on(p->w, FAULT_POSTCOPY_NO_DISCARD) && !postcopy_discard(p)) {
+		precopy_set_state(m, PRECOPY_FAILED);
+		return false;
+	}
 	if (precopy_send_devices(m)) {
 		precopy_set_state(m, PRECOPY_FAILED);
 		return false;
 	}
 	postcopy_listen(p);
+	postcopy_wire_start(p);
 	actor_set_daemon(actor_create(p->w, "return path", return_path, p, 0), true);
 	precopy_start_destination(m);
 	p->running = true;
@@ -348,67 +282,15 @@ postcopy_run(struct precopy *m)
 	if (!switch_over(p))
 		return;
 	push(p);
+	p->generation++;
+	if (m->cancel) { /* the destination pauses, and has nobody to be recovered from */
+		p->link = POSTCOPY_DOWN;
+		p->stuck = true;
+		return;
+	}
 	p->ended = true;
 	m->stats.differing = postcopy_compare(p);
 	if (m->state != PRECOPY_FAILED)
 		precopy_set_state(m, PRECOPY_COMPLETED);
 	waitq_wake_all(p->w, &p->placed);
-}
-
-/* --- the link ------------------------------------------------------------------------------- */
-
-bool
-postcopy_break_link(struct postcopy *p)
-{
-	if (!p->running || p->ended || !p->link_up)
-		return false;
-	p->link_up = false;
-	p->generation++;
-	p->rp.count = 0;
-	for (int i = 0; i < POSTCOPY_CHANNELS; i++)
-		p->flight[i].page = RAM_NOT_WRITING;
-	emit(p->w, EV_POSTCOPY_LINK, 0, (int64_t)p->received.set, (int64_t)p->m->bitmap.set);
-	waitq_wake_all(p->w, &p->work);
-	return true;
-}
-
-/* ram_dirty_bitmap_reload(): MIG_RP_MSG_RECV_BITMAP, and its complement. */
-static void
-reload_bitmap(struct postcopy *p)
-{
-	struct page_bitmap *dirty = &p->m->bitmap;
-
-	page_bitmap_fill(dirty, p->w);
-	for (uint64_t page = 0; (page = page_bitmap_next(&p->received, page)) < p->received.npages;
-	     page++)
-		page_bitmap_test_and_clear(dirty, p->w, page);
-	p->m->dirty_pages = dirty->set; /* ram_state_resume_prepare() */
-}
-
-bool
-postcopy_recover(struct postcopy *p)
-{
-	uint64_t before = p->m->bitmap.set;
-
-	if (p->link_up || !p->running || p->ended)
-		return false;
-	/* Both threads of the source are to have let go of the old link. */
-	while (!p->paused || p->rp_busy)
-		waitq_wait(p->w, &p->m->done);
-	precopy_set_state(p->m, PRECOPY_POSTCOPY_RECOVER);
-	precopy_point(p->m);
-	p->requests.count = 0;
-	if (!fault_on(p->w, FAULT_POSTCOPY_NO_RECV_BITMAP))
-		reload_bitmap(p);
-	p->stats.recovered += p->m->bitmap.set - before;
-	p->link_up = true;
-	emit(p->w, EV_POSTCOPY_LINK, 1, (int64_t)p->received.set, (int64_t)p->m->bitmap.set);
-	/* What was asked for and did not come is asked for again. */
-	for (uint64_t page = 0;
-	     (page = page_bitmap_next(&p->requested, page)) < p->requested.npages; page++)
-		postcopy_push(&p->rp, page);
-	waitq_wake_all(p->w, &p->rp_work);
-	waitq_wake_all(p->w, &p->fault_work);
-	waitq_wake_all(p->w, &p->work);
-	return true;
 }

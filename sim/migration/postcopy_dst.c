@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/must.h"
+#include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/postcopy_impl.h"
 
@@ -16,35 +17,103 @@ postcopy_received(struct postcopy *p, uint64_t word, uint64_t mask)
 
 /* --- pages ---------------------------------------------------------------------------------- */
 
-int
-postcopy_place(struct postcopy *p, const struct sent_page *page, enum postcopy_channel channel)
+/* postcopy_place_page(): UFFDIO_COPY of a host page, and who waits for it goes on. */
+static int
+place(struct postcopy *p, const struct ram_host_page *host, const ram_content *content,
+      enum postcopy_channel channel)
 {
-	bool there = page_bitmap_test_and_set(&p->received, p->w, page->page);
-	int ret = there ? -EEXIST : 0;
+	int ret = page_bitmap_next(&p->received, host->first) < host->end ? -EEXIST : 0;
 
-	emit(p->w, EV_POSTCOPY_PLACE, (int64_t)page->page, (int64_t)ram_version(page->content),
-	     channel, ret, page_bitmap_test(&p->written, page->page));
+	emit(p->w, EV_POSTCOPY_PLACE, (int64_t)host->first, (int64_t)ram_version(content[0]),
+	     channel, ret, page_bitmap_next(&p->written, host->first) < host->end);
 	if (ret)
 		return ret;
-	ram_store(p->m->dst, page->page, page->content);
-	page_bitmap_test_and_clear(&p->requested, p->w, page->page);
+	for (uint64_t page = host->first; page < host->end; page++) {
+		page_bitmap_test_and_set(&p->received, p->w, page);
+		page_bitmap_test_and_clear(&p->on_wire, p->w, page);
+		ram_store(p->m->dst, page, content[page - host->first]);
+	}
+	page_bitmap_test_and_clear(&p->requested, p->w, host->first);
 	waitq_wake_all(p->w, &p->placed);
+	if (postcopy_two_senders(p) && !p->requested.set)
+		waitq_wake_all(p->w, &p->work);
 	return 0;
 }
 
-void
+int
+postcopy_load(struct postcopy *p, const struct sent_page *page, enum postcopy_channel channel)
+{
+	struct ram_host_page host = ram_host_page(p->m->dst, page->page);
+	struct postcopy_tmp *t = &p->tmp[channel];
+
+	if (!t->pages++)
+		t->first = host.first;
+	if (t->first != host.first) {
+		emit(p->w, EV_POSTCOPY_MIXED, (int64_t)page->page, channel, (int64_t)t->pages - 1,
+		     (int64_t)t->first);
+		return -EINVAL;
+	}
+	t->content[page->page - host.first] = page->content;
+	if (t->pages < host.end - host.first)
+		return 0;
+	t->pages = 0;
+	if (!p->m->vm->steps)
+		actor_work(p->w, cost_of(p->w, COST_POSTCOPY_PLACE));
+	return place(p, &host, t->content, channel);
+}
+
+/*
+ * postcopy_chunk_hostpages_pass(): a host page is dirty as a whole or not at all.  From one dirty
+ * page to the next host page.
+ */
+static void
+round_to_host_pages(struct postcopy *p)
+{
+	struct precopy *m = p->m;
+	struct ram_host_page host;
+
+	for (uint64_t page = 0; (page = page_bitmap_next(&m->bitmap, page)) < m->bitmap.npages;
+	     page = host.end) {
+		host = ram_host_page(m->dst, page);
+		for (uint64_t g = host.first; host.end - host.first > 1 && g < host.end; g++)
+			m->dirty_pages += !page_bitmap_test_and_set(&m->bitmap, p->w, g);
+	}
+}
+
+/* ram_block_discard_range() takes whole host pages only. */
+static bool
+aligned(struct postcopy *p, uint64_t page)
+{
+	struct ram_host_page host = ram_host_page(p->m->dst, page);
+
+	for (uint64_t g = host.first; g < host.end; g++)
+		if (!page_bitmap_test(&p->m->bitmap, g)) {
+			emit(p->w, EV_POSTCOPY_UNALIGNED, (int64_t)page,
+			     (int64_t)(host.end - host.first));
+			return false;
+		}
+	return true;
+}
+
+bool
 postcopy_discard(struct postcopy *p)
 {
 	const struct page_bitmap *dirty = &p->m->bitmap;
+	bool rounds = !fault_on(p->w, FAULT_POSTCOPY_NO_CHUNK);
 
 	precopy_point(p->m);
+	if (rounds)
+		round_to_host_pages(p);
 	for (uint64_t page = 0; (page = page_bitmap_next(dirty, page)) < dirty->npages; page++) {
+		if (!rounds && !aligned(p, page))
+			return false;
 		if (!page_bitmap_test_and_clear(&p->received, p->w, page))
 			continue;
 		ram_store(p->m->dst, page, RAM_ZERO);
 		p->stats.discarded++;
 	}
 	emit(p->w, EV_POSTCOPY_DISCARD, (int64_t)p->stats.discarded, (int64_t)dirty->set);
+	return true;
 }
 
 static void
@@ -70,7 +139,8 @@ postcopy_check_switch(struct postcopy *p)
 			continue;
 		if (page_bitmap_test(&p->received, g))
 			uncovered(p, g, page_bitmap_test(&m->bitmap, g) ? "discard" : "sent");
-		else if (!page_bitmap_test(&m->bitmap, g))
+		else if (!page_bitmap_test(&m->bitmap, g) &&
+			 !multifd_carries(m, g, ram_read(m->vm->ram, g)))
 			uncovered(p, g, "never");
 	}
 }
@@ -104,19 +174,20 @@ fault_thread(struct actor *self, void *arg)
 	uint64_t page;
 
 	for (;;) {
-		while (!p->uffd.count || !p->link_up)
+		while (!p->uffd.count || p->link != POSTCOPY_UP)
 			waitq_wait(p->w, &p->fault_work);
 		precopy_point(p->m);
-		if (!p->link_up || !postcopy_pop(&p->uffd, &page))
+		if (p->link != POSTCOPY_UP || !postcopy_pop(&p->uffd, &page))
 			continue;
 		/* migrate_send_rp_req_pages(): not what came meanwhile, and each page once. */
 		if (page_bitmap_test(&p->received, page)) {
 			waitq_wake_all(p->w, &p->placed);
 			continue;
 		}
+		page = ram_host_page(p->m->dst, page).first;
 		if (page_bitmap_test_and_set(&p->requested, p->w, page))
 			continue;
-		if (!postcopy_push(&p->rp, page))
+		if (!postcopy_push(&p->rp, page, postcopy_request_arrival(p)))
 			world_fail(p->w, "postcopy: more than %u requests under way",
 				   POSTCOPY_QUEUE_MAX);
 		waitq_wake_all(p->w, &p->rp_work);
@@ -149,24 +220,48 @@ postcopy_vcpu_of(const struct postcopy_vcpu *v)
 	return v->p;
 }
 
+const struct postcopy_vcpu_stats *
+postcopy_vcpu_stats(const struct postcopy_vcpu *v)
+{
+	return &v->stats;
+}
+
+/* mark_postcopy_blocktime_begin(), _end(): of one vCPU, and of all at the same time. */
+static void
+count_blocktime(struct postcopy_vcpu *v, int64_t began)
+{
+	struct postcopy *p = v->p;
+	int64_t now = world_now(p->w), took = now - began;
+
+	if (p->blocked == p->vcpus)
+		p->stats.blocktime_all_ns += now - p->all_blocked_ns;
+	p->blocked--;
+	v->stats.blocktime_ns += took;
+	p->stats.blocktime_ns += took;
+	if (took > v->stats.blocktime_max_ns)
+		v->stats.blocktime_max_ns = took;
+	if (took > p->stats.blocktime_max_ns)
+		p->stats.blocktime_max_ns = took;
+}
+
 /* handle_userfault(): sleep until the page is there, or nobody serves faults any more. */
 static void
 fault(struct postcopy_vcpu *v, uint64_t page)
 {
 	struct postcopy *p = v->p;
-	int64_t began = world_now(p->w), took;
+	int64_t began = world_now(p->w);
 
 	p->stats.faults++;
+	v->stats.faults++;
+	if (++p->blocked == p->vcpus)
+		p->all_blocked_ns = began;
 	emit(p->w, EV_POSTCOPY_FAULT, (int64_t)page, v->name);
-	if (!postcopy_push(&p->uffd, page))
+	if (!postcopy_push(&p->uffd, page, 0))
 		world_fail(p->w, "postcopy: more than %u faults at once", POSTCOPY_QUEUE_MAX);
 	waitq_wake_all(p->w, &p->fault_work);
 	while (!page_bitmap_test(&p->received, page) && !p->ended)
 		waitq_wait(p->w, &p->placed);
-	took = world_now(p->w) - began;
-	p->stats.blocktime_ns += took;
-	if (took > p->stats.blocktime_max_ns)
-		p->stats.blocktime_max_ns = took;
+	count_blocktime(v, began);
 }
 
 bool

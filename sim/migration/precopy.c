@@ -191,6 +191,8 @@ iterate(struct precopy *m)
 		if (precopy_now(m) - began >= PRECOPY_MAX_WAIT_NS)
 			break;
 	}
+	if (m->channel && m->config.section_flush)
+		multifd_flush(m);
 	precopy_put(m, WIRE_EOS);
 	precopy_let_in(m);
 	if (!pages) { /* a count that is wrong, or cancelled: time goes on for others */
@@ -302,7 +304,7 @@ clean_up(struct precopy *m)
 	vm_log_stop(vm);
 	/* Once the guest ran at the destination, the source's is of the past. */
 	if (m->state != PRECOPY_COMPLETED && !vm->running &&
-	    !(m->postcopy && postcopy_running(m->postcopy)))
+	    (m->state == PRECOPY_CANCELLED || !m->postcopy || !postcopy_running(m->postcopy)))
 		vm_start(vm);
 	m->stats.total_ns = world_now(m->w) - m->stats.began_ns;
 	waitq_wake_all(m->w, &m->done);
@@ -371,7 +373,10 @@ precopy_set_parameters(struct precopy *m, const struct precopy_parameters *p)
 void
 precopy_cancel(struct precopy *m)
 {
-	if (m->state != PRECOPY_NONE && m->state != PRECOPY_SETUP && m->state != PRECOPY_ACTIVE)
+	bool there = m->state == PRECOPY_POSTCOPY_ACTIVE || m->state == PRECOPY_POSTCOPY_PAUSED;
+
+	if (m->state != PRECOPY_NONE && m->state != PRECOPY_SETUP && m->state != PRECOPY_ACTIVE &&
+	    !(there && postcopy_may_cancel(m)))
 		return;
 	m->cancel = true;
 	if (m->state != PRECOPY_NONE)

@@ -75,6 +75,7 @@ struct precopy_config {
 	uint64_t xbzrle_pages; /* the cache */
 	unsigned channels; /* multifd; 0: off */
 	unsigned packet_pages;
+	bool section_flush; /* multifd-flush-after-each-section: as until 8.0 (294e5a4034) */
 	uint64_t clear_chunk_pages; /* a power of two of at least 64 */
 	/* bitmap_mutex is held for a page's clearing only, as until 2021 (63268c4970). */
 	bool mutex_per_page;

@@ -21,6 +21,9 @@ ram_create(struct world *w, const struct ram_block *blocks, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		must(blocks[i].pages > 0);
 		r->block[i] = blocks[i];
+		if (!r->block[i].host_pages)
+			r->block[i].host_pages = 1;
+		must(blocks[i].pages % r->block[i].host_pages == 0);
 		r->block[i].first = r->pages;
 		r->pages += blocks[i].pages;
 	}
@@ -43,6 +46,30 @@ ram_blocks(const struct ram *r, const struct ram_block **blocks)
 {
 	*blocks = r->block;
 	return r->blocks;
+}
+
+struct ram_host_page
+ram_host_page(const struct ram *r, uint64_t page)
+{
+	const struct ram_block *b = r->block;
+	uint64_t first;
+
+	must(page < r->pages);
+	while (page >= b->first + b->pages)
+		b++;
+	first = page - (page - b->first) % b->host_pages;
+	return (struct ram_host_page){ first, first + b->host_pages };
+}
+
+uint64_t
+ram_host_pages_max(const struct ram *r)
+{
+	uint64_t most = 1;
+
+	for (unsigned i = 0; i < r->blocks; i++)
+		if (r->block[i].host_pages > most)
+			most = r->block[i].host_pages;
+	return most;
 }
 
 ram_content

@@ -53,13 +53,26 @@ ram_writer_of(ram_content c)
 struct ram_block {
 	const char *name; /* the caller's, for as long as the world lives */
 	uint64_t first, pages;
+	/* Of a page of the host that is behind it (RAMBlock.page_size): 512 for 2 MiB.  0 is 1. */
+	uint64_t host_pages;
+};
+
+/* Pages of the guest [first, end) that are one page of the host. */
+struct ram_host_page {
+	uint64_t first, end;
 };
 
 struct ram;
 
-/* @blocks lie one behind the other in the order given; `first` is set here. All zeros. */
+/* @blocks lie one behind the other in the order given; `first` is set here. All zeros.  Each has
+ * whole pages of the host. */
 struct ram *
 ram_create(struct world *w, const struct ram_block *blocks, unsigned count);
+/* The host page that @page < ram_pages() is in, and the most pages that one has. O(blocks). */
+struct ram_host_page
+ram_host_page(const struct ram *r, uint64_t page);
+uint64_t
+ram_host_pages_max(const struct ram *r);
 uint64_t
 ram_pages(const struct ram *r);
 unsigned

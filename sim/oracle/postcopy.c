@@ -27,6 +27,7 @@ on_place(struct world *w, const struct event *e, void *context)
 {
 	char subject[32];
 
+	oracle_progress(w);
 	if (!e->arg[3])
 		return;
 	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
@@ -35,6 +36,37 @@ on_place(struct world *w, const struct event *e, void *context)
 		      "fails with %" PRId64 ", and the guest is whole on neither side",
 		      e->arg[0], e->arg[1], e->arg[4] ? ", and the guest has written it since" : "",
 		      e->arg[3]);
+}
+
+static void
+on_mixed(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
+	if (e->arg[3] < 0)
+		oracle_report(w, ORACLE_INV_POSTCOPY_WHOLE, subject,
+			      "page 0x%" PRIx64 " comes as a difference, and the destination has "
+			      "nothing to apply it to",
+			      e->arg[0]);
+	else
+		oracle_report(w, ORACLE_INV_POSTCOPY_WHOLE, subject,
+			      "page 0x%" PRIx64 " comes by channel %" PRId64 " when %" PRId64
+			      " pages of the host page at 0x%" PRIx64
+			      " have: neither can be placed",
+			      e->arg[0], e->arg[1], e->arg[2], e->arg[3]);
+}
+
+static void
+on_unaligned(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
+	oracle_report(w, ORACLE_INV_POSTCOPY_WHOLE, subject,
+		      "page 0x%" PRIx64 " is to be discarded, and of the host page of %" PRId64
+		      " pages that it is in not all",
+		      e->arg[0], e->arg[1]);
 }
 
 static void
@@ -48,5 +80,7 @@ postcopy_attach(struct world *w)
 {
 	world_observe(w, EV_POSTCOPY_REFUSED, on_refused, NULL);
 	world_observe(w, EV_POSTCOPY_PLACE, on_place, NULL);
+	world_observe(w, EV_POSTCOPY_MIXED, on_mixed, NULL);
+	world_observe(w, EV_POSTCOPY_UNALIGNED, on_unaligned, NULL);
 	world_observe(w, EV_POSTCOPY_ACCESS, on_access, NULL);
 }

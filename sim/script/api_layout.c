@@ -13,15 +13,27 @@
 
 #define PAGES_MAX (INT64_C(1) << 32)
 #define GFN_MAX (INT64_C(1) << 34)
+#define HOST_PAGES_MAX 262144 /* 1 GiB */
 #define VRAM_PAGES 4096 /* vgamem_mb: 16 MiB */
 
 /* --- blocks and regions --------------------------------------------------------------------- */
+
+/* host_pages = 512: the block is backed by huge pages of 2 MiB. */
+static void
+read_host_pages(lua_State *L, int index, struct ram_block *block)
+{
+	lua_Integer n = api_integer(L, index, "host_pages", 1, 1, HOST_PAGES_MAX);
+
+	if (block->pages % (uint64_t)n)
+		luaL_error(L, "host_pages: the block's pages must be a multiple of it");
+	block->host_pages = (uint64_t)n;
+}
 
 /* blocks = { { name = "pc.ram", pages = 1024 }, … } */
 static unsigned
 read_blocks(lua_State *L, int index, struct ram_block *blocks)
 {
-	static const char *const allowed[] = { "name", "pages", NULL };
+	static const char *const allowed[] = { "name", "pages", "host_pages", NULL };
 	lua_Integer n, total = 0;
 
 	if (lua_getfield(L, index, "blocks") != LUA_TTABLE)
@@ -37,6 +49,7 @@ read_blocks(lua_State *L, int index, struct ram_block *blocks)
 					     api_string(L, lua_gettop(L), "name", "pc.ram")),
 			.pages = (uint64_t)api_integer(L, lua_gettop(L), "pages", 1, 1, PAGES_MAX)
 		};
+		read_host_pages(L, lua_gettop(L), &blocks[i - 1]);
 		total += (lua_Integer)blocks[i - 1].pages;
 		lua_pop(L, 1);
 	}
@@ -148,6 +161,7 @@ read_memory(lua_State *L, struct migration_vm_config *c, struct ram_block *block
 		c->block_count = pc_blocks(L, blocks);
 	} else {
 		blocks[0].pages = (uint64_t)api_integer(L, 1, "pages", 1024, 1, PAGES_MAX);
+		read_host_pages(L, 1, &blocks[0]);
 	}
 	lua_pop(L, 1);
 	if (type == LUA_TTABLE)
@@ -189,11 +203,10 @@ read_version(lua_State *L, struct migration_vm_config *c)
 static int
 l_source_vm(lua_State *L)
 {
-	static const char *const allowed[] = {
-		"pages", "blocks",	   "layout",	    "vram_pages",      "version",
-		"host",	 "manual_protect", "initially_set", "dirty_ring_size", "vcpus",
-		NULL
-	};
+	static const char *const allowed[] = { "pages",		 "blocks",	  "layout",
+					       "vram_pages",	 "version",	  "host",
+					       "manual_protect", "initially_set", "dirty_ring_size",
+					       "vcpus",		 "host_pages",	  NULL };
 	struct ram_block blocks[RAM_BLOCKS_MAX] = { { .name = "pc.ram" } };
 	struct vm_region regions[VM_REGIONS_MAX];
 	struct migration_vm_config config = { .blocks = blocks };

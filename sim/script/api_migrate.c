@@ -317,6 +317,7 @@ static const char *const migrate_options[] = { "vm",
 					       "xbzrle_cache_pages",
 					       "multifd_channels",
 					       "packet_pages",
+					       "multifd_flush_after_each_section",
 					       "clear_chunk_pages",
 					       "bitmap_mutex",
 					       "budget_pages",
@@ -389,6 +390,7 @@ read_config(lua_State *L, struct precopy_config *c)
 	c->channels = (unsigned)api_integer(L, 1, "multifd_channels", 0, 0, PRECOPY_CHANNELS_MAX);
 	c->packet_pages = (unsigned)api_integer(L, 1, "packet_pages", c->packet_pages, 1,
 						PRECOPY_PACKET_PAGES_MAX);
+	c->section_flush = api_boolean(L, 1, "multifd_flush_after_each_section", false);
 	c->clear_chunk_pages = (uint64_t)api_integer(
 		L, 1, "clear_chunk_pages", (lua_Integer)c->clear_chunk_pages, 64, INT64_C(1) << 30);
 	c->mutex_per_page = api_word(L, 1, "bitmap_mutex", 0, mutex_word, 2);

@@ -1200,6 +1200,12 @@ svq_allocates(struct fake *f)
 	emit(f->w, EV_SVQ_ALLOC, f->dev, 0, 4097, 4096);
 }
 static void
+postcopy_mixed(struct fake *f)
+{
+	emit(f->w, EV_POSTCOPY_PLACE, 0xca, 2, 0, 0, 0);
+	emit(f->w, EV_POSTCOPY_MIXED, 0xcb, 1, 3, 0xc8);
+}
+static void
 snapshot_late(struct fake *f)
 {
 	emit(f->w, EV_SNAPSHOT_SAVE, 0xca, 1, 1, 0);
@@ -1447,6 +1453,7 @@ static const struct {
 	CASE(INV_COLO_DISK, colo_disk),
 	CASE(C_O11, postcopy_refused),
 	CASE(INV_POSTCOPY_ONCE, postcopy_twice),
+	CASE(INV_POSTCOPY_WHOLE, postcopy_mixed),
 	CASE(SCENARIO, scenario),
 };
 
