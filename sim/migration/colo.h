@@ -30,8 +30,8 @@
  * guest goes on once that thread has ended.
  *
  * The guest of this model does one thing, colo_step() (and what colo_net.h and colo_disk.h have):
- *it writes a page, counts, and sends a packet with its count and a payload.  The count is its
- *register, and goes with the device state; between write and packet it may be stopped.
+ * it writes a page, counts, and sends a packet with its count and a payload.  The count is its
+ * register, and goes with the device state; between write and packet it may be stopped.
  *
  * Timed mode has the time of a checkpoint by phases (enum colo_phase).  The world's memory
  * throughout.

@@ -5,7 +5,8 @@
  *	guest    makes request n available, in its memory, and kicks whoever has the device then
  *	backend  takes it (its position goes on), writes its page, says that it is done
  *	call     the guest notifier brings an interrupt, which moves with its vCPU once it is
- *pending stop     no more are taken; what was taken is finished, or named in the in-flight region;
+ *	         pending
+ *	stop     no more are taken; what was taken is finished, or named in the in-flight region;
  *	         the position is the base that the destination begins from
  *	start    what the region names is done again, then the queue is looked at: a kick that the
  *	         source's eventfd had is the source's

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A shadow virtqueue that shows the device copies, as posted in "Net Control VQ support with asid
- *in vDPA SVQ" (qemu-devel, May 2022, RFC v8 09/21).
+ * in vDPA SVQ" (qemu-devel, May 2022, RFC v8 09/21).
  *
  *	add     readable part linearised into pages of the VMM's, mapped read-only;
  *	        pages for the writable part, mapped for writing       two descriptors at most
@@ -9,7 +9,7 @@
  *
  * So a mapping comes and goes with each chain, and a device never reaches the guest's memory.  What
  * was said of it in review is in the faults qemu.svq.copy_…; what was merged instead are two
- *buffers that stay mapped (vhost/vdpa_net.h).
+ * buffers that stay mapped (vhost/vdpa_net.h).
  *
  * A chain that cannot be copied goes back to the guest with nothing written.
  */

@@ -5,8 +5,9 @@
  *
  *	free_head ─▶ desc_next ─▶ …            descriptors that are free, num_free of them
  *	state[head]                            who a chain belongs to, and how many descriptors it
- *has shadow_avail_idx                       what was made available last_used_idx <=
- *shadow_used_idx       taken, known to be used
+ *	                                       has
+ *	shadow_avail_idx                       what was made available
+ *	last_used_idx <= shadow_used_idx       taken, known to be used
  *
  * Compiled as ring code is: each access to the vring is seen (see the Makefile's RING).  Knows
  * nothing of the rest of the simulator but barrier macros, so its owner emits the events.

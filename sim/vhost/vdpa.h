@@ -20,7 +20,8 @@
  *	stop     SUSPEND, or a reset where that is not offered
  *	         shadow virtqueues stopped: vrings unmapped
  *	         each queue: GET_VRING_BASE — the shadow's own count; the device's if it is
- *suspended; else what the guest's used ring says reset; memory unmapped
+ *	         suspended; else what the guest's used ring says
+ *	         reset; memory unmapped
  *
  * Switching (migration's log_global_start, _stop) is a whole stop and a whole start (QEMU
  * 6949843046; a comment there says that RESUME could do).  The guest runs meanwhile.

@@ -14,7 +14,7 @@
  *
  * The queues are run by a worker (vdpasim has one; a hardware queue is no different from outside),
  * with the same handlers as a vhost device's, through the IOTLB: an access to what is not mapped,
- *or not for writing, is an event and transfers nothing.
+ * or not for writing, is an event and transfers nothing.
  *
  * There is no dirty log: VHOST_F_LOG_ALL is not offered, and what the device writes nobody notes.
  *

@@ -5,8 +5,9 @@
  * queues are the device's own, if it can have an address space of its own (cvq_isolated).
  *
  *	guest's chain ──copy──▶ cmd buffer ──▶ device ──▶ status buffer
- *	                                                       │ OK: the VMM's model executes it,
- *too guest's chain ◀──── the model's answer ────────────────┘
+ *	                                                       │ OK: the VMM's model executes
+ *	                                                       │ it, too
+ *	guest's chain ◀──── the model's answer ────────────────┘
  *
  * The two buffers are mapped from start to stop, and a command at a time is in them: the VMM waits
  * for the device with the big lock held.
