@@ -10,7 +10,7 @@
 --	driver                    used_event := 1   used.idx: 1   sleeps
 --
 -- No barrier mends it: the look must come after the publication.  It is the same window as one without a full barrier
--- (../ring/used-flags-sb.lua), made by the program instead of the processor.  From outside the two cannot be told apart:
+-- (../ring/used-flags-sb.lua), made by the program instead of the processor.  From outside they cannot be told apart:
 -- cloud-hypervisor's ring was first changed as if a look too early were the cause; a week later it got its barrier.
 return {
 	name = "used-event-early",

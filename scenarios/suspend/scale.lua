@@ -10,8 +10,8 @@
 --	vdpa-suspend                   one ioctl, and one more for each queue's position
 --
 -- The time that a queue takes is a parameter: 1 us is a register, 5 us a trapped one, 1160 us a command to firmware
--- (mlx5, 2024: 37 ms for 32 queues; sent in parallel 13 ms).  With that a device of 512 queues is beyond the 300 ms that
--- a migration is allowed by default, by any design that stops queues one by one.
+-- (mlx5, 2024: 37 ms for 32 queues; sent in parallel 13 ms).  With that a device of 512 queues is beyond the 300 ms
+-- that a migration is allowed by default, by any design that stops queues one by one.
 --
 --	ringside compare scenarios/suspend/scale.lua --over design --set queues=64
 --	ringside compare scenarios/suspend/scale.lua --over queues=2,8,32,128,512,1024 --set queue_us=1160

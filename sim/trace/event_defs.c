@@ -655,3 +655,19 @@ event_def_parse(const struct event_def *def, struct recording *r, struct cursor 
 	cursor_spaces(c);
 	return c->at == c->end;
 }
+
+void
+event_def_form(const struct event_def *def, char *text, size_t size)
+{
+	size_t n = 0;
+
+	*text = 0;
+	for (const struct event_conversion *c = def->conversion; n < size; c++) {
+		n += (size_t)snprintf(text + n, size - n, "%.*s", c->before_size, c->before);
+		if (!c->how)
+			break;
+		if (n < size)
+			n += (size_t)snprintf(text + n, size - n, c->how == '#' ? "%%#x" : "%%%c",
+					      c->how);
+	}
+}

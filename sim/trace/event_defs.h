@@ -90,6 +90,10 @@ bool
 event_def_parse(const struct event_def *def, struct recording *r, struct cursor *c,
 		struct record *record);
 
+/* The form of its printed arguments as its definition has it, for messages; cut to fit. */
+void
+event_def_form(const struct event_def *def, char *text, size_t size);
+
 /* What becomes of argument @i with this value (a text's is its number). */
 void
 event_def_set(const struct event_def *def, struct recording *r, struct record *record, unsigned i,

@@ -96,6 +96,9 @@ import_event(struct import *in, const struct event_def *def, struct cursor c, bo
 	     struct record *record)
 {
 	const char *furthest = c.at;
+	const struct event_def *nearest = def;
+	char what[256] = "not the arguments that this event has: ";
+	size_t n = strlen(what);
 
 	for (; def; def = def->next) {
 		struct cursor x = c;
@@ -110,12 +113,14 @@ import_event(struct import *in, const struct event_def *def, struct cursor c, bo
 			qemu_record_finish(record);
 			return 0;
 		}
-		if (x.at > furthest)
+		if (x.at > furthest) {
 			furthest = x.at;
+			nearest = def;
+		}
 	}
+	event_def_form(nearest, what + n, sizeof(what) - n);
 	return damaged(in, furthest,
-		       cut && furthest == c.end ? "cut off by the end of the file"
-						: "not the arguments that this event has");
+		       cut && furthest == c.end ? "cut off by the end of the file" : what);
 }
 
 static int

@@ -94,7 +94,10 @@ damaged_lines(void **state)
 {
 	import_refused(NULL, "1@1.0:virtqueue_pop vq 0x10 elem 0x20 in_num two out_num 1\n",
 		       "log:1:46: damaged line");
-	import_refused(NULL, "1@1.0:virtqueue_pop vq 0x10\n", "log:1:28: damaged line");
+	import_refused(
+		NULL, "1@1.0:virtqueue_pop vq 0x10\n",
+		"log:1:28: damaged line: not the arguments that this event has: vq %p elem %p "
+		"in_num %d out_num %d");
 	import_refused(NULL, "\n1@1.0:virtqueue_flush vq 0x10 count 1 and more\n", "log:2:39: ");
 	import_refused(NULL, "1@1.0:virtqueue_flush vq 0x10 count 99999999999999999999\n",
 		       "log:1:");
