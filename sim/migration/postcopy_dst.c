@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/must.h"
-#include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/postcopy_impl.h"
 
@@ -57,8 +56,6 @@ postcopy_load(struct postcopy *p, const struct sent_page *page, enum postcopy_ch
 	if (t->pages < host.end - host.first)
 		return 0;
 	t->pages = 0;
-	if (!p->m->vm->steps)
-		actor_work(p->w, cost_of(p->w, COST_POSTCOPY_PLACE));
 	return place(p, &host, t->content, channel);
 }
 

@@ -9,6 +9,8 @@
 #define POSTCOPY_QUEUE_MAX 256u
 /* Pages under way in one channel: of content, 7 MiB are 1800; so it bounds zeros alone. */
 #define POSTCOPY_FLIGHT_MAX 8192u
+/* Timed: sender and reader spend their time in pieces of this, and are that much early. */
+#define POSTCOPY_QUANTUM_NS 10000
 /* ORDER POSTCOPY_CHANNEL */
 enum postcopy_channel { POSTCOPY_MAIN, POSTCOPY_PREEMPT, POSTCOPY_CHANNELS };
 
@@ -53,6 +55,7 @@ struct postcopy_wire {
 	struct postcopy_flight *flight; /* a ring */
 	unsigned head, count;
 	uint64_t bytes;
+	int64_t ahead_ns; /* of the sender's time, not yet spent */
 	int64_t free_ns; /* when the wire has sent all of it */
 	struct waitq arrived, room;
 };
@@ -138,6 +141,11 @@ postcopy_wire_init(struct postcopy *p);
 /* The threads that read, in timed mode. */
 void
 postcopy_wire_start(struct postcopy *p);
+/* What the sender does for a page takes its time, POSTCOPY_QUANTUM_NS at once; the rest of it. */
+void
+postcopy_wire_work(struct postcopy *p, enum postcopy_channel channel, bool zero);
+void
+postcopy_wire_rest(struct postcopy *p, enum postcopy_channel channel);
 /* Hand a page to the channel's socket: waits for room. False if the link failed. */
 bool
 postcopy_wire_send(struct postcopy *p, enum postcopy_channel channel, const struct sent_page *page,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Postcopy at the source: which host page is next, and its pages one after the other. */
-#include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/postcopy_impl.h"
 
@@ -115,7 +114,7 @@ send_page(struct postcopy *p, uint64_t page, enum postcopy_channel channel)
 	m->stats.bytes += bytes;
 	if (m->vm->steps)
 		return send_step(p, &sent, channel);
-	actor_work(p->w, cost_of(p->w, COST_MIG_PAGE) + (zero ? 0 : cost_of(p->w, COST_MIG_SEND)));
+	postcopy_wire_work(p, channel, zero);
 	return p->generation == generation && postcopy_wire_send(p, channel, &sent, bytes);
 }
 
@@ -238,6 +237,8 @@ postcopy_save_next(struct postcopy *p, bool *found)
 	lock(p);
 	*found = find_next(p);
 	unlock(p);
+	if (!*found)
+		postcopy_wire_rest(p, POSTCOPY_MAIN);
 	return !*found || save_host_page(p);
 }
 
@@ -283,4 +284,5 @@ postcopy_save_urgent(struct postcopy *p, uint64_t page)
 		if (!send_page(p, page, POSTCOPY_PREEMPT))
 			break;
 	}
+	postcopy_wire_rest(p, POSTCOPY_PREEMPT);
 }

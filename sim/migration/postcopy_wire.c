@@ -73,6 +73,28 @@ departure(struct postcopy_wire *wire, uint64_t bytes)
 	return wire->free_ns;
 }
 
+void
+postcopy_wire_rest(struct postcopy *p, enum postcopy_channel channel)
+{
+	int64_t ns = p->wire[channel].ahead_ns;
+
+	p->wire[channel].ahead_ns = 0;
+	if (ns)
+		actor_work(p->w, ns);
+}
+
+void
+postcopy_wire_work(struct postcopy *p, enum postcopy_channel channel, bool zero)
+{
+	struct postcopy_wire *wire = &p->wire[channel];
+
+	wire->ahead_ns += cost_of(p->w, COST_MIG_PAGE);
+	if (!zero)
+		wire->ahead_ns += cost_of(p->w, COST_MIG_SEND);
+	if (wire->ahead_ns >= POSTCOPY_QUANTUM_NS)
+		postcopy_wire_rest(p, channel);
+}
+
 bool
 postcopy_wire_send(struct postcopy *p, enum postcopy_channel channel, const struct sent_page *page,
 		   uint64_t bytes)
@@ -97,22 +119,40 @@ postcopy_wire_send(struct postcopy *p, enum postcopy_channel channel, const stru
 	return true;
 }
 
-/* One page, which has arrived. */
+/* A writer that sleeps wakes when a third of its buffer is free (sk_stream_write_space()): of what
+ * both sides hold, a fifth. */
 static void
-read_one(struct postcopy_wire *wire)
+make_room(struct postcopy_wire *wire)
+{
+	if (wire->bytes * 5 <= wire->p->config.socket_bytes * 4 &&
+	    wire->count * 5 <= POSTCOPY_FLIGHT_MAX * 4)
+		waitq_wake_all(wire->p->w, &wire->room);
+}
+
+/* What has arrived, as far as a quantum takes. */
+static void
+read_some(struct postcopy_wire *wire)
 {
 	struct postcopy *p = wire->p;
-	struct postcopy_flight f = wire->flight[wire->head];
 	unsigned generation = p->generation;
+	int64_t now = world_now(p->w), ns = 0;
 
-	wire->head = (wire->head + 1) % POSTCOPY_FLIGHT_MAX;
-	wire->count--;
-	wire->bytes -= f.bytes;
 	wire->reading = true;
-	waitq_wake_all(p->w, &wire->room);
-	actor_work(p->w, cost_of(p->w, COST_POSTCOPY_READ));
-	if (p->generation == generation && !p->ended && postcopy_load(p, &f.page, wire->number))
-		precopy_set_state(p->m, PRECOPY_FAILED);
+	while (wire->count && wire->flight[wire->head].at_ns <= now && ns < POSTCOPY_QUANTUM_NS &&
+	       p->generation == generation && !p->ended) {
+		struct postcopy_flight f = wire->flight[wire->head];
+
+		wire->head = (wire->head + 1) % POSTCOPY_FLIGHT_MAX;
+		wire->count--;
+		wire->bytes -= f.bytes;
+		ns += cost_of(p->w, COST_POSTCOPY_READ);
+		if (postcopy_load(p, &f.page, wire->number))
+			precopy_set_state(p->m, PRECOPY_FAILED);
+		if (!p->tmp[wire->number].pages)
+			ns += cost_of(p->w, COST_POSTCOPY_PLACE);
+	}
+	make_room(wire);
+	actor_work(p->w, ns);
 	wire->reading = false;
 	if (!wire->count)
 		waitq_wake_all(p->w, &p->work);
@@ -126,7 +166,7 @@ reader(struct actor *self, void *arg)
 	struct world *w = wire->p->w;
 
 	for (;;) {
-		while (!wire->count)
+		while (!wire->count || wire->p->ended)
 			waitq_wait(w, &wire->arrived);
 
 		int64_t wait = wire->flight[wire->head].at_ns - world_now(w);
@@ -134,7 +174,7 @@ reader(struct actor *self, void *arg)
 		if (wait > 0)
 			actor_sleep(w, wait);
 		else
-			read_one(wire);
+			read_some(wire);
 	}
 }
 
