@@ -13,6 +13,8 @@
 #include "engine/world.h"
 
 #define PREFIX "rs1"
+#define REPEAT_MIN 3u /* two are not longer as they are */
+#define REPEAT_MAX 1000u
 
 /* --- the array ------------------------------------------------------------------------------ */
 
@@ -84,6 +86,20 @@ kind_letter(unsigned kind)
 	return kind < CHOICE_KINDS ? choice_kind_name[kind][0] : '.';
 }
 
+/* How many picks from @i on are alike: as many zeros before, same kind, pick and number. */
+static size_t
+alike(const struct schedule *s, size_t i)
+{
+	const struct pick *p = &s->picks[i];
+	uint32_t delta = i ? p->at - p[-1].at : p->at + 1;
+	size_t n = 1;
+
+	while (i + n < s->count && n < REPEAT_MAX && p[n].at - p[n - 1].at == delta &&
+	       p[n].kind == p->kind && p[n].pick == p->pick && p[n].n == p->n)
+		n++;
+	return n;
+}
+
 char *
 schedule_print(const struct schedule *s)
 {
@@ -96,12 +112,18 @@ schedule_print(const struct schedule *s)
 	fputs(PREFIX ":", out);
 	if (!s->count)
 		fputc('-', out);
-	for (size_t i = 0; i < s->count; i++) {
+	for (size_t i = 0; i < s->count;) {
 		const struct pick *p = &s->picks[i];
+		size_t n = alike(s, i);
 
 		fprintf(out, "%s%" PRIu32 "%c%u/%u", i ? "," : "", p->at - next,
 			kind_letter(p->kind), p->pick, p->n);
-		next = p->at + 1;
+		if (n < REPEAT_MIN)
+			n = 1;
+		else
+			fprintf(out, "x%zu", n);
+		i += n;
+		next = s->picks[i - 1].at + 1;
 	}
 	fprintf(out, ":%" PRIu32 ":%016" PRIx64, s->choices, s->digest);
 	must(!fclose(out));
@@ -199,7 +221,7 @@ kind(struct scanner *sc, uint8_t *out)
 static int
 parse_picks(struct scanner *sc, struct schedule *s, const char **last)
 {
-	uint64_t next = 0, delta, n, pick;
+	uint64_t next = 0, delta, n, pick, times;
 	uint8_t k = SCHEDULE_KIND_UNKNOWN;
 
 	if (peek(sc) == '-') {
@@ -223,9 +245,17 @@ parse_picks(struct scanner *sc, struct schedule *s, const char **last)
 		if (pick >= n)
 			return fail_at(sc, pick_at,
 				       "pick must be below the number of alternatives");
-		schedule_add(s, (struct pick){ (uint32_t)(next + delta), (uint16_t)pick,
-					       (uint16_t)n, k });
-		next += delta + 1;
+		times = 1;
+		if (peek(sc) == 'x') {
+			sc->at++;
+			if (number(sc, 2, REPEAT_MAX, "number of repetitions", &times))
+				return -1;
+			if (next + times * (delta + 1) > CHOICES_MAX)
+				return fail_at(sc, sc->token, "more choices than a run can have");
+		}
+		for (; times; times--, next += delta + 1)
+			schedule_add(s, (struct pick){ (uint32_t)(next + delta), (uint16_t)pick,
+						       (uint16_t)n, k });
 		if (peek(sc) != ',')
 			return 0;
 		sc->at++;

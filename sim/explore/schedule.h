@@ -12,13 +12,13 @@
  * is the first letter of the kind of choice (actor, tie, outcome, store, load), or "." where it is
  * not known: the engine keeps no kinds, a replay fills them in.  Everything that is not listed was
  * answered 0, which is always the dullest answer (engine/choice.h): a shrunk schedule of a long run
- * is short.
+ * is short.  The same pick three times and more is written once: 5t2/4x12, at most 1000 times.
  *
  * The text has no spaces and needs no quoting.  Mail programs break long lines: the parser skips
  * white space anywhere.
  *
  * The schedule owns its array (malloc); schedule_free() gives it back and leaves an empty one.  A
- * zeroed struct is the empty schedule.  Parsing allocates less than eight bytes a byte of text.
+ * zeroed struct is the empty schedule.  Parsing allocates at most some KiB a byte of text.
  */
 #ifndef RINGSIDE_EXPLORE_SCHEDULE_H
 #define RINGSIDE_EXPLORE_SCHEDULE_H

@@ -3,8 +3,8 @@
 #include "explore/schedule.h"
 #include "fuzz_input.h"
 
-static const char *const words[] = { "rs1:", ":",     ",",     "-",  "a1/2", "t2/4",
-				     "./",   "0a1/2", "\n > ", "1:", "/" };
+static const char *const words[] = { "rs1:",  ":",  ",",     "-",     "a1/2", "t2/4", "*3",
+				     "*1000", "./", "0a1/2", "\n > ", "1:",   "/" };
 
 static bool
 same(const struct schedule *a, const struct schedule *b)
@@ -42,6 +42,7 @@ round_one(struct fuzz *f)
 	const struct input examples[] = {
 		input_text("rs1:1a1/2:3:fa5209ebbd17ffe5"),
 		input_text("rs1:12a1/3,5t2/4,0o1/2,7s3/9,65535l1/65535:340000:9f3c0d6b5a3e1f77"),
+		input_text("rs1:12a1/3x4,5t2/4x1000:340000:9f3c0d6b5a3e1f77"),
 		input_text("rs1:-:0:0000000000000000"),
 		input_text("rs1:12.1/3,\n  5.2/4\n:34:9f3c0d6b\n5a3e1f77\n"),
 	};

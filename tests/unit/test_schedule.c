@@ -2,6 +2,7 @@
 /* Schedules as text: round trips, exact errors, garbage. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -42,6 +43,25 @@ known_text(void **state)
 	free(text);
 	schedule_free(&s);
 
+	/* The same pick three times and more is written once; the first one of a run may stand
+	 * behind other zeros. */
+	for (uint32_t i = 0; i < 5; i++)
+		schedule_add(&s, (struct pick){ i < 2 ? i : i * 3 + 1, 15, 16, CHOICE_ACTOR });
+	schedule_add(&s, (struct pick){ 14, 15, 16, CHOICE_TIE });
+	s.choices = 20;
+	text = schedule_print(&s);
+	assert_string_equal(
+		text, "rs1:0a15/16,0a15/16,5a15/16,2a15/16,2a15/16,0t15/16:20:0000000000000000");
+	free(text);
+	schedule_clear(&s);
+	for (uint32_t i = 0; i < 2500; i++)
+		schedule_add(&s, (struct pick){ i * 2 + 1, 1, 2, CHOICE_ACTOR });
+	s.choices = 5000;
+	text = schedule_print(&s);
+	assert_string_equal(text, "rs1:1a1/2x1000,1a1/2x1000,1a1/2x500:5000:0000000000000000");
+	free(text);
+	schedule_free(&s);
+
 	text = schedule_print(&s);
 	assert_string_equal(text, "rs1:-:0:0000000000000000");
 	assert_int_equal(schedule_parse(&s, text, strlen(text), NULL), 0);
@@ -60,9 +80,17 @@ random_schedule(struct schedule *s, struct prng *p)
 		uint16_t n = (uint16_t)(2 + prng_below(p, i % 2 ? 3 : UINT16_MAX - 1));
 
 		uint32_t skip = prng_below(p, i % 3 ? 50 : 20000);
+		bool again = s->count && prng_below(p, 2);
 
 		if (at + skip + 1 >= CHOICES_MAX)
 			break;
+		if (again) { /* runs of equal picks */
+			struct pick last = s->picks[s->count - 1];
+
+			last.at = (uint32_t)at++;
+			schedule_add(s, last);
+			continue;
+		}
 		at += skip;
 		schedule_add(s,
 			     (struct pick){ (uint32_t)at++, (uint16_t)(1 + prng_below(p, n - 1u)),
@@ -138,6 +166,10 @@ exact_errors(void **state)
 		{ "rs1:2a1/3,9a1/2:12:9f3c0d6b5a3e1f77", "character 11: this pick comes after" },
 		{ "rs1:99999999999999999999a1/3:1:0",
 		  "character 5: number of choices answered 0 must" },
+		{ "rs1:1a1/2x1:9:0", "character 11: number of repetitions must be 2 to 1000" },
+		{ "rs1:1a1/2x:9:0", "character 11: number of repetitions expected" },
+		{ "rs1:1a1/2x5:9:0", "character 5: this pick comes after" },
+		{ "rs1:65535a1/2x1000:9:0", "character " },
 		{ "rs1:-:12:9f3c", "character 14: digest expected" },
 		{ "rs1:-:12:9f3c0d6b5a3e1f7g", "character 25: digest expected" },
 		{ "rs1:-:12:9f3c0d6b5a3e1f777", "character 26: nothing expected" },
