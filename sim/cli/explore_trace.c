@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -20,6 +21,7 @@
 #include "cli/runner.h"
 #include "cli/trace_around.h"
 #include "cli/watchdog.h"
+#include "explore/lanes.h"
 #include "explore/replay.h"
 #include "trace/trace.h"
 
@@ -124,6 +126,37 @@ on_progress(const struct explorer_progress *p, void *context)
 	progress_show(&x->progress, p->schedules, p->failing, p->per_second, p->left_ns);
 }
 
+static void
+print_lanes(struct search *x, const struct found *f, const struct event_log *log)
+{
+	struct event_names names = event_names_of_world(x->t->world);
+	struct lanes_options lo = { .lines_max = x->o->lines,
+				    .columns_max = x->o->columns,
+				    .colour = isatty(STDOUT_FILENO),
+				    .finding = &f->finding };
+	struct lanes lanes;
+
+	lanes_build(&lanes, log, &names, &lo);
+	printf("\n");
+	lanes_print(&lanes, stdout);
+	printf("\n");
+	lanes_free(&lanes);
+}
+
+static void
+print_found(struct search *x, const struct found *f, const struct event_log *log, const char *line)
+{
+	printf("found: schedule %" PRIu64 "%s\n", f->index,
+	       f->index ? "" : ", the recorded order itself");
+	x->t->report_order(x->t->p, stdout, ORDER_LINES);
+	printf("verdict: %s\nsubject: %s\nmessage: %s\n", verdict_name[f->finding.verdict],
+	       f->finding.subject, f->finding.message);
+	print_lanes(x, f, log);
+	report_folded(stdout, "schedule", line);
+	printf("again: ringside run %s --set %s=%s --schedule LINE\n", x->o->args[0],
+	       x->info->params->name, x->info->params->value);
+}
+
 static int
 show_found(struct search *x, const struct found *f)
 {
@@ -138,24 +171,20 @@ show_found(struct search *x, const struct found *f)
 				   .subject = f->finding.subject,
 				   .message = f->finding.message,
 				   .schedule = line };
+	struct event_log log = { 0 };
 	struct divergence div;
 	int ret = 0;
 
+	world_set_sink(w, event_log_sink, &log);
 	if (replay_run(w, &f->schedule, NULL, NULL, &div))
 		ret = error_set(x->err, "diverged: %s", div.text);
-	if (!ret && !x->o->quiet) {
-		printf("found: schedule %" PRIu64 "%s\n", f->index,
-		       f->index ? "" : ", the recorded order itself");
-		x->t->report_order(x->t->p, stdout, ORDER_LINES);
-	}
-	if (!ret) {
-		printf("verdict: %s\nsubject: %s\nmessage: %s\nschedule: %s\n",
-		       verdict_name[f->finding.verdict], f->finding.subject, f->finding.message,
-		       line);
-		printf("again: ringside run %s --set %s=%s --schedule %s\n\n", x->o->args[0],
-		       x->info->params->name, x->info->params->value, line);
+	world_flush(w);
+	world_set_sink(w, NULL, NULL);
+	if (!ret && !x->o->quiet)
+		print_found(x, f, &log, line);
+	if (!ret)
 		ret = record_violation(x->r, &v, x->err);
-	}
+	event_log_free(&log);
 	free(line);
 	return ret;
 }

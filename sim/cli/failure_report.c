@@ -11,12 +11,8 @@
 #define FOLD_COLUMNS 72
 #define COLUMNS_DEFAULT 100u
 
-/*
- * "key: value" with the value folded: mail programs break long lines, schedule_parse() skips
- * blanks.
- */
-static void
-print_folded(FILE *to, const char *key, const char *value)
+void
+report_folded(FILE *to, const char *key, const char *value)
 {
 	int column = fprintf(to, "%s: ", key);
 
@@ -98,7 +94,7 @@ failure_report_print(struct session *s, const struct options *o, const struct fa
 	lanes_print(&lanes, to);
 	lanes_free(&lanes);
 	fprintf(to, "\n");
-	print_folded(to, "schedule", line);
+	report_folded(to, "schedule", line);
 	fprintf(to, "digest: %016" PRIx64 "\n", r->schedule->digest);
 	if (r->failure)
 		print_critical(r->failure, o->columns ? o->columns : COLUMNS_DEFAULT, to);

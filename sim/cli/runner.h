@@ -149,6 +149,13 @@ void
 failure_report_print(struct session *s, const struct options *o, const struct failure_report *r,
 		     FILE *to);
 
+/*
+ * "key: value" with the value folded: mail programs break long lines, schedule_parse() skips
+ * blanks.
+ */
+void
+report_folded(FILE *to, const char *key, const char *value);
+
 /* Replay @schedule in the session's world with its events into @log and @learned filled. */
 int
 session_replay_log(struct session *s, struct schedule *schedule, struct trail *trail,

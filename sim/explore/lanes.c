@@ -265,6 +265,9 @@ score_page(const struct event *e, const struct subject *s)
 	count = pages >= 0 ? (uint64_t)e->arg[pages] : 1;
 	if (s->gfn - (uint64_t)e->arg[gfn] >= count)
 		return -OTHER_MALUS;
+	/* What dies with a slot may be that page's note. */
+	if (e->kind == EV_KVM_DIRTY_BITMAP_DESTROYED && e->arg[event_arg(e->kind, "dirty")])
+		return SUBJECT_BONUS;
 	return count == 1 ? SUBJECT_BONUS : 0;
 }
 
@@ -303,10 +306,11 @@ score_rows(struct builder *b)
 		const struct event *e = &log->events[i];
 		struct track *t = track_of(b, lanes_actor(e));
 		size_t far = i <= violation ? violation - i : (i - violation) * 4;
-		int32_t score = wording_weight(&b->l->names, e) + score_subject(b->l, e, &subject);
+		int32_t about = score_subject(b->l, e, &subject);
+		int32_t score = wording_weight(&b->l->names, e) + about;
 
 		if ((e->kind == EV_KVM_PAGE_DIRTY || e->kind == EV_KVM_DIRTY_RING_PUSH) &&
-		    score_subject(b->l, e, &subject) <= 0 && ++many > MANY)
+		    about <= 0 && ++many > MANY)
 			score -= MANY_MALUS;
 		t->busy = t->busy || !wording_idle(&b->l->names, e);
 		if (b->l->row[i].late)
@@ -316,7 +320,7 @@ score_rows(struct builder *b)
 		score += (int32_t)(near * NEAR_EVENTS / (NEAR_EVENTS + far));
 		if (i && lanes_actor(&log->events[i - 1]) != lanes_actor(e))
 			score += SWITCH_BONUS;
-		if (t->from_end < 4)
+		if (t->from_end < 4 && (about >= 0 || !subject.has_gfn))
 			score += LAST_BONUS >> t->from_end;
 		t->from_end++;
 		if (!across(e) && score - (idles(e) ? IDLE_MALUS : 0) > t->best)

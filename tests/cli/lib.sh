@@ -35,6 +35,14 @@ complains() {
 	grep -qF -- "$1" err || { fail "errors lack: $1"; head -n 5 err; }
 }
 
+# The schedule that the last command printed, which is folded for mail.
+schedule_said() {
+	awk '/^schedule: / { line = substr($0, 11); next }
+		line != "" && /^  / { line = line substr($0, 3); next }
+		line != "" { exit }
+		END { print line }' out
+}
+
 # scenario NAME: a Lua file from standard input.
 scenario() {
 	cat >"$1"

@@ -14,7 +14,7 @@ says "verdict: dirty-page-lost"
 grep -q '^moved: line [0-9]*: vcpu writes gfn 0x[0-9a-f]*, within line [0-9]*: qemu deletes slot [0-9]*$' out ||
 	fail "what was moved is not said"
 cp out one
-schedule=$(sed -n 's/^schedule: //p' out)
+schedule=$(schedule_said)
 kept=$(sqlite3 t.db "SELECT r.verdict, strategy, value, r.complete, v.schedule = '$schedule' FROM run r
 	JOIN param ON param.run_id = r.id JOIN violation v ON v.run_id = r.id WHERE r.id = 2")
 [ "$kept" = "dirty-page-lost|bounded|sync_first|0|1" ] || fail "not recorded as it was"
