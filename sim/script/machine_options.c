@@ -120,6 +120,11 @@ const struct option_spec device_option_table[] = {
 	  "net: how long it is then" },
 	{ "ctrl", OPTION_BOOLEAN, DEVICE(config.net.ctrl), FLAG,
 	  "net: a control queue behind the pairs" },
+	{ "rx_ahead", OPTION_INTEGER, DEVICE(config.net.rx_ahead), NUMBER(0, 1024),
+	  "net: receive buffers it takes before packets are there" },
+	{ "suspend_rx", OPTION_WORD, DEVICE(config.net.suspend_rx),
+	  WORDS(net_suspend_rx_name, NET_SUSPEND_RX_WAIT + 1),
+	  "net: what becomes of those when it suspends" },
 	{ "keep_sent", OPTION_BOOLEAN, DEVICE(config.net.keep_sent), FLAG,
 	  "net: keep sent packets for dev:wire_recv()" },
 	{ NULL, OPTION_TEXT, 0, 0, 0, 0, NULL, 0, NULL }

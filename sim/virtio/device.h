@@ -60,6 +60,8 @@ struct virtio_type_ops {
 	/* The device begins to suspend. */
 	void (*suspend)(struct virtio_device *vdev);
 	void (*config_written)(struct virtio_device *vdev, size_t offset, size_t size);
+	/* The holder is about to let go of @vq: give back what was popped and nobody works on. */
+	void (*rewind)(struct virtio_queue *vq);
 	/* @vq goes away, its holder has let go: forget what waits for it. */
 	void (*queue_reset)(struct virtio_queue *vq);
 };

@@ -7,6 +7,10 @@
 #include "base/must.h"
 #include "virtio/suspend.h"
 
+const char *const net_suspend_rx_name[] = { /* ORDER NET_SUSPEND_RX */
+					    "keep", "return", "wait"
+};
+
 /* 5.1.3.1 */
 #define NEEDS(feature, needs) \
 	{ \
@@ -80,6 +84,8 @@ receive(struct net_queue_pair *p)
 			return;
 		net_rx_put(p, &p->rx->ring, (unsigned)count);
 	}
+	if (p->net->config.rx_ahead && ours(p->rx))
+		net_rx_prefetch(p, &p->rx->ring);
 }
 
 static void
@@ -217,6 +223,29 @@ set_status(struct virtio_device *vdev, uint8_t status)
 			vdev->backend->run(net->pair[i].rx, &net->pair[i].rx_work);
 }
 
+static void
+rewind_rx(struct virtio_queue *vq)
+{
+	struct net_queue_pair *p = &virtio_net_of(vq->vdev)->pair[vq->index / 2];
+
+	if (vq == p->rx)
+		net_rx_rewind(p, &vq->ring, false);
+}
+
+/* Buffers that were popped ahead are no requests: the rings are left without them. */
+static void
+running(struct virtio_device *vdev, bool on)
+{
+	struct virtio_net *net = virtio_net_of(vdev);
+	bool suspends = vdev->quiesced && !vdev->resetting;
+
+	if (on || (suspends && net->config.suspend_rx == NET_SUSPEND_RX_WAIT))
+		return;
+	for (uint16_t i = 0; i < net->pairs; i++)
+		net_rx_rewind(&net->pair[i], &net->pair[i].rx->ring,
+			      suspends && net->config.suspend_rx == NET_SUSPEND_RX_RETURN);
+}
+
 /* Nothing is thrown away.  Quirk: the RFC purges, and a packet that waits counts as sent. */
 static void
 suspend(struct virtio_device *vdev)
@@ -248,6 +277,8 @@ const struct virtio_type_ops virtio_net_type = {
 	.handle_output = handle_output,
 	.set_status = set_status,
 	.suspend = suspend,
+	.running = running,
+	.rewind = rewind_rx,
 };
 
 static void
@@ -276,6 +307,8 @@ pair_init(struct net_queue_pair *p, struct virtio_net *net, uint16_t index)
 	p->tx_bh = (struct virtio_work){ .fn = tx_bh, .arg = p };
 	p->tx_complete = (struct virtio_work){ .fn = tx_complete, .arg = p };
 	p->chains = world_alloc(vdev->w, p->rx->size_max * sizeof(*p->chains));
+	if (net->config.rx_ahead)
+		p->ahead = world_alloc(vdev->w, p->rx->size_max * sizeof(*p->ahead));
 	timer_init(&p->busy, wire_free, p);
 }
 

@@ -82,12 +82,24 @@ struct virtio_net_hdr_v1 {
 #define NET_TX_BURST 256u /* packets a flush sends before others may run (QEMU's TX_BURST) */
 #define NET_BACKLOG_MAX 1000u /* packets kept for a pair, then they are dropped: txqueuelen */
 
+/* ORDER NET_SUSPEND_RX: net.c names them. */
+enum net_suspend_rx {
+	NET_SUSPEND_RX_KEEP, /* they are put back, and popped again afterwards */
+	NET_SUSPEND_RX_RETURN, /* they are used, with length 0 */
+	NET_SUSPEND_RX_WAIT /* they are being processed: until packets come */
+};
+extern const char *const net_suspend_rx_name[NET_SUSPEND_RX_WAIT + 1];
+
 struct net_config {
 	uint8_t mac[6]; /* zeros: 52:54:00:12:34:56 */
 	unsigned tx_burst; /* 0: NET_TX_BURST */
 	unsigned busy_every; /* the wire cannot take each n-th packet at once; 0: never */
 	int64_t busy_ns; /* how long it then takes */
 	bool keep_sent; /* keep packets' bytes in the sent list */
+	/* Receive buffers popped before a packet is there, as hardware does; needs the main loop.
+	 */
+	unsigned rx_ahead;
+	enum net_suspend_rx suspend_rx; /* what becomes of those when the device suspends */
 	bool ctrl; /* a control queue behind the pairs (net_ctrl.h) */
 };
 
@@ -107,6 +119,8 @@ struct net_queue_pair {
 	unsigned backlog_count;
 	struct virtio_work rx_work; /* packets came */
 	struct dp_elem **chains; /* buffers for one packet, a queue's size of them */
+	struct dp_elem **ahead; /* popped before there was one, oldest first */
+	unsigned ahead_count;
 
 	bool tx_waiting; /* the bottom half is scheduled */
 	struct virtio_work tx_bh, tx_complete;
@@ -190,6 +204,12 @@ net_header_bytes(const struct virtio_net *net);
  */
 int
 net_rx_take(struct net_queue_pair *p, struct virtio_ring *r);
+
+/* Pop ahead as the configuration has it; give it all back, or (@use) use it with length 0. */
+void
+net_rx_prefetch(struct net_queue_pair *p, struct virtio_ring *r);
+void
+net_rx_rewind(struct net_queue_pair *p, struct virtio_ring *r, bool use);
 
 /* Put that packet into them, or drop it if it does not fit the one; fill, flush, signal. */
 void

@@ -83,10 +83,65 @@ net_header_bytes(const struct virtio_net *net)
 	return sizeof(struct virtio_net_hdr_v1) - (v1 ? 0 : 2);
 }
 
+/* The next buffer: the oldest that was popped ahead, else one of the ring's. */
+static int
+next_buffer(struct net_queue_pair *p, struct virtio_ring *r, struct dp_elem **elem)
+{
+	int n;
+
+	if (p->ahead_count) {
+		*elem = p->ahead[0];
+		memmove(p->ahead, p->ahead + 1, --p->ahead_count * sizeof(*p->ahead));
+		return 1;
+	}
+	n = virtio_ring_pop(r, r->elem);
+	if (n > 0)
+		*elem = virtio_elem_dup(p->net->vdev->w, r->elem);
+	return n;
+}
+
+void
+net_rx_prefetch(struct net_queue_pair *p, struct virtio_ring *r)
+{
+	unsigned most = p->net->config.rx_ahead;
+
+	most = most < p->rx->size ? most : p->rx->size;
+	while (p->ahead_count < most && virtio_ring_pop(r, r->elem) > 0)
+		p->ahead[p->ahead_count++] = virtio_elem_dup(p->net->vdev->w, r->elem);
+}
+
+void
+net_rx_rewind(struct net_queue_pair *p, struct virtio_ring *r, bool use)
+{
+	struct world *w = p->net->vdev->w;
+	unsigned count = p->ahead_count;
+
+	for (unsigned i = 0; use && i < count; i++)
+		virtio_ring_fill(r, p->ahead[i], 0, i);
+	while (p->ahead_count) {
+		struct dp_elem *elem = p->ahead[--p->ahead_count];
+
+		if (!use)
+			virtio_ring_unpop(r, elem);
+		virtio_elem_free(w, elem);
+	}
+	if (!use || !count)
+		return;
+	virtio_ring_flush(r, count);
+	virtio_ring_signal(r);
+}
+
 /* Give the last @count chains back, newest first. */
 static void
 put_back(struct net_queue_pair *p, struct virtio_ring *r, unsigned count)
 {
+	/* Popped ahead they stay so: in front of those that were popped after them. */
+	if (p->net->config.rx_ahead) {
+		memmove(p->ahead + count, p->ahead, p->ahead_count * sizeof(*p->ahead));
+		memcpy(p->ahead, p->chains, count * sizeof(*p->ahead));
+		p->ahead_count += count;
+		return;
+	}
 	while (count--) {
 		virtio_ring_unpop(r, p->chains[count]);
 		virtio_elem_free(p->net->vdev->w, p->chains[count]);
@@ -96,16 +151,14 @@ put_back(struct net_queue_pair *p, struct virtio_ring *r, unsigned count)
 int
 net_rx_take(struct net_queue_pair *p, struct virtio_ring *r)
 {
-	struct world *w = p->net->vdev->w;
 	bool mergeable = virtio_device_has(p->net->vdev, VIRTIO_NET_F_MRG_RXBUF);
 	uint32_t need = p->backlog->bytes + net_header_bytes(p->net);
 	uint32_t have = 0;
 	unsigned count = 0;
 	int n = 1;
 
-	while (count < p->rx->size && (n = virtio_ring_pop(r, r->elem)) > 0) {
-		p->chains[count++] = virtio_elem_dup(w, r->elem);
-		have += r->elem->in_bytes;
+	while (count < p->rx->size && (n = next_buffer(p, r, &p->chains[count])) > 0) {
+		have += p->chains[count++]->in_bytes;
 		if (have >= need || !mergeable)
 			return (int)count;
 	}

@@ -383,6 +383,8 @@ virtio_queue_reset(struct virtio_queue *vq)
 	vq->resetting = true;
 	emit(w, EV_VIRTIO_QUEUE_RESET, vdev->name, vq->index, vq->inflight);
 	actor_point(w);
+	if (vdev->started && vdev->type->rewind)
+		vdev->type->rewind(vq);
 	if (vdev->started)
 		vdev->backend->queue_stop(vq);
 	if (vdev->reset_ns) {

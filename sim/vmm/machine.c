@@ -365,6 +365,8 @@ check_config(struct machine *m, const struct machine_device_config *c)
 			   c->name, c->balloon.host_page_bytes);
 	if (c->activate_async && c->no_ioeventfd)
 		world_fail(m->w, "%s: activate_async needs ioeventfds", c->name);
+	if (c->net.rx_ahead && c->backend != MACHINE_MAIN_LOOP)
+		world_fail(m->w, "%s: rx_ahead needs the main loop", c->name);
 	if (c->vectors > MSIX_VECTORS_MAX)
 		world_fail(m->w, "%s: a device has at most %u vectors", c->name, MSIX_VECTORS_MAX);
 }

@@ -137,9 +137,60 @@ early_body(void)
 	assert_int_equal(reap(0), 1);
 }
 
+/* Buffers popped before a packet is there: used in their order, given back when the ring is left.
+ */
+static void
+ahead_body(void)
+{
+	struct virtio_net *net = b->type;
+	struct virtio_queue *vq = &b->vdev.vqs[0];
+	uint8_t packet[100] = { 0 };
+	uint64_t token;
+	uint32_t len;
+
+	bench_ready(V1 | MRG);
+	for (unsigned i = 1; i <= 4; i++)
+		expose(64, i);
+	virtio_queue_notify(vq);
+	assert_int_equal(vq->inflight, 3);
+	/* Two of them for a packet, one more popped; then one that does not fit the two left. */
+	net_wire_send(net, 0, packet, sizeof(packet));
+	bench_run_works();
+	assert_true(bench_get(0, &token, &len) && token == 1 && len == 64);
+	assert_true(bench_get(0, &token, &len) && token == 2);
+	assert_int_equal(net->pair[0].ahead_count, 2);
+	net_wire_send(net, 0, (uint8_t[200]){ 0 }, 200);
+	bench_run_works();
+	assert_int_equal(net->pair[0].rx_stalls, 1);
+	assert_int_equal(net->pair[0].ahead_count, 2);
+	expose(64, 5);
+	expose(64, 6);
+	virtio_queue_notify(vq);
+	for (unsigned i = 3; i <= 6; i++)
+		assert_true(bench_get(0, &token, &len) && token == i);
+	/* Left by a stop, popped again. */
+	expose(64, 7);
+	virtio_queue_notify(vq);
+	assert_int_equal(vq->inflight, 1);
+	virtio_vm_state(&b->vdev, false);
+	assert_int_equal(vq->inflight, 0);
+	virtio_vm_state(&b->vdev, true);
+	net_wire_send(net, 0, "x", 1);
+	bench_run_works();
+	assert_true(bench_get(0, &token, &len) && token == 7);
+	/* By a queue reset, too. */
+	b->vdev.driver_features |= VIRTIO_BIT(VIRTIO_F_RING_RESET);
+	expose(64, 8);
+	virtio_queue_notify(vq);
+	virtio_queue_reset(vq);
+	assert_int_equal(vq->inflight, 0);
+	assert_int_equal(net->pair[0].ahead_count, 0);
+}
+
 static void
 receive(void **state)
 {
+	run_on(&(struct net_config){ .rx_ahead = 3 }, ahead_body, FAULT_NONE);
 	run_on(&(struct net_config){ 0 }, mergeable_body, FAULT_NONE);
 	run_on(&(struct net_config){ 0 }, unmergeable_body, FAULT_NONE);
 	run_on(&(struct net_config){ 0 }, early_body, FAULT_NONE);
