@@ -133,6 +133,7 @@ struct migration_vm {
 	struct machine *machine; /* whose guest's pages these are; null: there is none */
 	uint64_t machine_gpa; /* of page 0 */
 	struct ram_writer *machine_writer;
+	struct ram_writer *machine_dma[2]; /* its vDPA devices: unnoted, noted by shadow; or null */
 	struct page_record *record;
 	unsigned records;
 	uint64_t watch_first, watch_count;
@@ -162,8 +163,9 @@ vm_create(struct world *w, const struct migration_vm_config *config);
 
 /*
  * The RAM is a part of that of machine @m, from @gpa on: what its guest writes there is a vCPU's
- * write here, stopping the one stops the other, and devices' hints of free pages reach the
- * migration (vmm/precopy_notify.h).  At set-up, once.
+ * write here (a vDPA device's: nobody's note, or with a shadow virtqueue the VMM's, when the chain
+ * is given back: virtio/dma.h), stopping the one stops the other, and devices' hints of free pages
+ * reach the migration (vmm/precopy_notify.h).  At set-up, once.
  */
 void
 vm_link_machine(struct migration_vm *vm, struct machine *m, uint64_t gpa);

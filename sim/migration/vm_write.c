@@ -10,6 +10,7 @@
 #include "migration/precopy.h"
 #include "migration/vm.h"
 #include "migration/vm_layout.h"
+#include "virtio/dma.h"
 #include "vmm/memory_listener.h"
 
 /* What is written: bytes, or zeros, or what no one asks for. */
@@ -248,15 +249,55 @@ vm_enter(struct ram_writer *v)
 	return true;
 }
 
-static void
-machine_wrote(struct world *w, uint64_t gpa, uint64_t len, void *context)
+/* Who wrote for the machine's guest; a device behind an IOMMU when it first did. */
+static struct ram_writer *
+machine_device(struct migration_vm *vm, enum ram_writer_kind kind)
 {
-	struct migration_vm *vm = context;
+	struct ram_writer **v = &vm->machine_dma[kind == WRITER_QEMU];
+
+	if (!*v)
+		*v = vm_add_writer(vm, kind, kind == WRITER_QEMU ? "svq" : "vdpa");
+	return *v;
+}
+
+static void
+machine_write(struct migration_vm *vm, struct ram_writer *v, uint64_t gpa, uint64_t len)
+{
 	uint64_t page = (gpa - vm->machine_gpa) >> KVM_PAGE_SHIFT;
 	uint64_t last = (gpa + len - 1 - vm->machine_gpa) >> KVM_PAGE_SHIFT;
 
 	for (; gpa >= vm->machine_gpa && page <= last && page < ram_pages(vm->ram); page++)
-		vm_write_now(vm->machine_writer, page);
+		vm_write_now(v, page);
+}
+
+/* What a shadow virtqueue pushes the VMM notes: to a migration, that is when it was written. */
+static void
+machine_noted(struct world *w, uint64_t gpa, uint64_t len, void *context)
+{
+	struct migration_vm *vm = context;
+
+	machine_write(vm, machine_device(vm, WRITER_QEMU), gpa, len);
+}
+
+static void
+machine_wrote(struct world *w, uint64_t gpa, uint64_t len, void *context)
+{
+	struct migration_vm *vm = context;
+	struct ram_writer *v = vm->machine_writer;
+
+	switch (dma_writer(w)) {
+	case DMA_NOTED_LATER:
+		return;
+	case DMA_UNNOTED:
+		if (gpa < vm->machine_gpa || gpa - vm->machine_gpa >= ram_pages(vm->ram)
+									      << KVM_PAGE_SHIFT)
+			return;
+		v = machine_device(vm, WRITER_VFIO);
+		break;
+	default:
+		break;
+	}
+	machine_write(vm, v, gpa, len);
 }
 
 void
@@ -267,6 +308,7 @@ vm_link_machine(struct migration_vm *vm, struct machine *m, uint64_t gpa)
 	vm->machine_gpa = gpa;
 	vm->machine_writer = vm_add_writer(vm, WRITER_VCPU, "guest");
 	gm_on_write(vm->w, machine_wrote, vm);
+	dma_on_note(vm->w, machine_noted, vm);
 }
 
 void

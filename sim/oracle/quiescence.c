@@ -214,7 +214,10 @@ judge_guest_queue(struct world *w, const struct machine_device *d, const struct 
 	struct queue_end q;
 	char subject[64];
 
-	if (!vq->ring || vq->broken || !d || vq->index >= d->vdev.queue_count)
+	/* A machine that its VMM has stopped owes nobody anything until it goes on, here or
+	 * elsewhere. */
+	if (!vq->ring || vq->broken || !d || vq->index >= d->vdev.queue_count ||
+	    !d->vdev.vm_running)
 		return false;
 	dvq = &d->vdev.vqs[vq->index];
 	if (!dvq->enabled || !(d->vdev.status & VIRTIO_CONFIG_S_DRIVER_OK) || d->vdev.broken)

@@ -2,6 +2,8 @@
 /* API: vDPA devices, their maps, and shadow virtqueues. */
 #include <stdio.h>
 
+#include "memory/guest_memory.h"
+#include "migration/vm.h"
 #include "script/actor.h"
 #include "script/machine_api.h"
 
@@ -152,7 +154,34 @@ device_vdpa_info(lua_State *L)
 	return 1;
 }
 
+static int
+machine_source_vm(lua_State *L)
+{
+	static const char *const allowed[] = { "gpa", "pages", "manual_protect", NULL };
+	struct script_machine *sm = api_check(L, 1, "machine");
+	lua_Integer size = (lua_Integer)(gm_size(script_world(L)) / 4096), gpa;
+	struct ram_block block = { .name = "pc.ram" };
+	struct migration_vm_config config = { .blocks = &block, .block_count = 1 };
+	struct migration_vm *vm;
+
+	if (!script_of(L)->setting_up)
+		return luaL_error(L, "source_vm: only in setup()");
+	api_options(L, 2, "source_vm", allowed);
+	gpa = api_integer(L, 2, "gpa", 0, 0, (size - 1) * 4096);
+	if (gpa % 4096)
+		return luaL_error(L, "source_vm: gpa %I is not that of a page", gpa);
+	block.pages = (uint64_t)api_integer(L, 2, "pages", size - gpa / 4096, 1, size - gpa / 4096);
+	config.manual_protect = api_boolean(L, 2, "manual_protect", true);
+	vm = vm_create(script_world(L), &config);
+	vm_link_machine(vm, sm->m, (uint64_t)gpa);
+	api_push(L, "source_vm", vm);
+	return 1;
+}
+
 const struct api_entry api_vdpa[] = {
+	{ "machine", "source_vm", "{gpa=, pages=, manual_protect=} -> source_vm",
+	  "these pages as the RAM of a migrate{}, which stops and starts the machine",
+	  machine_source_vm },
 	{ "device", "svq", "(on) -> true or nil, errno",
 	  "vdpa: shadow virtqueues on or off, as migration does it: stop, start", device_svq },
 	{ "device", "region_add", "(gpa, bytes, of) -> true or nil, errno",

@@ -80,6 +80,8 @@ const struct option_spec device_option_table[] = {
 	  "vdpa: shadow virtqueues copy each chain, as in the series of 2022" },
 	{ "ram_blocks", OPTION_INTEGER, DEVICE(config.vdpa.ram_blocks), NUMBER(1, 64),
 	  "vdpa: pieces that guest memory is to the VMM" },
+	{ "migrate_without_svq", OPTION_BOOLEAN, DEVICE(config.vdpa.migrate_without_svq), FLAG,
+	  "vdpa: a migration does not switch shadow virtqueues on" },
 	{ "maps_stay", OPTION_BOOLEAN, DEVICE(config.vdpa.maps_stay), FLAG,
 	  "vdpa: guest memory stays mapped while the device is stopped" },
 	{ "no_suspend", OPTION_BOOLEAN, DEVICE(config.vdpa.dev.no_suspend), FLAG,

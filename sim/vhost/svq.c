@@ -10,6 +10,7 @@
 #include "notify/eventfd.h"
 #include "vhost/svq_copy.h"
 #include "vhost/vdpa.h"
+#include "virtio/dma.h"
 #include "virtio/host_notifier.h"
 
 #define POLL_LIMIT_NS INT64_C(10000000000)
@@ -187,6 +188,18 @@ get_buf(struct svq *s, struct svq_elem **e, uint32_t *len)
 	return true;
 }
 
+/* address_space_unmap() of what the device wrote: the VMM's dirty memory has it from here on. */
+static void
+note_written(struct svq *s, const struct dp_elem *elem, uint32_t len)
+{
+	for (unsigned i = elem->out; len && i < (unsigned)elem->out + elem->in; i++) {
+		uint32_t n = len < elem->sg[i].len ? len : elem->sg[i].len;
+
+		dma_note(s->vq->vdev->w, elem->sg[i].addr, n);
+		len -= n;
+	}
+}
+
 /* vhost_svq_flush() */
 static void
 flush(struct svq *s, bool check_for_avail)
@@ -202,6 +215,8 @@ flush(struct svq *s, bool check_for_avail)
 		while (i < s->ring.num && get_buf(s, &e, &len) && e) {
 			if (s->copy)
 				svq_copy_done(s, e, len);
+			else
+				note_written(s, e->elem, len);
 			virtio_ring_fill(r, e->elem, len, i++);
 			elem_free(s, e);
 		}

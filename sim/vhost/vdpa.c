@@ -144,6 +144,7 @@ start(struct virtio_device *vdev)
 	vhost_guest_notifiers(&v->set, true);
 	vhost_host_notifiers(vdev, true);
 	v->hw.driver_features = vdev->driver_features;
+	v->dev.group[0].dma.noted_later = v->shadow;
 	v->suspended = false;
 	vdpa_set_status(&v->dev, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
 					 VIRTIO_CONFIG_S_FEATURES_OK);

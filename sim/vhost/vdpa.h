@@ -59,6 +59,7 @@ struct vdpa_config {
 	bool svq; /* shadow virtqueues from the start (x-svq=on) */
 	bool copy; /* … with copied descriptors, as in the series of 2022 */
 	bool maps_stay; /* guest memory stays mapped while the device is stopped, or is reset */
+	bool migrate_without_svq; /* a migration leaves it as it is */
 	uint16_t control; /* the control queue, or VDPA_NO_CONTROL */
 };
 
@@ -79,6 +80,7 @@ struct vdpa {
 	bool mapped_shadow; /* the listener mapped with IOVAs of the tree */
 	bool suspended; /* positions can be trusted */
 	uint64_t switches;
+	unsigned syncs; /* of the migration that it is part of: its notifier's */
 };
 
 extern const struct virtio_backend_ops vdpa_backend_ops;

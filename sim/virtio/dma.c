@@ -11,10 +11,13 @@
 struct dma_domains {
 	unsigned count;
 	const struct dma_domain *domain[DMA_DOMAINS_MAX];
+	const struct dma_domain *writing; /* now, or null */
+	dma_note_fn note;
+	void *note_ctx;
 };
 
-void
-dma_domain_add(struct world *w, struct dma_domain *d)
+static struct dma_domains *
+domains(struct world *w)
 {
 	struct dma_domains *all = world_room(w, ROOM_DMA);
 
@@ -22,10 +25,44 @@ dma_domain_add(struct world *w, struct dma_domain *d)
 		all = world_alloc(w, sizeof(*all));
 		world_set_room(w, ROOM_DMA, all);
 	}
+	return all;
+}
+
+void
+dma_domain_add(struct world *w, struct dma_domain *d)
+{
+	struct dma_domains *all = domains(w);
+
 	if (all->count == DMA_DOMAINS_MAX)
 		world_fail(w, "a world has at most %u DMA domains", DMA_DOMAINS_MAX);
 	d->number = all->count;
 	all->domain[all->count++] = d;
+}
+
+enum dma_writer
+dma_writer(const struct world *w)
+{
+	const struct dma_domains *all = world_room(w, ROOM_DMA);
+
+	if (!all || !all->writing)
+		return DMA_NOBODY;
+	return all->writing->noted_later ? DMA_NOTED_LATER : DMA_UNNOTED;
+}
+
+void
+dma_on_note(struct world *w, dma_note_fn fn, void *ctx)
+{
+	domains(w)->note = fn;
+	domains(w)->note_ctx = ctx;
+}
+
+void
+dma_note(struct world *w, uint64_t gpa, uint64_t len)
+{
+	const struct dma_domains *all = world_room(w, ROOM_DMA);
+
+	if (len && all && all->note)
+		all->note(w, gpa, len, all->note_ctx);
 }
 
 uint64_t
@@ -44,7 +81,7 @@ copy_plain(struct world *w, uint64_t gpa, void *to, const void *from, uint64_t s
 uint64_t
 dma_copy(struct world *w, uint64_t addr, void *to, const void *from, uint64_t size)
 {
-	const struct dma_domains *all = world_room(w, ROOM_DMA);
+	struct dma_domains *all = world_room(w, ROOM_DMA);
 	uint64_t iova = addr & IOVA_MASK, done = 0;
 	unsigned number = (unsigned)(addr >> DMA_IOVA_BITS) & 127;
 	const struct dma_domain *d;
@@ -60,8 +97,11 @@ dma_copy(struct world *w, uint64_t addr, void *to, const void *from, uint64_t si
 		if (!d->translate(d->ctx, iova + done, &len, !to, &gpa))
 			break;
 		must(len && len <= size - done);
-		if (!copy_plain(w, gpa, to ? (char *)to + done : NULL,
-				from ? (const char *)from + done : NULL, len))
+		all->writing = to ? NULL : d;
+		len = copy_plain(w, gpa, to ? (char *)to + done : NULL,
+				 from ? (const char *)from + done : NULL, len);
+		all->writing = NULL;
+		if (!len)
 			break;
 		done += len;
 	}

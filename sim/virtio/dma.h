@@ -30,11 +30,32 @@ struct dma_domain {
 	bool (*translate)(void *ctx, uint64_t iova, uint64_t *len, bool write, uint64_t *gpa);
 	void *ctx;
 	unsigned number; /* given by dma_domain_add() */
+	bool noted_later; /* who lent the device its rings notes what it wrote: dma_note() */
 };
 
 /* At set-up. Ends the run with an error if there are too many. */
 void
 dma_domain_add(struct world *w, struct dma_domain *d);
+
+/*
+ * What a dirty log asks in a gm_write_hook (memory/guest_memory.h): whose write it is told of.  A
+ * device behind an IOMMU writes without a page fault of a vCPU's and without telling the VMM.
+ */
+enum dma_writer {
+	DMA_NOBODY, /* not a device behind an IOMMU */
+	DMA_UNNOTED, /* one, and no log hears of it */
+	DMA_NOTED_LATER /* one, and dma_note() will say so */
+};
+enum dma_writer
+dma_writer(const struct world *w);
+
+/* @fn is told of dma_note()s; one a world. */
+typedef void (*dma_note_fn)(struct world *w, uint64_t gpa, uint64_t len, void *ctx);
+void
+dma_on_note(struct world *w, dma_note_fn fn, void *ctx);
+/* The VMM learns that a device wrote [gpa, gpa + len) of the guest's memory, and notes it. */
+void
+dma_note(struct world *w, uint64_t gpa, uint64_t len);
 
 /* An address of @d's as it stands in a popped chain. */
 uint64_t

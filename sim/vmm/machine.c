@@ -11,6 +11,7 @@
 #include "vhost/vhost_blk.h"
 #include "vhost/vhost_net.h"
 #include "virtio/host_notifier.h"
+#include "vmm/precopy_notify.h"
 
 #define ROOT_SPACE_BYTES (UINT64_C(256) << 20) /* for BARs, of either kind */
 #define BRIDGE_SPACE_BYTES (UINT64_C(16) << 20) /* on the root bus; an eighth a level below */
@@ -244,6 +245,34 @@ vdpa_loop_unwatch(void *arg, struct vdpa_handler *handler)
 	aio_detach(handler->loop);
 }
 
+/*
+ * A device that notes nothing is shadowed before the first page is sent, and has its queues back
+ * when the migration is over (vdpa_net_migration_state_notifier()).
+ */
+static void
+on_migration(struct precopy_notifier *n, enum precopy_reason reason)
+{
+	struct machine_device *d = n->arg;
+	struct vdpa *v = machine_vdpa(d);
+	bool late = fault_on(d->machine->w, FAULT_VDPA_SHADOW_LATE), now;
+
+	/* The first sync comes before the first page is sent, the second after. */
+	if (reason == PRECOPY_NOTIFY_SETUP)
+		v->syncs = 0;
+	else if (reason == PRECOPY_NOTIFY_AFTER_BITMAP_SYNC)
+		v->syncs++;
+	now = late ? reason == PRECOPY_NOTIFY_AFTER_BITMAP_SYNC && v->syncs == 2
+		   : reason == PRECOPY_NOTIFY_SETUP;
+	if (v->config.migrate_without_svq || d->vdev.backend_data != v)
+		return;
+	bql_lock(d->machine->loop);
+	if (now)
+		vdpa_set_shadow(v, true);
+	else if (reason == PRECOPY_NOTIFY_CLEANUP)
+		vdpa_set_shadow(v, v->config.svq);
+	bql_unlock(d->machine->loop);
+}
+
 static void *
 vdpa_backend(struct machine_device *d)
 {
@@ -251,6 +280,7 @@ vdpa_backend(struct machine_device *d)
 	struct vdpa_loop loop = { d->machine, vdpa_loop_watch, vdpa_loop_unwatch };
 	struct vdpa_config config = d->config.vdpa;
 	struct world *w = d->machine->w;
+	struct precopy_notifier *n;
 	struct vdpa *v;
 	char name[64];
 
@@ -260,6 +290,9 @@ vdpa_backend(struct machine_device *d)
 	v = vdpa_create(&d->vdev, vhost_worker_create(w, name, false), ops, &loop, &config);
 	v->set.guest_notifiers = vhost_calls;
 	v->set.guest_notifiers_arg = &d->relay;
+	n = world_alloc(w, sizeof(*n));
+	*n = (struct precopy_notifier){ .fn = on_migration, .arg = d };
+	precopy_add_notifier(w, n);
 	return v;
 }
 
