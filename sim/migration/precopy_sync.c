@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/cost.h"
+#include "engine/fault.h"
 #include "migration/precopy_impl.h"
 #include "vmm/machine.h"
 
@@ -97,7 +98,7 @@ precopy_sync(struct precopy *m, bool last)
 	move_logs(m, last);
 	now = precopy_now(m);
 	period = now - m->last_evaluation_ns;
-	if (period <= EVALUATION_NS)
+	if (!period || (period <= EVALUATION_NS && !fault_on(m->w, FAULT_MIG_THROTTLE_EACH_SYNC)))
 		return;
 	trigger_throttle(m);
 	m->stats.dirty_rate = (int64_t)((__int128)m->period_dirty_pages * 1000000000 / period);
