@@ -13,6 +13,19 @@
 -- The owner's command of 2.12.1.4 stops notifications and says nothing about those that were due: lost.
 local common = include("common.inc")
 
+-- What changes: the i-th change, the field, and what it reads after n of them.
+local kinds = {
+	capacity = { type = "virtio-blk", queues = 1, field = { 0, "<I8" },
+		     change = function(dev, i) dev:resize(4096 + i) end,
+		     reads = function(n) return 4096 + n end },
+	link = { type = "virtio-net", queues = 2, backend = "main-loop", field = { 6, "<I2" },
+		 change = function(dev, i) dev:set_link(i % 2 == 0) end,
+		 reads = function(n) return n % 2 == 0 and 1 or 0 end },
+	target = { type = "virtio-balloon", queues = 2, backend = "main-loop", field = { 0, "<I4" },
+		   change = function(dev, i) dev:balloon_target(100 * i) end,
+		   reads = function(n) return 100 * n end },
+}
+
 return {
 	name = "config-change",
 	title = "a configuration change while suspended is told on resume, once",
@@ -23,6 +36,8 @@ return {
 	},
 	params = {
 		design = common.designs("v1.4"),
+		what = { default = "capacity", values = { "capacity", "link", "target" },
+			 doc = "a disk's size, a link (a flap, with an even number), a balloon's target" },
 		changes = { default = 2, min = 1, max = 8, doc = "while suspended" },
 	},
 	variants = {
@@ -33,6 +48,12 @@ return {
 		written = { expect = "spec-violation", faults = { "virtio.suspend.config_written" }, runs = 500,
 			    doc = "what the driver writes meanwhile is taken, which it should not be" },
 		kept = { expect = "ok", runs = 2000 },
+		link_flap = { expect = "ok", set = { what = "link" }, runs = 500,
+			      doc = "down and up again: told, though it reads as before" },
+		link_down = { expect = "ok", set = { what = "link", changes = 1 }, runs = 500 },
+		link_untold = { expect = "spec-violation", faults = { "qemu.suspend.config_untold" },
+				set = { what = "link", changes = 1 }, runs = 200 },
+		target = { expect = "ok", set = { what = "target" }, runs = 500 },
 		kept_2023 = { expect = "ok", set = { design = "zhu-2023" }, runs = 500 },
 		told_late = { expect = "ok", set = { design = "stevens-2024" }, runs = 500 },
 		by_the_owner = { expect = "spec-violation", set = { design = "admin-stop" }, runs = 500,
@@ -42,19 +63,26 @@ return {
 		by_the_vmm = { expect = "ok", set = { design = "vdpa-suspend" }, runs = 500 },
 	},
 	setup = function(p)
-		local x = common.machine(p, {})
+		local kind = kinds[p.what]
+		local options = { name = "dev0", type = kind.type, backend = kind.backend,
+				  features = p.what == "link" and { "VIRTIO_NET_F_STATUS" } or nil }
+		local x = common.machine(p, options)
 		local writes = fault("virtio.suspend.config_written")
 
 		if writes then -- the driver's offence is not what is looked for
 			oracle("VIRTIO-3.4.1-R5", false)
 		end
+		local function field()
+			local bytes = x.core:config_read(kind.field[1], string.packsize(kind.field[2]))
+			return (string.unpack(kind.field[2], bytes))
+		end
 		x.vm:actor("task", function()
-			x:boot(1)
+			x:boot(kind.queues)
 			local core = x.core
-			local size = core:config_read(20, 4) -- blk_size
+			local size = p.what == "capacity" and core:config_read(20, 4) -- blk_size
 			assert(x:suspend())
 			for i = 1, p.changes do
-				x.dev:resize(4096 + i)
+				kind.change(x.dev, i)
 			end
 			if writes then
 				core:config_write(20, string.pack("<I4", 4096))
@@ -64,16 +92,15 @@ return {
 			common.figures(x)
 			while core:info().config_changes == told do
 				sleep(1000, true)
-				expect(now() < 1000000, "spec-violation", "dev=blk0 config",
-				       "the driver is never told that the disk has grown")
+				expect(now() < 1000000, "spec-violation", "dev=dev0 config",
+				       "the driver is never told of the change")
 			end
 			sleep(1000000, true)
-			expect(core:info().config_changes == told + 1, "spec-violation", "dev=blk0 config",
+			expect(core:info().config_changes == told + 1, "spec-violation", "dev=dev0 config",
 			       "told more than once")
-			local capacity = string.unpack("<I8", core:config_read(0, 8))
-			expect(capacity == 4096 + p.changes, "spec-violation", "dev=blk0 config",
-			       "the driver was told, and reads an old capacity")
-			expect(core:config_read(20, 4) == size, "spec-violation", "dev=blk0 config",
+			expect(field() == kind.reads(p.changes), "spec-violation", "dev=dev0 config",
+			       "the driver was told, and reads an old value")
+			expect(not size or core:config_read(20, 4) == size, "spec-violation", "dev=dev0 config",
 			       "what the driver wrote while suspended was taken")
 		end, { cpu = 0 })
 	end,

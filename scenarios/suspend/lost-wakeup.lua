@@ -23,7 +23,8 @@ return {
 	params = {
 		design = common.designs("v1.4"),
 		event_idx = { default = true, doc = "VIRTIO_RING_F_EVENT_IDX" },
-		backend = { default = "iothread", values = { "iothread", "main-loop" }, doc = "who serves the queue" },
+		backend = { default = "iothread", values = { "main-loop", "iothread", "vhost", "vhost-user", "vdpa" },
+			    doc = "who serves the queue" },
 	},
 	variants = {
 		not_looked = { expect = "lost-kick", faults = { "virtio.suspend.no_rescan" }, runs = 4000 },

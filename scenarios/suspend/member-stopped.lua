@@ -22,6 +22,8 @@ return {
 	},
 	params = {
 		design = { default = "admin-stop", values = { "admin-stop", "vdpa-suspend" }, doc = "who stops it" },
+		backend = { default = "iothread", values = { "main-loop", "iothread", "vhost", "vhost-user", "vdpa" },
+			    doc = "who serves the queue" },
 		guest = { default = "kicks", values = { "kicks", "resets", "flr" }, doc = "what the guest does meanwhile" },
 		requests = { default = 3, min = 1, max = 8, doc = "of the guest" },
 	},

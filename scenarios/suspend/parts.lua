@@ -22,7 +22,7 @@ return {
 	params = {
 		packed = { default = false, doc = "VIRTIO_F_RING_PACKED" },
 		requests = { default = 3, min = 0, max = 64, doc = "before" },
-		damage = { default = "none", values = { "none", "length", "order", "features", "running" },
+		damage = { default = "none", values = { "none", "length", "order", "features", "size", "short", "running" },
 			   doc = "what is wrong with the parts, or the time" },
 	},
 	variants = {
@@ -34,15 +34,19 @@ return {
 		length = { expect = "ok", set = { damage = "length" }, runs = 50, doc = "refused, and nothing was set" },
 		order = { expect = "ok", set = { damage = "order" }, runs = 50 },
 		features = { expect = "ok", set = { damage = "features" }, runs = 50 },
+		size = { expect = "ok", set = { damage = "size" }, runs = 50, doc = "a queue that no driver could have" },
+		short = { expect = "ok", set = { damage = "short" }, runs = 50, doc = "cut off in the middle of a part" },
 		running = { expect = "ok", set = { damage = "running" }, runs = 50, doc = "the member has to be stopped" },
 	},
 	setup = function(p)
 		local features = p.packed and { "VIRTIO_F_RING_PACKED" } or { "VIRTIO_RING_F_EVENT_IDX" }
 		local x = common.machine({ design = "admin-stop" }, { features = features })
 		local GET, SET = "VIRTIO_ADMIN_CMD_DEV_PARTS_GET", "VIRTIO_ADMIN_CMD_DEV_PARTS_SET"
-		local DAMAGE = { -- one byte of the parts, from 1, that becomes another
+		local DAMAGE = { -- of the parts; the first queue's size is at 118
 			length = function(s) return s:sub(1, 12) .. "\4" .. s:sub(14) end,
 			order = function(s) return s:sub(25) .. s:sub(1, 24) end,
+			size = function(s) return s:sub(1, 117) .. "\3" .. s:sub(119) end,
+			short = function(s) return s:sub(1, #s - 3) end,
 			features = function(s) return s:sub(1, 16) .. "\255" .. s:sub(18) end,
 		}
 		local function one()

@@ -20,6 +20,8 @@ return {
 	steps_max = 20000,
 	params = {
 		design = common.designs("v1.4"),
+		backend = { default = "iothread", values = { "main-loop", "iothread", "vhost", "vhost-user", "vdpa" },
+			    doc = "who serves the queue" },
 		order = { default = "suspended", values = { "before", "overlap", "suspended" },
 			  doc = "when the queue is reset: before SUSPEND, while the device suspends, when it is" },
 		look = { default = false, doc = "do not end the run at the first register that reads wrong" },
@@ -29,6 +31,9 @@ return {
 			    doc = "queue_reset reads 0 as if it were over" },
 		ignored_on = { expect = "livelock", faults = { "qemu.suspend.common_cfg_ignored" }, runs = 200,
 			       set = { look = true }, doc = "and what comes of it: the driver waits for queue_enable" },
+		overlap_main_loop = { expect = "ok", set = { order = "overlap", backend = "main-loop" }, runs = 2000,
+				      doc = "who waits for the queue runs the main loop, which suspends" },
+		overlap_owner = { expect = "ok", set = { order = "overlap", design = "admin-stop" }, runs = 1000 },
 		before = { expect = "ok", set = { order = "before" }, runs = 1000 },
 		overlap = { expect = "ok", set = { order = "overlap" }, runs = 2000 },
 		suspended = { expect = "ok", runs = 1000 },
@@ -42,6 +47,7 @@ return {
 	},
 	setup = function(p)
 		local features = { "VIRTIO_RING_F_EVENT_IDX", "VIRTIO_F_RING_RESET" }
+		p.machine = { vcpus = 2 }
 		local x = common.machine(p, { features = features, suspend_ns = 1000, delay_ns = 500 })
 		local go = flag("queues are up")
 
@@ -75,7 +81,7 @@ return {
 			x.vm:actor("resetter", function()
 				go:wait()
 				reset(x.core:queue(0))
-			end, { cpu = 0 })
+			end, { cpu = 1 })
 		end
 	end,
 }

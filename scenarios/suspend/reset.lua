@@ -21,6 +21,8 @@ return {
 	},
 	params = {
 		design = common.by_status("v1.4"),
+		backend = { default = "iothread", values = { "main-loop", "iothread", "vhost", "vhost-user", "vdpa" },
+			    doc = "who serves the queue" },
 		when = { default = "suspended", values = { "early", "suspending", "suspended", "resumed" },
 			 doc = "when status is written" },
 		broken = { default = false, doc = "the device has failed before (DEVICE_NEEDS_RESET)" },

@@ -117,6 +117,21 @@ length_of(const struct virtio_dev_part_hdr *hdr)
 	}
 }
 
+/* What the driver could have programmed. */
+static bool
+queue_cfg_good(const struct virtio_device *vdev, uint16_t index, const uint8_t *value)
+{
+	const struct virtio_pci *p = vdev->transport_data;
+	bool packed = virtio_device_has(vdev, VIRTIO_F_RING_PACKED);
+	struct virtio_dev_part_vq_cfg cfg;
+
+	memcpy(&cfg, value, sizeof(cfg));
+	return cfg.queue_size <= vdev->vqs[index].size_max && cfg.enabled <= 1 &&
+	       (cfg.queue_size || !cfg.enabled) &&
+	       (packed || !(cfg.queue_size & (cfg.queue_size - 1))) &&
+	       (cfg.vector == VIRTIO_MSI_NO_VECTOR || cfg.vector < p->msix->vectors);
+}
+
 /* Of the part at *@at, which moves behind it; null: it is no part of ours. */
 static const uint8_t *
 next_part(const struct virtio_device *vdev, const struct virtio_admin_cmd *c, size_t *at,
@@ -135,6 +150,9 @@ next_part(const struct virtio_device *vdev, const struct virtio_admin_cmd *c, si
 		return NULL;
 	if (hdr->part_type == VIRTIO_DEV_PART_DEV_FEATURES &&
 	    memcmp(value, &vdev->device_features, 8) != 0)
+		return NULL;
+	if (hdr->part_type == VIRTIO_DEV_PART_VQ_CFG &&
+	    !queue_cfg_good(vdev, (uint16_t)hdr->selector, value))
 		return NULL;
 	*at += sizeof(*hdr) + hdr->length;
 	return value;

@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "engine/cost.h"
+#include "notify/eventfd.h"
 
 const char *const virtio_suspend_design_name[SUSPEND_DESIGNS] = {
 	/* ORDER SUSPEND_DESIGN */
@@ -61,9 +62,16 @@ look_at_all(struct virtio_suspend *s)
 		for (uint16_t i = 0; i < vdev->queue_count; i++)
 			s->look[i] = (struct virtio_work){ .fn = look, .arg = &vdev->vqs[i] };
 	}
-	for (uint16_t i = 0; i < vdev->queue_count; i++)
-		if (vdev->vqs[i].enabled)
-			vdev->backend->run(&vdev->vqs[i], &s->look[i]);
+	for (uint16_t i = 0; i < vdev->queue_count; i++) {
+		struct virtio_queue *vq = &vdev->vqs[i];
+
+		if (!vq->enabled)
+			continue;
+		if (vq->owner == VIRTIO_OWNER_MAIN_LOOP || vq->owner == VIRTIO_OWNER_IOTHREAD)
+			vdev->backend->run(vq, &s->look[i]);
+		else if (vq->host_notifier)
+			eventfd_set(vq->host_notifier); /* a worker looks when it is kicked */
+	}
 }
 
 /* What suspending, or going on, takes the device for its queues (timed mode). */
@@ -250,6 +258,16 @@ stop_rings(struct virtio_suspend *s)
 		virtio_backend_stop(s->vdev);
 }
 
+/* The main loop may run us inside the wait of a queue reset: its buffers are processed, too. */
+static bool
+queue_resets(const struct virtio_device *vdev)
+{
+	for (uint16_t i = 0; i < vdev->queue_count; i++)
+		if (vdev->vqs[i].resetting && vdev->vqs[i].inflight)
+			return true;
+	return false;
+}
+
 static void
 finish_suspend(struct virtio_suspend *s)
 {
@@ -257,6 +275,10 @@ finish_suspend(struct virtio_suspend *s)
 
 	if (s->state != SUSPEND_SUSPENDING)
 		return; /* it was reset meanwhile */
+	if (s->config.ns && queue_resets(vdev)) {
+		timer_arm(vdev->w, &s->timer, s->config.ns, true);
+		return;
+	}
 	stop_rings(s);
 	spend(s);
 	if (s->policy->by == SUSPEND_BY_HOST)
