@@ -15,6 +15,7 @@ return {
 	evidence = {
 		"QEMU d45243bcfc: vdpa: fix not using CVQ buffer in case of error",
 		"QEMU 6c4825476a: vdpa: move vhost_vdpa_set_vring_ready to the caller",
+		"QEMU 525ae11522: vdpa: fix VHOST_BACKEND_F_IOTLB_ASID flag check",
 		"QEMU 9c363cf6d5: vdpa net: block migration if the device has CVQ; f13f5f6412 allows it again",
 		"qemu-devel, 2022: the series Net Control VQ support with asid in vDPA SVQ, from RFC v8 to what was merged",
 	},
@@ -32,6 +33,8 @@ return {
 			       doc = "packets are handled with the state of after reset" },
 		not_shadowed = { expect = "state-lost", set = { no_asid = 1 }, runs = 1000,
 				 doc = "nobody saw the command: why QEMU refuses to migrate such a device" },
+		asid_assumed = { expect = "hang", faults = { "qemu.vdpa.asid_assumed" }, set = { no_asid = 1 }, runs = 300,
+				 doc = "the address space cannot be set, and the device is not started" },
 		one_slot = { expect = "spec-violation", faults = { "qemu.svq.copy_one_slot" },
 			     set = { copy = 1, odd = 1 }, runs = 6000,
 			     doc = "one descriptor is free and two are written" },

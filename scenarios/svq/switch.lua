@@ -2,7 +2,7 @@
 --
 -- Shadow virtqueues come and go under a guest that works.
 --
---	guest    request ── kick ──────────────── request ── kick ─────── request
+--	VMM             suspend, base, map, start ── forward ── suspend, base, start
 --	VMM             suspend, base, map, start ── forward ── suspend, base, unmap, start
 --	device   ring of the guest's              shadow vring            ring of the guest's
 --
@@ -17,6 +17,7 @@ return {
 		"QEMU c3716f260b: vdpa: move vhost reset after get vring base",
 		"QEMU 0bb302a996: vdpa: add vhost_vdpa_suspend",
 		"QEMU 4241e8bd72: vdpa: rewind at get_base, not set_base",
+		"Linux 09e65ee9059d: vdpa/mlx5: should not activate virtq object when suspended",
 		"QEMU 2fdac348fd: vhost: Get vring base from vq, not svq",
 		"QEMU 9ed62809b6: vdpa: fix network breakage after cancelling migration",
 		"QEMU b37c12be96: vdpa: Remove SVQ vring from iova_tree at shutdown",
@@ -33,6 +34,8 @@ return {
 		base_without_suspend = { expect = "spec-violation", faults = { "qemu.vdpa.base_without_suspend" },
 					 set = { off_again = 0 }, runs = 6000,
 					 doc = "it goes on after it said where it stands" },
+		activated = { expect = "use-after-unmap", faults = { "mlx5.vdpa.activate_suspended" }, runs = 2000,
+			      doc = "the vring's map goes after SUSPEND, and the device makes its queues anew" },
 		unmapped_first = { expect = "use-after-unmap", faults = { "qemu.vdpa.svqs_stop_first" }, runs = 4000,
 				   doc = "the shadow vring goes away under the device" },
 		call_fd_kept = { expect = "lost-interrupt", faults = { "qemu.vdpa.call_fd_kept" }, runs = 2000,
@@ -40,6 +43,8 @@ return {
 		not_unmapped = { expect = "mapping-leak", faults = { "qemu.svq.rings_not_unmapped" }, runs = 500 },
 		base_from_svq = { expect = "spec-violation", faults = { "qemu.svq.base_from_svq" }, runs = 2000,
 				  doc = "the shadow vring began at 0, the guest's did not" },
+		not_rewound = { expect = "lost-kick", faults = { "qemu.svq.no_rewind" }, runs = 6000,
+				doc = "what was forwarded and not finished is behind the position" },
 		holds = { expect = "ok", runs = 6000 },
 		at_once = { expect = "ok", set = { delay_ns = 0 }, runs = 4000, doc = "nothing is ever in flight for long" },
 	},

@@ -356,8 +356,11 @@ int
 svq_start(struct svq *s, unsigned asid)
 {
 	struct virtio_device *vdev = s->vq->vdev;
-	int ret = make_vring(s);
+	int ret;
 
+	if (s->running)
+		return -EBUSY; /* its stop was left out */
+	ret = make_vring(s);
 	s->asid = asid;
 	if (!ret)
 		ret = map_vring(s);
@@ -383,6 +386,17 @@ svq_start(struct svq *s, unsigned asid)
 	return 0;
 }
 
+/* It is available again, or (before 4241e8bd72) nowhere until the destination rewinds. */
+static void
+give_back(struct svq *s, struct svq_elem *e)
+{
+	if (fault_on(s->vq->vdev->w, FAULT_SVQ_NO_REWIND))
+		virtio_ring_forget(&s->vq->ring, e->elem);
+	else
+		virtio_ring_unpop(&s->vq->ring, e->elem);
+	elem_free(s, e);
+}
+
 /* What the device has and did not use, newest first. */
 static void
 unpop_all(struct svq *s)
@@ -391,10 +405,8 @@ unpop_all(struct svq *s)
 	uint16_t n = s->ring.num;
 
 	s->next_guest_avail_elem = NULL;
-	if (e) {
-		virtio_ring_unpop(&s->vq->ring, e->elem);
-		elem_free(s, e);
-	}
+	if (e)
+		give_back(s, e);
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t at = (uint16_t)(s->ring.shadow_avail_idx - 1 - i) & (n - 1);
 		uint16_t head = s->ring.avail->ring[at];
@@ -404,8 +416,7 @@ unpop_all(struct svq *s)
 		s->ring.state[head].elem = NULL;
 		if (s->copy)
 			svq_copy_undo(s, e);
-		virtio_ring_unpop(&s->vq->ring, e->elem);
-		elem_free(s, e);
+		give_back(s, e);
 	}
 }
 

@@ -28,7 +28,10 @@ of(const struct virtio_device *vdev)
 static bool
 shadowed(const struct vdpa *v, uint16_t i)
 {
-	return v->shadow || (i == v->config.control && !v->config.dev.no_asid);
+	/* VHOST_BACKEND_F_IOTLB_ASID is bit 3; as a mask, 3 is two other features. */
+	bool asid = !v->config.dev.no_asid || fault_on(v->dev.w, FAULT_VDPA_ASID_ASSUMED);
+
+	return v->shadow || (i == v->config.control && asid);
 }
 
 /* --- one queue ------------------------------------------------------------------------------ */
@@ -98,7 +101,10 @@ control_setup(struct vdpa *v)
 
 	if (!has_control(v))
 		return;
-	vdpa_set_group_asid(&v->dev, 1, asid);
+	if (vdpa_set_group_asid(&v->dev, 1, asid) && shadowed(v, i) && !v->shadow) {
+		virtio_error(v->set.vdev, "cannot set the address space of the control queue");
+		return;
+	}
 	if (shadowed(v, i) && !v->svq[i].copy && vdpa_net_start(v, asid))
 		virtio_error(v->set.vdev, "no map for control commands");
 	queue_setup(v, i);
@@ -185,7 +191,10 @@ suspend(struct vdpa *v)
 static void
 svqs_stop(struct vdpa *v)
 {
-	for (uint16_t i = 0; i < v->set.vdev->queue_count; i++)
+	const struct virtio_device *vdev = v->set.vdev;
+	bool last_only = vdev->resetting && fault_on(v->dev.w, FAULT_SVQ_STOP_LAST_ONLY);
+
+	for (uint16_t i = last_only ? vdev->queue_count - 1 : 0; i < vdev->queue_count; i++)
 		svq_stop(&v->svq[i]);
 	vdpa_net_stop(v);
 }

@@ -54,6 +54,20 @@ spend_map(struct vdpa_dev *d, uint64_t bytes)
 	actor_work(d->w, (int64_t)((unsigned __int128)bytes * (uint64_t)per_gib >> 30));
 }
 
+static void
+go(struct vdpa_dev *d, uint16_t i, bool suspended);
+
+/* A device may have to make its queues' objects anew; those of a suspended one have to stay as
+ * they are. */
+static void
+tables_changed(struct vdpa_dev *d)
+{
+	if (!d->suspended || !fault_on(d->w, FAULT_VDPA_ACTIVATE_SUSPENDED))
+		return;
+	for (uint16_t i = 0; i < d->set->vdev->queue_count; i++)
+		go(d, i, false);
+}
+
 int
 vdpa_iotlb_update(struct vdpa_dev *d, unsigned asid, const struct dma_map *map)
 {
@@ -70,6 +84,7 @@ vdpa_iotlb_update(struct vdpa_dev *d, unsigned asid, const struct dma_map *map)
 	emit(d->w, EV_VDPA_MAP, d->name, asid, (int64_t)map->iova, (int64_t)(map->size + 1), ret);
 	if (ret)
 		return ret;
+	tables_changed(d);
 	if (d->batch)
 		d->batched += len;
 	else
@@ -90,6 +105,7 @@ vdpa_iotlb_invalidate(struct vdpa_dev *d, unsigned asid, uint64_t iova, uint64_t
 		n++;
 	}
 	emit(d->w, EV_VDPA_UNMAP, d->name, asid, (int64_t)iova, (int64_t)bytes, n);
+	tables_changed(d);
 	return 0;
 }
 
@@ -174,12 +190,12 @@ vdpa_set_vring(struct vdpa_dev *d, uint16_t i, struct virtio_queue *vq, uint32_t
 }
 
 static void
-go(struct vdpa_dev *d, uint16_t i)
+go(struct vdpa_dev *d, uint16_t i, bool suspended)
 {
 	struct vdpa_vring *r = &d->vring[i];
 	struct vhost_vq *v = &d->set->vq[i];
 
-	if (r->live || !r->enabled || !r->vq || d->suspended ||
+	if (r->live || !r->enabled || !r->vq || suspended ||
 	    !(d->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
 	v->vq = v->ring.vq = r->vq;
@@ -214,7 +230,7 @@ static void
 all_go(struct vdpa_dev *d)
 {
 	for (uint16_t i = 0; i < d->set->vdev->queue_count; i++)
-		go(d, i);
+		go(d, i, d->suspended);
 }
 
 static void
@@ -232,7 +248,7 @@ vdpa_set_vring_enable(struct vdpa_dev *d, uint16_t i)
 {
 	actor_work(d->w, cost_of(d->w, COST_VDPA_RESUME));
 	d->vring[i].enabled = true;
-	go(d, i);
+	go(d, i, d->suspended);
 }
 
 uint32_t
@@ -288,6 +304,9 @@ vdpa_suspend(struct vdpa_dev *d)
 	d->suspended = true;
 	emit(d->w, EV_VDPA_SUSPEND, d->name, 1);
 	all_halt(d, COST_VDPA_SUSPEND);
+	for (uint16_t i = 0; i < d->set->vdev->queue_count; i++)
+		if (fault_on(d->w, FAULT_VDPA_INDEX_NOT_RESTORED))
+			d->vring[i].base = 0;
 	return 0;
 }
 
