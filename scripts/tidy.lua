@@ -5,6 +5,7 @@
 --	layout     lines of at most 100 columns (shell tests 140; of Lua luacheck judges), no white space at the end
 --	functions  at most 70 lines
 --	headers    guard named after the path; SPDX line first in every file
+--	tables     a folder's README names each file of a room, and each scenario; what it names as one is there
 --	words      no unfinished business in comments, no banned functions (the replacement is named)
 
 local rooms = {}
@@ -149,6 +150,56 @@ for room in pairs(rooms) do
 	if #files("'sim/" .. room .. "/*.c'") > 0 and #files("'sim/" .. room .. "/README.md'") == 0 then
 		fail("sim/" .. room, 0, "a room explains itself: README.md is missing")
 	end
+end
+
+-- What stands in backquotes in a folder's README, as patterns of files' names without their ends: `suspend`,
+-- `qemu.{c,h}`, `ring_packed*`, `export_*.{c,h}`.
+local function readme_names(folder)
+	local patterns, literal = {}, {}
+	local readme = io.open(folder .. "/README.md")
+	if not readme then
+		return patterns, literal
+	end
+	for quoted in readme:read("a"):gmatch("`([^`]+)`") do
+		for word in quoted:gmatch("[^%s,]+") do
+			literal[#literal + 1] = word
+			local stem = word:gsub("%.[{%a][%a,}]*$", ""):gsub("{[^}]*$", "")
+			patterns[#patterns + 1] = "^" .. stem:gsub("[^%w*]", "%%%0"):gsub("%*", ".*") .. "$"
+		end
+	end
+	readme:close()
+	return patterns, literal
+end
+
+-- Files that only their room's own files include, and what is printed for an API, go without.
+local function check_named(folder, glob)
+	local patterns, literal = readme_names(folder)
+	for _, f in ipairs(files(("'%s/%s'"):format(folder, glob))) do
+		local base = f:match("^" .. folder:gsub("%-", "%%-") .. "/([^/]+)%.%a+$")
+		local named = not base or base:match("_impl$") or base:match("_api$")
+		for _, pattern in ipairs(patterns) do
+			named = named or base:match(pattern)
+		end
+		if not named then
+			fail(f, 1, "%s/README.md does not name it", folder)
+		end
+	end
+	for _, word in ipairs(literal) do
+		if glob == "*.lua" and word:match("^[%w-]+%.lua$") and not io.open(folder .. "/" .. word) then
+			fail(folder .. "/README.md", 1, "names %s, which is not there", word)
+		end
+	end
+end
+
+for room in pairs(rooms) do
+	check_named("sim/" .. room, "*.[ch]")
+end
+local folders = {}
+for _, f in ipairs(files("'scenarios/*/*.lua'")) do
+	folders[f:match("^scenarios/[^/]+")] = true
+end
+for folder in pairs(folders) do
+	check_named(folder, "*.lua")
 end
 if failures > 0 then
 	io.stderr:write(failures, " places\n")
