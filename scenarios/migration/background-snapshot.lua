@@ -13,13 +13,15 @@ return {
 	title = "a snapshot of a running guest: copy before write",
 	evidence = {
 		"QEMU 8518278a6a, 278e2f551a (6.0): the thread, and the flush before un-protecting",
-		"QEMU 8.2 ram_write_tracking_prepare(): pages are populated first",
+		"QEMU eeccb99c9d (6.0): pages are populated first",
+		"QEMU ecb23efea0 (6.0): the buffer with the devices' state is flushed",
 		"QEMU 1a8e44a89f (2021): the balloon is inhibited meanwhile",
 	},
 	params = {
 		kind = { default = "vcpu", values = { "vcpu", "qemu", "vhost" }, doc = "who writes" },
 		writes = { default = 2, min = 0, max = 8, doc = "of it" },
 		page = { default = 1, min = 0, max = 3, doc = "which; 3 was never touched before" },
+		rings = { default = false, doc = "a device writes page 0 when the machine starts" },
 		balloon = { default = false, doc = "page 2 goes into the balloon meanwhile" },
 	},
 	variants = {
@@ -29,6 +31,14 @@ return {
 				  set = { page = 3 }, runs = 2000, doc = "a page that is not there is not protected" },
 		balloon = { expect = "memory-divergence", faults = { "qemu.snapshot.balloon" },
 			    set = { balloon = true }, runs = 2000, doc = "a page is discarded before it is saved" },
+		state_not_flushed = { expect = "state-lost", faults = { "qemu.snapshot.state_not_flushed" }, runs = 1000,
+				      doc = "what fills no buffer of 32 KiB is not in the file" },
+		state_late = { expect = "state-lost", faults = { "qemu.snapshot.state_late" }, runs = 2000,
+			       doc = "devices of one moment, memory of another" },
+		started_by_thread = { expect = "hang", faults = { "qemu.snapshot.started_by_thread" },
+				      set = { rings = true }, runs = 2000, doc = "the thread waits for itself" },
+		started_by_loop = { expect = "ok", set = { rings = true }, runs = 3000,
+				    doc = "the main loop waits, and the thread saves the page" },
 		protected = { expect = "ok", runs = 4000, doc = "as QEMU 8.2" },
 		populated = { expect = "ok", set = { page = 3 }, runs = 2000 },
 		inhibited = { expect = "ok", set = { balloon = true }, runs = 2000, doc = "nothing is discarded" },
@@ -41,7 +51,7 @@ return {
 		local s
 
 		vm:fill(0, 3)
-		s = background_snapshot { vm = vm, file = vm:destination() }
+		s = background_snapshot { vm = vm, file = vm:destination(), ring_page = p.rings and 0 or nil }
 		actor("writer", function()
 			for _ = 1, p.writes do
 				writer:write(p.page)

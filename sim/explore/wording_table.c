@@ -190,6 +190,8 @@ const struct wording wording_table[] = {
 	{ "colo_error", 66, "error: {what}" },
 	/* background snapshot */
 	{ "snapshot_fault", 58, "waits for page {gfn} to be saved" },
+	{ "snapshot_state", 60,
+	  "devices' state: {saved} of {bytes} bytes, {writes} writes later than memory" },
 	{ "snapshot_save", 56, "saves page {gfn}, version {version}" },
 	{ "snapshot_end", 60, "snapshot is whole, {differing} pages differ" },
 	/* virtio/ */

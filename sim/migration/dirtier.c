@@ -5,6 +5,7 @@
 #include "base/prng.h"
 #include "engine/world.h"
 #include "kvm/dirty_ring.h"
+#include "migration/bg_snapshot.h"
 #include "migration/vm_layout.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -72,6 +73,8 @@ write_slice(struct dirtier *d, int64_t ns)
 			d->ahead[i % AHEAD] = d->config.first + pick(d);
 			ram_prefetch(d->vm->ram, d->ahead[i % AHEAD]);
 		}
+		if (i >= AHEAD && d->vm->snapshot) /* it is write-protected: the thread first */
+			bg_snapshot_write(d->vm->snapshot, page);
 		if (i >= AHEAD)
 			vm_write_now(d->writer, vm_layout_gfn(d->vm->layout, page));
 	}
@@ -146,9 +149,10 @@ run(struct actor *self, void *arg)
 	struct world *w = d->vm->w;
 
 	while (!d->stop) {
-		int64_t ran = vm_run(d->writer, DIRTIER_SLICE_NS), before = world_now(w);
+		int64_t ran = vm_run(d->writer, DIRTIER_SLICE_NS), before;
 
 		write_slice(d, ran);
+		before = world_now(w);
 		vm_leave(d->writer);
 		vm_throttle_sleep(d->writer, ran);
 		limit_sleep(d);

@@ -22,8 +22,24 @@ on_save(struct world *w, const struct event *e, void *context)
 		      e->arg[0], e->arg[1], e->arg[2]);
 }
 
+static void
+on_state(struct world *w, const struct event *e, void *context)
+{
+	if (e->arg[1] < e->arg[0])
+		oracle_report(w, ORACLE_INV_SNAPSHOT_STATE, "-",
+			      "of %" PRId64 " bytes of device state %" PRId64
+			      " are in the snapshot: the load ends in the middle of a device",
+			      e->arg[0], e->arg[1]);
+	if (e->arg[2])
+		oracle_report(w, ORACLE_INV_SNAPSHOT_STATE, "-",
+			      "the devices' state is %" PRId64
+			      " of the guest's writes later than its memory",
+			      e->arg[2]);
+}
+
 void
 snapshot_attach(struct world *w)
 {
 	world_observe(w, EV_SNAPSHOT_SAVE, on_save, NULL);
+	world_observe(w, EV_SNAPSHOT_STATE, on_state, NULL);
 }

@@ -1212,6 +1212,12 @@ snapshot_late(struct fake *f)
 	emit(f->w, EV_SNAPSHOT_SAVE, 0xcb, 2, 1, 1);
 }
 static void
+snapshot_state(struct fake *f)
+{
+	emit(f->w, EV_SNAPSHOT_STATE, 100, 100, 0);
+	emit(f->w, EV_SNAPSHOT_STATE, 100, 99, 0);
+}
+static void
 colo_early(struct fake *f)
 {
 	emit(f->w, EV_COLO_RECEIVED, 1);
@@ -1445,6 +1451,7 @@ static const struct {
 	CASE(INV_CTRL_STATE, vdpa_net_goes),
 	CASE(INV_ALLOC_BOUND, svq_allocates),
 	CASE(INV_SNAPSHOT, snapshot_late),
+	CASE(INV_SNAPSHOT_STATE, snapshot_state),
 	CASE(C_O3, colo_early),
 	CASE(C_O10, memslot_exit),
 	CASE(INV_COLO_COMPARE, colo_false_alarm),
