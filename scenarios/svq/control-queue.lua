@@ -12,6 +12,7 @@
 return {
 	name = "svq-control-queue",
 	title = "what the guest said by the control queue is lost, or never answered",
+	matrix = { "ring", "event_idx", "indirect", "in_order" }, -- a shadow virtqueue is of split rings
 	evidence = {
 		"QEMU d45243bcfc: vdpa: fix not using CVQ buffer in case of error",
 		"QEMU 6c4825476a: vdpa: move vhost_vdpa_set_vring_ready to the caller",

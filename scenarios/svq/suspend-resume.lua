@@ -9,6 +9,7 @@
 return {
 	name = "vdpa-suspend-resume",
 	title = "a device that was suspended resumes somewhere else",
+	matrix = { "ring", "in_order" }, -- a shadow virtqueue is of split rings
 	evidence = {
 		"Linux bc04d93ea30a: vdpa/mlx5: Fix suspend/resume index restoration",
 		"Linux uapi, VHOST_VDPA_SUSPEND and VHOST_VDPA_RESUME",

@@ -13,6 +13,7 @@
 return {
 	name = "svq-switch",
 	title = "shadow virtqueues are switched on and off while requests are in flight",
+	matrix = { "ring", "in_order" }, -- a shadow virtqueue is of split rings
 	evidence = {
 		"QEMU c3716f260b: vdpa: move vhost reset after get vring base",
 		"QEMU 0bb302a996: vdpa: add vhost_vdpa_suspend",

@@ -19,6 +19,12 @@
 /* Bits 24 to 41 are the rings' and the transport's (2.2). */
 #define RING_FEATURES (((UINT64_C(1) << 42) - 1) & ~((UINT64_C(1) << 24) - 1))
 
+uint64_t
+vdpa_svq_features(uint64_t features)
+{
+	return features & (SVQ_RING_FEATURES | ~RING_FEATURES);
+}
+
 static struct vdpa *
 of(const struct virtio_device *vdev)
 {
@@ -44,8 +50,11 @@ queue_setup(struct vdpa *v, uint16_t i)
 
 	if (shadowed(v, i)) {
 		struct svq *s = &v->svq[i];
+		uint64_t features = v->set.vdev->driver_features;
 
-		if (!svq_start(s, v->shadow ? GUEST_ASID : CONTROL_ASID))
+		if (vdpa_svq_features(features) != features)
+			virtio_error(v->set.vdev, "what was negotiated cannot be shadowed");
+		else if (!svq_start(s, v->shadow ? GUEST_ASID : CONTROL_ASID))
 			vdpa_set_vring(&v->dev, i, s->hw, 0, s->hdev_kick, s->hdev_call);
 		else
 			virtio_error(v->set.vdev, "a shadow virtqueue cannot be set up");
@@ -265,7 +274,7 @@ vdpa_set_shadow(struct vdpa *v, bool on)
 
 	if (v->shadow == on)
 		return 0;
-	if (on && vdev->driver_features & RING_FEATURES & ~SVQ_RING_FEATURES)
+	if (on && vdpa_svq_features(vdev->driver_features) != vdev->driver_features)
 		return -ENOTSUP;
 	v->switches++;
 	emit(v->dev.w, EV_VDPA_SHADOW, v->dev.name, on);

@@ -99,6 +99,10 @@ vdpa_create(struct virtio_device *vdev, struct vhost_worker *worker, const struc
 int
 vdpa_set_shadow(struct vdpa *v, bool on);
 
+/* Those of @features that a shadow virtqueue can pass on: of a device with config.svq, all. */
+uint64_t
+vdpa_svq_features(uint64_t features);
+
 /* --- the memory listener -------------------------------------------------------------------- */
 
 /*

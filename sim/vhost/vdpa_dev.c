@@ -23,7 +23,7 @@ why_not(const struct vdpa_dev *d, const struct dma_map *m, uint64_t iova)
 }
 
 static bool
-translate(void *ctx, uint64_t iova, uint64_t *len, bool write, uint64_t *gpa)
+translate(void *ctx, uint64_t iova, uint64_t *len, bool write, bool quiet, uint64_t *gpa)
 {
 	struct vdpa_group *g = ctx;
 	struct vdpa_dev *d = g->dev;
@@ -39,6 +39,8 @@ translate(void *ctx, uint64_t iova, uint64_t *len, bool write, uint64_t *gpa)
 		must(hva_to_gpa(d->hva, m->translated_addr + offset, len, gpa));
 		return true;
 	}
+	if (quiet)
+		return false;
 	d->faults++;
 	why = world_name(d->w, why_not(d, m, iova));
 	emit(d->w, EV_VDPA_FAULT, d->name, g->asid, (int64_t)iova, write, why);

@@ -94,7 +94,7 @@ dma_copy(struct world *w, uint64_t addr, void *to, const void *from, uint64_t si
 	while (done < size) {
 		uint64_t len = size - done, gpa;
 
-		if (!d->translate(d->ctx, iova + done, &len, !to, &gpa))
+		if (!d->translate(d->ctx, iova + done, &len, !to, false, &gpa))
 			break;
 		must(len && len <= size - done);
 		all->writing = to ? NULL : d;
@@ -108,13 +108,20 @@ dma_copy(struct world *w, uint64_t addr, void *to, const void *from, uint64_t si
 	return done;
 }
 
+bool
+dma_touch(const struct dma_domain *d, uint64_t iova, bool write)
+{
+	uint64_t len = 1, gpa;
+
+	return d->translate(d->ctx, iova, &len, write, false, &gpa);
+}
+
 void *
-dma_map_pointer(struct world *w, const struct dma_domain *d, uint64_t iova, uint64_t len,
-		bool write)
+dma_map(struct world *w, const struct dma_domain *d, uint64_t iova, uint64_t len)
 {
 	uint64_t piece = len, gpa;
 
-	if (!d->translate(d->ctx, iova, &piece, write, &gpa) || piece < len)
+	if (!d->translate(d->ctx, iova, &piece, false, true, &gpa) || piece < len)
 		return NULL;
 	return gm_map(w, gpa, len);
 }

@@ -25,9 +25,11 @@ struct world;
 struct dma_domain {
 	/*
 	 * Where [iova, iova + *len) is in guest memory; *len is cut to what is there in one piece.
-	 * False: the access faults, which the domain has told of.
+	 * False: the access faults, which the domain has told of, unless this is but a look
+	 * (@quiet).
 	 */
-	bool (*translate)(void *ctx, uint64_t iova, uint64_t *len, bool write, uint64_t *gpa);
+	bool (*translate)(void *ctx, uint64_t iova, uint64_t *len, bool write, bool quiet,
+			  uint64_t *gpa);
 	void *ctx;
 	unsigned number; /* given by dma_domain_add() */
 	bool noted_later; /* who lent the device its rings notes what it wrote: dma_note() */
@@ -65,9 +67,11 @@ dma_mark(const struct dma_domain *d, uint64_t iova);
 uint64_t
 dma_copy(struct world *w, uint64_t addr, void *to, const void *from, uint64_t size);
 
-/* Pointer to [iova, iova + len) if it is mapped in one piece, or null. */
+/* An access to one byte at @iova: false if it faults. */
+bool
+dma_touch(const struct dma_domain *d, uint64_t iova, bool write);
+/* Pointer to [iova, iova + len) if it is mapped in one piece, or null, of which nobody is told. */
 void *
-dma_map_pointer(struct world *w, const struct dma_domain *d, uint64_t iova, uint64_t len,
-		bool write);
+dma_map(struct world *w, const struct dma_domain *d, uint64_t iova, uint64_t len);
 
 #endif

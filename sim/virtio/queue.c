@@ -25,7 +25,7 @@ host_map(void *ctx, uint64_t gpa, uint64_t len)
 	const struct virtio_ring *r = ctx;
 	struct world *w = r->vq->vdev->w;
 
-	return r->dma ? dma_map_pointer(w, r->dma, gpa, len, false) : gm_map(w, gpa, len);
+	return r->dma ? dma_map(w, r->dma, gpa, len) : gm_map(w, gpa, len);
 }
 
 static void *
@@ -72,6 +72,17 @@ start_position(const struct virtio_device *vdev)
 	return virtio_device_has(vdev, VIRTIO_F_RING_PACKED) ? RING_PACKED_START : vdev->start_idx;
 }
 
+/* The ring itself is mapped, and where it was when it was set up; or the access faults. */
+static bool
+ring_mapped(const struct virtio_ring *r)
+{
+	const struct virtio_queue *vq = r->vq;
+
+	return !r->dma || (dma_touch(r->dma, vq->desc_gpa, false) &&
+			   dma_touch(r->dma, vq->driver_gpa, false) &&
+			   dma_touch(r->dma, vq->device_gpa, true));
+}
+
 int
 virtio_ring_init(struct virtio_ring *r, struct virtio_queue *vq, enum virtio_owner owner,
 		 uint32_t position)
@@ -99,6 +110,8 @@ virtio_ring_init(struct virtio_ring *r, struct virtio_queue *vq, enum virtio_own
 	if (!r->elem)
 		r->elem = virtio_elem_alloc(vdev->w);
 	r->host = (struct dp_host){ r, host_map, host_alloc, host_free, host_guest_error };
+	if (!ring_mapped(r))
+		return -EFAULT;
 	ret = r->ops->init(&r->device, &vring, &r->host);
 	if (ret < 0)
 		r->device = NULL;
@@ -129,18 +142,6 @@ virtio_ring_destroy(struct virtio_ring *r)
 	if (r->device && !r->users)
 		r->ops->destroy(r->device);
 	r->device = NULL;
-}
-
-/* The ring itself is where it was when it was set up, or the access faults. */
-static bool
-ring_mapped(const struct virtio_ring *r)
-{
-	const struct virtio_queue *vq = r->vq;
-	struct world *w = vq->vdev->w;
-
-	return !r->dma || (dma_map_pointer(w, r->dma, vq->desc_gpa, 1, false) &&
-			   dma_map_pointer(w, r->dma, vq->driver_gpa, 1, false) &&
-			   dma_map_pointer(w, r->dma, vq->device_gpa, 1, true));
 }
 
 int

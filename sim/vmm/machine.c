@@ -445,6 +445,8 @@ create_type(struct machine_device *d)
 	if (!features)
 		features = features_default[c->type];
 	features = datapath_features_of_queue(w, features);
+	if (c->backend == MACHINE_VDPA && (c->vdpa.svq || c->net.ctrl))
+		features = vdpa_svq_features(features);
 	if (c->type == MACHINE_BLK)
 		d->blk = virtio_blk_create(&d->vdev, w, c->name, c->datapath, features, c->queues,
 					   c->queue_size, &c->blk);

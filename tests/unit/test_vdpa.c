@@ -107,8 +107,13 @@ translation(struct world *w, void *arg)
 	assert_int_equal(d->faults, 1);
 	assert_int_equal(dma_copy(w, dma_mark(dma, 0x11ffe), NULL, &word, 4), 2);
 	assert_int_equal(d->faults, 2);
-	assert_null(dma_map_pointer(w, dma, 0x10ffe, 4, false)); /* not in one piece */
-	assert_non_null(dma_map_pointer(w, dma, 0x11ffc, 4, true));
+	assert_null(dma_map(w, dma, 0x10ffe, 4)); /* not in one piece */
+	assert_non_null(dma_map(w, dma, 0x11ffc, 4));
+	assert_null(dma_map(w, dma, 0x11ffd, 4));
+	assert_int_equal(d->faults, 2); /* a look is no access */
+	assert_true(dma_touch(dma, 0x11fff, true));
+	assert_false(dma_touch(dma, 0x10000, true));
+	assert_int_equal(d->faults, 3);
 	/* A plain address is the guest's. */
 	assert_int_equal(dma_copy(w, 0x100, NULL, &word, 4), 4);
 	assert_int_equal(dma_copy(w, RAM - 2, NULL, &word, 4), 0);
