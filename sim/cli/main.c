@@ -12,16 +12,16 @@
 #define RUN_OPTIONS "set machine db trace quiet"
 
 const struct command command_table[] = {
-	{ "run", "SCENARIO.lua[:VARIANT] | TRACE", "one run, with its events recorded",
+	{ "run", "SCENARIO.lua[:VARIANT] | TRACE…", "one run, with its events recorded",
 	  "Runs a scenario once, with all choices answered the dullest way, or as --seed, --index "
 	  "or\n"
 	  "--schedule say. A TRACE is a recording of a real system: it is replayed through the "
 	  "models,\n"
-	  "which answer what was lost and why.\n"
+	  "which answer what was lost and why; several of one run are merged, as by import.\n"
 	  "Without a variant the first one that fails is taken, by name.",
 	  "seed index schedule sweep format events pattern memory races datapath "
 	  "ring " RUN_OPTIONS,
-	  1, 1, command_run },
+	  1, -1, command_run },
 	{ "explore", "SCENARIO.lua[:VARIANT] | TRACE", "many schedules, until something is lost",
 	  "Tries schedules until a property is broken or the budget is used up. A failure is "
 	  "replayed,\n"

@@ -182,5 +182,8 @@ command_run(const struct options *o, struct error *err)
 {
 	if (is_trace(o->args[0]))
 		return run_trace(o, err);
+	if (o->arg_count > 1)
+		return error_set(err, "run: one scenario at a time; %s is another", o->args[1]),
+		       EXIT_USAGE;
 	return o->sweep ? sweep_run(o, run_point, err) : run_point(o, err);
 }

@@ -184,14 +184,48 @@ run_memslots(const struct options *o, const struct recording *recording, struct 
 	return status;
 }
 
+/* The first recording, with the others aligned to it. */
+static int
+trace_all(const struct options *o, struct recording *r, struct error *err)
+{
+	if (trace_of(o, r, err))
+		return -1;
+	for (int i = 1; i < o->arg_count; i++) {
+		struct trace_options how = { .format = o->format,
+					     .events = o->events,
+					     .pattern = o->pattern };
+		struct recording other = { 0 }, both = { 0 };
+		struct alignment a;
+		int ret;
+
+		if (trace_open_with(o->args[i], &how, &other, err))
+			return -1;
+		ret = recording_merge(&both, r, &other, &a, err);
+		if (!ret && a.events)
+			printf("%s: its clock is %" PRId64 " ns behind, by %" PRIu64
+			       " events that agree within %" PRId64 " ns\n",
+			       other.name, a.offset_ns, a.events, a.spread_ns);
+		else if (!ret)
+			printf("%s: has the same clock\n", other.name);
+		recording_free(&other);
+		recording_free(r);
+		*r = both;
+		if (ret)
+			return -1;
+	}
+	return 0;
+}
+
 int
 run_trace(const struct options *o, struct error *err)
 {
 	struct recording recording = { 0 };
 	int status;
 
-	if (trace_of(o, &recording, err))
+	if (trace_all(o, &recording, err)) {
+		recording_free(&recording);
 		return EXIT_USAGE;
+	}
 	status = trace_of_bitmaps(&recording) ? run_memslots(o, &recording, err)
 					      : run_trace_machine(o, &recording, err);
 	recording_free(&recording);
@@ -229,38 +263,6 @@ record_import(struct record *r, const struct recording *recording, struct error 
 	return record_run_end(r, &result, err);
 }
 
-/* The first recording, with the others aligned to it. */
-static int
-import_all(const struct options *o, struct recording *r, struct error *err)
-{
-	if (trace_of(o, r, err))
-		return -1;
-	for (int i = 1; i < o->arg_count; i++) {
-		struct trace_options how = { .format = o->format,
-					     .events = o->events,
-					     .pattern = o->pattern };
-		struct recording other = { 0 }, both = { 0 };
-		struct alignment a;
-		int ret;
-
-		if (trace_open_with(o->args[i], &how, &other, err))
-			return -1;
-		ret = recording_merge(&both, r, &other, &a, err);
-		if (!ret && a.events)
-			printf("%s: its clock is %" PRId64 " ns behind, by %" PRIu64
-			       " events that agree within %" PRId64 " ns\n",
-			       other.name, a.offset_ns, a.events, a.spread_ns);
-		else if (!ret)
-			printf("%s: has the same clock\n", other.name);
-		recording_free(&other);
-		recording_free(r);
-		*r = both;
-		if (ret)
-			return -1;
-	}
-	return 0;
-}
-
 int
 command_import(const struct options *o, struct error *err)
 {
@@ -268,7 +270,7 @@ command_import(const struct options *o, struct error *err)
 	struct record *r = NULL;
 	int status = EXIT_USAGE;
 
-	if (import_all(o, &recording, err)) {
+	if (trace_all(o, &recording, err)) {
 		recording_free(&recording);
 		return EXIT_USAGE;
 	}

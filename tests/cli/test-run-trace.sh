@@ -39,4 +39,14 @@ metric 3 duration ""
 "$RINGSIDE" run --db none --trace '*' "$t" >one
 "$RINGSIDE" run --db none --trace '*' "$t" | cmp -s - one || fail "two runs differ"
 status 2 "$RINGSIDE" run --db none --set removal=no_sync "$t"
+# What QEMU and the host's kernel saw of one boot, merged and replayed as one.
+status 0 "$RINGSIDE" run --db merged.db "$here/../../traces/kvm-firmware.qemu.log" "$here/../../traces/kvm-firmware.ftrace.txt"
+grep -q "by 6 events that agree" out || fail "not aligned"
+for what in "memslot_updates *30" "userspace_exits *1490" "threads *5" "disagreements *0"; do
+	grep -q "^  $what" out || { fail "merged: no $what"; cat out; }
+done
+status 2 "$RINGSIDE" run --db none "$here/../../traces/kvm-firmware.qemu.log" no-such.log
+grep -q "no-such.log: cannot be opened" err || fail "which of them?"
+status 2 "$RINGSIDE" run --db none a.lua b.lua
+grep -q "one scenario at a time" err || fail "two scenarios"
 finish
