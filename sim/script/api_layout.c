@@ -11,7 +11,7 @@
 #include "script/machine_api.h"
 #include "vmm/memory_listener.h"
 
-#define PAGES_MAX (INT64_C(1) << 32)
+#define PAGES_MAX ((INT64_C(1) << 31) - 1) /* KVM_MEM_MAX_NR_PAGES: one slot */
 #define GFN_MAX (INT64_C(1) << 34)
 #define HOST_PAGES_MAX 262144 /* 1 GiB */
 #define VRAM_PAGES 4096 /* vgamem_mb: 16 MiB */

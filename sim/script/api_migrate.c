@@ -8,7 +8,6 @@
 #include "script/machine_api.h"
 
 #define BYTES_MAX (INT64_C(1) << 50)
-#define PAGES_MAX (INT64_C(1) << 32)
 
 static struct migration_vm *
 check_vm(lua_State *L, const char *what)
