@@ -16,6 +16,7 @@ return {
 	},
 	params = {
 		bytes = { default = 64, min = 1, max = 65536, doc = "of the readable part" },
+		page_bytes = { default = 4096, min = 4096, max = 65536, doc = "pages that are mapped for the device" },
 		fails = { default = 0, min = 0, max = 20, doc = "this map is refused by the device" },
 		requests = { default = 3, min = 1, max = 16, doc = "chains" },
 	},
@@ -23,6 +24,8 @@ return {
 	variants = {
 		no_limit = { expect = "unbounded-allocation", faults = { "qemu.svq.copy_no_limit" }, set = { bytes = 8192 },
 			     runs = 200, doc = "the guest says how much the VMM allocates" },
+		magic_4096 = { expect = "state-lost", faults = { "qemu.svq.copy_4096" }, set = { page_bytes = 65536 },
+			       runs = 200, doc = "the device's IOMMU maps pages of 64 KiB: every chain is refused" },
 		no_unwind = { expect = "mapping-leak", faults = { "qemu.svq.copy_no_unwind" }, set = { fails = 5 }, runs = 200,
 			      doc = "the readable part stays when the writable one cannot be mapped" },
 		failed_kept = { expect = "mapping-leak", faults = { "qemu.svq.map_failed_kept" }, set = { fails = 5 },
@@ -31,12 +34,13 @@ return {
 				   doc = "stopped under the device: its copies go away, too" },
 		limited = { expect = "ok", set = { bytes = 8192 }, runs = 1000, doc = "given back with nothing written" },
 		unwound = { expect = "ok", set = { fails = 5 }, runs = 1000 },
+		large_pages = { expect = "ok", set = { page_bytes = 65536 }, runs = 1000 },
 		holds = { expect = "ok", runs = 4000 },
 	},
 	setup = function(p)
 		local vm = machine { vcpus = 1 }
 		local dev = vm:device { name = "blk0", type = "virtio-blk", backend = "vdpa", svq = true, svq_copy = true,
-					queue_size = 4, delay_ns = 1000, map_fails_at = p.fails,
+					queue_size = 4, delay_ns = 1000, map_fails_at = p.fails, page_bytes = p.page_bytes,
 					features = { "VIRTIO_RING_F_EVENT_IDX", "VIRTIO_RING_F_INDIRECT_DESC" } }
 		local core = dev:core { name = "vda" }
 		local refused = p.bytes > 4096 and p.requests or p.fails > 0 and 1 or 0

@@ -90,6 +90,8 @@ const struct option_spec device_option_table[] = {
 	  "vdpa: one address space for all queues" },
 	{ "iova_last", OPTION_INTEGER, DEVICE(config.vdpa.dev.iova_last),
 	  NUMBER(0, (INT64_C(1) << 56) - 1), "vdpa: the last IO address; 0: 2^48 - 1" },
+	{ "page_bytes", OPTION_INTEGER, DEVICE(config.vdpa.dev.page_bytes), NUMBER(4096, 65536),
+	  "vdpa: pages that are mapped, a power of two" },
 	{ "map_fails_at", OPTION_INTEGER, DEVICE(config.vdpa.dev.map_fails_at), NUMBER(0, 1000000),
 	  "vdpa: the n-th map is refused" },
 	{ "unplugged", OPTION_BOOLEAN, DEVICE(config.unplugged), FLAG,

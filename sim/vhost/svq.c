@@ -297,6 +297,7 @@ make_vring(struct svq *s)
 {
 	struct hva_space *hva = s->v->hva;
 	struct virtio_device *vdev = s->vq->vdev;
+	uint32_t page = s->v->dev.config.page_bytes;
 	uint64_t len, gpa;
 	char name[64];
 	char *p;
@@ -306,10 +307,10 @@ make_vring(struct svq *s)
 		s->hva = 0;
 	}
 	if (!s->hva) {
-		ring_split_layout_init(&s->layout, s->vq->size, HVA_PAGE);
+		ring_split_layout_init(&s->layout, s->vq->size, page);
 		s->driver_bytes = s->layout.used;
-		s->device_bytes = (s->layout.bytes - s->layout.used + HVA_PAGE - 1) &
-				  ~(uint64_t)(HVA_PAGE - 1);
+		s->device_bytes =
+			(s->layout.bytes - s->layout.used + page - 1) & ~(uint64_t)(page - 1);
 		s->hva = hva_alloc(hva, s->driver_bytes + s->device_bytes);
 		if (!s->hva)
 			return -ENOMEM;

@@ -30,6 +30,16 @@ copy(struct svq *s, const struct svq_elem *e, uint64_t hva, uint64_t size, bool 
 	}
 }
 
+/* Whole pages, of the size that the device's maps have. */
+static uint64_t
+room(const struct svq *s, uint32_t bytes)
+{
+	uint64_t page =
+		fault_on(s->vq->vdev->w, FAULT_SVQ_COPY_4096) ? 4096 : s->v->dev.config.page_bytes;
+
+	return (bytes + page - 1) & ~(page - 1);
+}
+
 /* vhost_svq_alloc_buffer(), and its mapping. */
 static int
 part(struct svq *s, uint32_t bytes, enum iova_access perm, uint64_t *hva, uint64_t *iova)
@@ -43,13 +53,12 @@ part(struct svq *s, uint32_t bytes, enum iova_access perm, uint64_t *hva, uint64
 	if (bytes > SVQ_COPY_MAX && !fault_on(vdev->w, FAULT_SVQ_COPY_NO_LIMIT))
 		return -EMSGSIZE;
 	emit(vdev->w, EV_SVQ_ALLOC, vdev->name, s->vq->index, bytes, SVQ_COPY_MAX);
-	*hva = hva_alloc(s->v->hva, bytes);
+	*hva = hva_alloc(s->v->hva, room(s, bytes));
 	if (!*hva)
 		return -ENOMEM;
-	ret = vdpa_map_own(s->v, s->asid, *hva, (bytes + HVA_PAGE - 1) & ~(uint64_t)(HVA_PAGE - 1),
-			   perm, iova);
+	ret = vdpa_map_own(s->v, s->asid, *hva, room(s, bytes), perm, iova);
 	if (ret) {
-		hva_free(s->v->hva, *hva, bytes);
+		hva_free(s->v->hva, *hva, room(s, bytes));
 		*hva = 0;
 	}
 	return ret;
@@ -61,7 +70,7 @@ part_undo(struct svq *s, uint32_t bytes, uint64_t *hva)
 	if (!*hva)
 		return;
 	vdpa_unmap_own(s->v, s->asid, *hva);
-	hva_free(s->v->hva, *hva, bytes);
+	hva_free(s->v->hva, *hva, room(s, bytes));
 	*hva = 0;
 }
 

@@ -155,7 +155,10 @@ static void
 start(struct virtio_device *vdev)
 {
 	struct vdpa *v = of(vdev);
+	uint64_t page = v->dev.config.page_bytes, first = v->dev.config.iova_first;
 
+	/* IOVAs are given out in multiples of what is mapped, from the first page on. */
+	first = first < page ? page : (first + page - 1) & ~(page - 1);
 	vhost_guest_notifiers(&v->set, true);
 	vhost_host_notifiers(vdev, true);
 	v->hw.driver_features = vdev->driver_features;
@@ -164,8 +167,7 @@ start(struct virtio_device *vdev)
 	vdpa_set_status(&v->dev, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
 					 VIRTIO_CONFIG_S_FEATURES_OK);
 	if (v->shadow || has_control(v))
-		v->tree = vhost_iova_tree_new(v->dev.w, v->dev.config.iova_first,
-					      v->dev.config.iova_last,
+		v->tree = vhost_iova_tree_new(v->dev.w, first, v->dev.config.iova_last,
 					      !fault_on(v->dev.w, FAULT_SVQ_ONE_IOVA_TREE));
 	/* Mapped by guest-physical address, where shadow vrings are to be. */
 	if (v->listening && v->mapped_shadow != v->shadow)
@@ -333,12 +335,16 @@ vdpa_create(struct virtio_device *vdev, struct vhost_worker *worker, const struc
 {
 	struct world *w = vdev->w;
 	struct vdpa *v = world_alloc(w, sizeof(*v));
+	uint32_t page;
 
 	vhost_vqs_init(&v->set, vdev, worker, ops);
 	v->config = *config;
 	v->loop = *loop;
 	v->shadow = config->svq;
-	v->hva = hva_space_create(w, config->ram_blocks ? config->ram_blocks : 1, VDPA_OWN_PAGES);
+	page = config->dev.page_bytes ? config->dev.page_bytes : HVA_PAGE;
+	v->hva = hva_space_create(w, config->ram_blocks ? config->ram_blocks : 1,
+				  VDPA_OWN_PAGES +
+					  4u * (vdev->queue_count + 1u) * (page / HVA_PAGE));
 	vdpa_dev_init(&v->dev, &v->set, v->hva, config->control, &config->dev);
 	make_sections(v);
 	make_hw(v);

@@ -35,7 +35,7 @@
 #include "vhost/vdpa_dev.h"
 #include "vhost/vdpa_net.h"
 
-#define VDPA_OWN_PAGES 256u /* of the VMM's, for one device's vrings and copies: 1 MiB */
+#define VDPA_OWN_PAGES 256u /* of the VMM's for one device's copies, beside its vrings: 1 MiB */
 #define VDPA_NO_CONTROL UINT16_MAX
 
 /* A piece of the guest's address space (MemoryRegionSection) that is RAM. */

@@ -79,7 +79,8 @@ vdpa_iotlb_update(struct vdpa_dev *d, unsigned asid, const struct dma_map *map)
 	actor_point(d->w);
 	if (++d->updates == d->config.map_fails_at)
 		ret = -ENOMEM;
-	else if (asid < VDPA_AS_MAX && map->iova >= d->config.iova_first &&
+	else if (asid < VDPA_AS_MAX && !((map->iova | (map->size + 1)) % d->config.page_bytes) &&
+		 map->iova >= d->config.iova_first &&
 		 map->iova + map->size <= d->config.iova_last &&
 		 hva_to_gpa(d->hva, map->translated_addr, &len, &gpa) && len == map->size + 1)
 		ret = iova_tree_insert(&d->iotlb[asid], map) == IOVA_OK ? 0 : -EEXIST;
@@ -156,6 +157,8 @@ vdpa_dev_init(struct vdpa_dev *d, struct vhost_vqs *set, struct hva_space *hva, 
 	d->set = set;
 	d->hva = hva;
 	d->config = *config;
+	if (!d->config.page_bytes)
+		d->config.page_bytes = HVA_PAGE;
 	if (!d->config.iova_last)
 		d->config.iova_last = IOVA_LAST_DEFAULT;
 	if (d->config.iova_last >> DMA_IOVA_BITS || d->config.iova_last < d->config.iova_first)

@@ -35,6 +35,7 @@
 
 struct vdpa_dev_config {
 	uint64_t iova_first, iova_last; /* VHOST_VDPA_GET_IOVA_RANGE; last 0: 2^48 - 1 */
+	uint32_t page_bytes; /* of host and IOMMU: maps are of whole ones; 0: HVA_PAGE */
 	bool no_suspend; /* VHOST_BACKEND_F_SUSPEND is not offered */
 	bool no_asid; /* one address space for all queues */
 	unsigned map_fails_at; /* the n-th UPDATE fails, as with no memory left to pin; 0: none */

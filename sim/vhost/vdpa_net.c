@@ -26,19 +26,20 @@ int
 vdpa_net_start(struct vdpa *v, unsigned asid)
 {
 	struct vdpa_net *n = &v->net;
+	uint32_t page = v->dev.config.page_bytes;
 	int ret;
 
 	if (!n->cmd_hva) {
-		n->cmd_hva = hva_alloc(v->hva, HVA_PAGE);
-		n->status_hva = hva_alloc(v->hva, HVA_PAGE);
+		n->cmd_hva = hva_alloc(v->hva, page);
+		n->status_hva = hva_alloc(v->hva, page);
 		if (!n->cmd_hva || !n->status_hva)
 			return -ENOMEM;
 	}
 	n->asid = asid;
-	ret = vdpa_map_own(v, asid, n->cmd_hva, HVA_PAGE, IOVA_RO, &n->cmd_iova);
+	ret = vdpa_map_own(v, asid, n->cmd_hva, page, IOVA_RO, &n->cmd_iova);
 	if (ret)
 		return ret;
-	ret = vdpa_map_own(v, asid, n->status_hva, HVA_PAGE, IOVA_RW, &n->status_iova);
+	ret = vdpa_map_own(v, asid, n->status_hva, page, IOVA_RW, &n->status_iova);
 	if (ret)
 		vdpa_unmap_own(v, asid, n->cmd_hva);
 	else

@@ -396,6 +396,9 @@ check_config(struct machine *m, const struct machine_device_config *c)
 	     c->balloon.host_page_bytes < 4096 || c->balloon.host_page_bytes > 65536))
 		world_fail(m->w, "%s: host_page_bytes %u is not a power of two from 4096 to 65536",
 			   c->name, c->balloon.host_page_bytes);
+	if (c->vdpa.dev.page_bytes & (c->vdpa.dev.page_bytes - 1))
+		world_fail(m->w, "%s: page_bytes %u is not a power of two", c->name,
+			   c->vdpa.dev.page_bytes);
 	if (c->activate_async && c->no_ioeventfd)
 		world_fail(m->w, "%s: activate_async needs ioeventfds", c->name);
 	if (c->net.rx_ahead && c->backend != MACHINE_MAIN_LOOP)

@@ -70,15 +70,23 @@ iotlb(struct world *w, void *arg)
 	assert_int_equal(vdpa_iotlb_update(d, 0, &m), 0);
 	assert_int_equal(vdpa_iotlb_update(d, 0, &m), -EEXIST);
 	assert_int_equal(vdpa_iotlb_update(d, 1, &m), 0); /* another address space */
-	m = own(0x12fff, 1);
+	m = own(0x12000, 0x1000);
 	assert_int_equal(vdpa_iotlb_update(d, 0, &m), -EEXIST);
 	m = own(0, 0x1000); /* below the device's range */
 	assert_int_equal(vdpa_iotlb_update(d, 0, &m), -EINVAL);
 	m = own(0xfffff000, 0x2000);
 	assert_int_equal(vdpa_iotlb_update(d, 0, &m), -EINVAL);
-	m = own(0x20000, (uint64_t)(VDPA_OWN_PAGES + 1) * HVA_PAGE); /* more than there is */
+	m = own(0x20000, (uint64_t)(v->hva->own_pages + 1) * HVA_PAGE); /* more than there is */
 	assert_int_equal(vdpa_iotlb_update(d, 0, &m), -EINVAL);
 	assert_int_equal(vdpa_own_maps(d), 2);
+	d->config.page_bytes = 65536;
+	m = own(0x30000, 0x1000);
+	assert_int_equal(vdpa_iotlb_update(d, 0, &m), -EINVAL);
+	m = own(0x31000, 0x10000);
+	assert_int_equal(vdpa_iotlb_update(d, 0, &m), -EINVAL);
+	m = own(0x30000, 0x10000);
+	assert_int_equal(vdpa_iotlb_update(d, 0, &m), 0);
+	assert_int_equal(vdpa_iotlb_invalidate(d, 0, 0x30000, 0x10000), 0);
 	/* Part of a map: all of it goes. */
 	assert_int_equal(vdpa_iotlb_invalidate(d, 0, 0x11000, 1), 0);
 	assert_int_equal(vdpa_own_maps(d), 1);
@@ -175,7 +183,7 @@ own_pages(struct world *w, void *arg)
 	assert_int_equal(hva_alloc(s, HVA_PAGE), a);
 	assert_int_equal(s->own_used, 5);
 	assert_int_equal(hva_alloc(s, 0), 0);
-	assert_int_equal(hva_alloc(s, (uint64_t)VDPA_OWN_PAGES * HVA_PAGE), 0);
+	assert_int_equal(hva_alloc(s, (uint64_t)s->own_pages * HVA_PAGE), 0);
 	/* Blocks end, and a gap is behind them. */
 	assert_true(hva_to_gpa(s, HVA_RAM + RAM / 2 - HVA_PAGE, &len, &gpa));
 	assert_int_equal(len, HVA_PAGE);
