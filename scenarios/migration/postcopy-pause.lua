@@ -19,8 +19,8 @@ return {
 		"QEMU 8.2 ramblock_recv_bitmap_send(): little endian, padded, with an end mark",
 	},
 	params = {
-		again = { default = "none", values = { "none", "link", "pause", "cancel" },
-			  doc = "what comes upon the first failure" },
+		again = { default = "none", values = { "none", "link", "pause", "cancel", "nothing" },
+			  doc = "what comes upon the first failure; nothing: there is none" },
 		release_ram = { default = false, doc = "the source drops what it handed to the socket" },
 		big_endian = { default = false, doc = "the destination's host" },
 		resize = { default = 0, min = 0, max = 64, doc = "of the first block, by the destination's firmware" },
@@ -34,6 +34,9 @@ return {
 		native = { expect = "state-lost", faults = { "qemu.postcopy.bitmap_native" },
 			   set = { big_endian = true }, runs = 8000,
 			   doc = "other pages count as received: some come twice, some never" },
+		rejected = { expect = "state-lost", faults = { "qemu.postcopy.used_length" },
+			     set = { resize = 64, again = "nothing" }, runs = 4000,
+			     doc = "pages 64 and 65 are beyond a block that got smaller, so they are not taken" },
 		used_length = { expect = "hang", faults = { "qemu.postcopy.used_length" }, set = { resize = 64 },
 				runs = 4000, doc = "the bitmap is of another size, each time" },
 		released = { expect = "memory-divergence", faults = { "qemu.postcopy.release_ram_recovers" },
@@ -65,7 +68,7 @@ return {
 			if p.resize > 0 then
 				m:resize_block(1, p.resize)
 			end
-			if m:break_link() then
+			if p.again ~= "nothing" and m:break_link() then
 				if p.again == "cancel" then
 					m:cancel()
 				end

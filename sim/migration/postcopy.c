@@ -289,8 +289,9 @@ postcopy_run(struct precopy *m)
 		return;
 	}
 	p->ended = true;
-	m->stats.differing = postcopy_compare(p);
-	if (m->state != PRECOPY_FAILED)
+	if (m->state != PRECOPY_FAILED) {
+		m->stats.differing = postcopy_compare(p);
 		precopy_set_state(m, PRECOPY_COMPLETED);
+	}
 	waitq_wake_all(p->w, &p->placed);
 }

@@ -39,12 +39,32 @@ place(struct postcopy *p, const struct ram_host_page *host, const ram_content *c
 	return 0;
 }
 
+/* offset_in_ramblock(), of a block that the destination's firmware made smaller meanwhile. */
+static bool
+illegal_offset(struct postcopy *p, uint64_t page)
+{
+	const struct ram_block *block;
+	unsigned number = 0;
+
+	if (!fault_on(p->w, FAULT_POSTCOPY_USED_LENGTH))
+		return false; /* postcopy_length: as at the switch */
+	ram_blocks(p->m->dst, &block);
+	while (page >= block[number].first + block[number].pages)
+		number++;
+	if (page - block[number].first < p->used_pages[number])
+		return false;
+	emit(p->w, EV_POSTCOPY_ILLEGAL, (int64_t)page, number);
+	return true;
+}
+
 int
 postcopy_load(struct postcopy *p, const struct sent_page *page, enum postcopy_channel channel)
 {
 	struct ram_host_page host = ram_host_page(p->m->dst, page->page);
 	struct postcopy_tmp *t = &p->tmp[channel];
 
+	if (illegal_offset(p, page->page))
+		return -EINVAL;
 	if (!t->pages++)
 		t->first = host.first;
 	if (t->first != host.first) {
@@ -53,6 +73,9 @@ postcopy_load(struct postcopy *p, const struct sent_page *page, enum postcopy_ch
 		return -EINVAL;
 	}
 	t->content[page->page - host.first] = page->content;
+	if (p->m->vm->steps && host.end - host.first > 1)
+		emit(p->w, EV_POSTCOPY_PART, (int64_t)page->page, channel, (int64_t)t->pages,
+		     (int64_t)(host.end - host.first));
 	if (t->pages < host.end - host.first)
 		return 0;
 	t->pages = 0;

@@ -28,6 +28,7 @@ struct run {
 	struct postcopy *p;
 	struct postcopy_vcpu *vcpu;
 	struct postcopy_stats stats;
+	struct postcopy_vcpu_stats vcpu_stats;
 	struct precopy_stats precopy;
 	enum precopy_state state;
 	struct finding finding;
@@ -145,6 +146,7 @@ migrate(struct run *r)
 	assert_int_equal(world_setup(w, set_up, r, &err), 0);
 	oracle_judge(w, world_run(w), &r->finding);
 	r->stats = *postcopy_stats(r->p);
+	r->vcpu_stats = *postcopy_vcpu_stats(r->vcpu);
 	r->precopy = *precopy_stats(r->m);
 	r->state = precopy_state(r->m);
 	r->source_runs = r->vm->running;
@@ -166,6 +168,11 @@ test_switch(void **state)
 		assert_int_equal(r.precopy.differing, 0);
 		assert_true(r.stats.discarded > PAGES / 2);
 		assert_true(r.stats.faults > 0 && r.stats.requested > 0);
+		/* One vCPU: its blocktime is that of all. */
+		assert_int_equal(r.vcpu_stats.faults, r.stats.faults);
+		assert_int_equal(r.vcpu_stats.blocktime_ns, r.stats.blocktime_ns);
+		assert_int_equal(r.vcpu_stats.blocktime_max_ns, r.stats.blocktime_max_ns);
+		assert_int_equal(r.stats.blocktime_all_ns, r.stats.blocktime_ns);
 		assert_int_equal(r.placed, r.stats.pushed + (preempt ? r.stats.urgent : 0));
 		assert_true(r.placed >= r.stats.discarded && r.placed <= PAGES);
 		/* By the main channel it comes behind what the sockets hold: 7 MiB at 1 GiB/s. */
