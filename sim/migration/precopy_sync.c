@@ -66,11 +66,16 @@ move_logs(struct precopy *m, bool last)
 	struct main_loop *loop = m->vm->machine ? m->vm->machine->loop : NULL;
 	uint64_t chunks = ram_pages(m->vm->ram) / m->config.clear_chunk_pages + 1, added;
 
+	/* ram_postcopy_send_discard_bitmap() syncs by itself: nobody who gives hints is told, and
+	 * as it is not called the last stage the bitmap beside dirty rings is not fetched. */
+	bool notify = m->state != PRECOPY_POSTCOPY_ACTIVE;
+
 	if (loop)
 		bql_lock(loop);
-	precopy_notify(m->w, PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC);
+	if (notify)
+		precopy_notify(m->w, PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC);
 	precopy_bitmap_lock(m);
-	added = vm_log_sync(m->vm, &m->bitmap, last);
+	added = vm_log_sync(m->vm, &m->bitmap, last && notify);
 	m->dirty_pages += added;
 	m->last_sync_pages = m->dirty_pages;
 	memset(m->clear_pending, 0xff, (chunks + 63) / 64 * sizeof(uint64_t));
@@ -80,7 +85,8 @@ move_logs(struct precopy *m, bool last)
 	     last);
 	if (m->vm->watch_count)
 		vm_record(m->vm, PAGE_RECORD_ALL, 0, "synced", m->name);
-	precopy_notify(m->w, PRECOPY_NOTIFY_AFTER_BITMAP_SYNC);
+	if (notify)
+		precopy_notify(m->w, PRECOPY_NOTIFY_AFTER_BITMAP_SYNC);
 	if (loop)
 		bql_unlock(loop);
 }
