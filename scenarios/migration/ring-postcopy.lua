@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- Postcopy with dirty rings on arm64.  What KVM writes while no vCPU runs, an ITS's tables as the machine stops, is in a
--- bitmap beside the rings, which the last sync is to fetch:
+-- Postcopy with dirty rings on arm64.  What KVM writes while no vCPU runs, an ITS's tables as the machine stops, is in
+-- a bitmap beside the rings, which the last sync is to fetch:
 --
 --	vm_stop		ITS writes its tables: bitmap beside the rings
 --	precopy		last sync, last_stage: rings and bitmap ── tables are sent again
