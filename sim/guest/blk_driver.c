@@ -253,16 +253,13 @@ blk_unlock_and_kick(struct guest_blk *blk, struct guest_vq *vq, struct guest_cpu
 		guest_vq_notify(vq, cpu, data);
 }
 
-int
-guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
+static int
+blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
 {
 	struct guest_blk_queue *q;
 	struct guest_vq *vq; /* a device that goes away takes q->vq with it */
 	int ret;
 
-	guest_cpu_enter(cpu);
-	if (!blk_enter(blk, cpu, r))
-		return -EIO;
 	q = &blk->queues[cpu->index % blk->queue_count];
 	r->queue = (uint16_t)(q - blk->queues);
 	for (;;) {
@@ -281,6 +278,22 @@ guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_
 	blk_unlock_and_kick(blk, vq, cpu, !ret && !r->more);
 	if (ret)
 		blk_complete(blk, r, VIRTIO_BLK_S_IOERR);
+	return ret;
+}
+
+int
+guest_blk_submit(struct guest_blk *blk, struct guest_cpu *cpu, struct guest_blk_req *r)
+{
+	int ret;
+
+	guest_cpu_enter(cpu);
+	if (!blk_enter(blk, cpu, r))
+		return -EIO;
+	blk->submitting++;
+	ret = blk_submit(blk, cpu, r);
+	blk->submitting--;
+	if (blk->frozen && !blk->submitting)
+		waitq_wake_all(blk->w, &blk->drained);
 	return ret;
 }
 
@@ -477,6 +490,18 @@ blk_thaw(struct guest_blk *blk, int ret)
 	return ret;
 }
 
+/* Who submits has his doorbell to write yet, with his request completed: blk_mq_quiesce_queue(). */
+static void
+blk_quiesce(struct guest_blk *blk, struct guest_cpu *cpu)
+{
+	if (fault_on(blk->w, FAULT_GUEST_BLK_SUSPEND_NO_QUIESCE) ||
+	    fault_on(blk->w, FAULT_GUEST_BLK_FREEZE_NO_DRAIN))
+		return;
+	while (blk->submitting)
+		guest_wait(cpu, &blk->drained);
+	race_acquire(blk->w, &blk->drained);
+}
+
 int
 guest_blk_suspend(struct guest_blk *blk, struct guest_cpu *cpu, const struct guest_suspend *how)
 {
@@ -486,7 +511,9 @@ guest_blk_suspend(struct guest_blk *blk, struct guest_cpu *cpu, const struct gue
 	if (blk->frozen)
 		return -EALREADY;
 	blk->frozen = true;
-	blk_drain(blk, cpu);
+	if (!fault_on(blk->w, FAULT_GUEST_BLK_FREEZE_NO_DRAIN))
+		blk_drain(blk, cpu);
+	blk_quiesce(blk, cpu);
 	ret = guest_virtio_suspend(&blk->dev, cpu, how);
 	return ret ? blk_thaw(blk, ret) : 0;
 }

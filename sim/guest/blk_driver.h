@@ -83,6 +83,7 @@ struct guest_blk {
 	uint64_t capacity_sectors;
 	bool frozen, removed;
 	unsigned users; /* requests between submit and completion */
+	unsigned submitting; /* tasks inside submit: they may ring for what is completed already */
 	struct waitq thaw, drained;
 	uint64_t submitted, completed, errors;
 };
@@ -137,8 +138,9 @@ int
 guest_blk_restore(struct guest_blk *blk, struct guest_cpu *cpu);
 
 /*
- * Let no request in, wait until none is out, suspend the device; it and its queues stay as they
- * are.  0, or why not: then requests go in again, unless the device was given up.
+ * Let no request in, wait until none is out and nobody rings any more, suspend the device; it and
+ * its queues stay as they are.  0, or why not: then requests go in again, unless the device was
+ * given up.
  */
 int
 guest_blk_suspend(struct guest_blk *blk, struct guest_cpu *cpu, const struct guest_suspend *how);
