@@ -69,6 +69,8 @@ const struct option_spec device_option_table[] = {
 	  "it suspends in its own time, so long after it was asked" },
 	{ "suspend_queue_ns", OPTION_INTEGER, DEVICE(config.suspend.queue_ns),
 	  NUMBER(0, INT64_C(1) << 40), "timed: what a queue takes to stop, and to go on" },
+	{ "enable_queue_ns", OPTION_INTEGER, DEVICE(config.enable_ns), NUMBER(0, INT64_C(1) << 40),
+	  "timed: what queue_enable takes the device" },
 	{ "suspend_parallel", OPTION_BOOLEAN, DEVICE(config.suspend.parallel), FLAG,
 	  "all queues at a time" },
 	{ "suspend_fail", OPTION_WORD, DEVICE(config.suspend.fail),

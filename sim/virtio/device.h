@@ -122,6 +122,7 @@ struct virtio_device {
 	uint64_t (*fault_quirks)(const struct world *w); /* more of them, by faults; null: none */
 	uint16_t start_idx; /* of its rings, see struct dp_vring; 0 in real life */
 	int64_t reset_ns; /* a queue reset ends by itself after so long; 0: within the write */
+	int64_t enable_ns; /* timed mode: what queue_enable takes the device */
 
 	uint64_t device_features; /* offered */
 	uint64_t driver_features; /* as written; in force once FEATURES_OK sticks */

@@ -365,6 +365,8 @@ virtio_queue_enable(struct virtio_queue *vq)
 
 	if (vq->enabled || !vq->size_max)
 		return;
+	if (vdev->enable_ns)
+		actor_work(vdev->w, vdev->enable_ns);
 	vq->enabled = true;
 	vq->position = start_position(vdev);
 	emit(vdev->w, EV_VIRTIO_QUEUE_ENABLE, vdev->name, vq->index, vq->size, vq->vector);

@@ -74,7 +74,7 @@ look_at_all(struct virtio_suspend *s)
 	}
 }
 
-/* What suspending, or going on, takes the device for its queues (timed mode). */
+/* What it takes the device to stop its queues, or set them going (timed mode). */
 static void
 spend(struct virtio_suspend *s)
 {
@@ -84,7 +84,7 @@ spend(struct virtio_suspend *s)
 		n += s->vdev->vqs[i].enabled;
 	if (s->config.parallel && n)
 		n = 1;
-	if (n && s->config.queue_ns)
+	if (n && s->config.queue_ns && s->policy->rings != SUSPEND_RINGS_RUN)
 		actor_work(s->vdev->w, n * s->config.queue_ns);
 }
 

@@ -463,6 +463,7 @@ create_type(struct machine_device *d)
 	d->vdev.fault_quirks = c->datapath->quirks ? native_quirks : NULL;
 	d->vdev.start_idx = c->start_idx;
 	d->vdev.reset_ns = c->reset_ns;
+	d->vdev.enable_ns = c->enable_ns;
 	virtio_suspend_init(&d->vdev, &c->suspend, in_main_loop, d->machine->loop);
 	for (uint16_t i = 0; i < d->vdev.queue_count; i++)
 		d->vdev.vqs[i].position = c->start_idx;

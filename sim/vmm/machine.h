@@ -83,7 +83,7 @@ struct machine_device_config {
 	const struct dp_device_ops *datapath; /* null: the world's (datapath/registry.h) */
 	uint64_t quirks; /* enum dp_quirk, beside those of the world's faults */
 	uint16_t start_idx; /* of its rings, see struct dp_vring */
-	int64_t reset_ns; /* see struct virtio_device */
+	int64_t reset_ns, enable_ns; /* see struct virtio_device */
 	struct virtio_suspend_config_of suspend; /* how it can be suspended; zeros: it cannot */
 	struct pci_function *bridge; /* null: on the root bus */
 	enum guest_notifier_design design; /* what masking a vector does */

@@ -18,6 +18,10 @@ grep -q '^design  *v1.4  *zhu-2023  *stevens-2024  *pci-pm  *admin-stop  *vdpa-s
 [ "$(cell exits 5)" -eq 0 ] || fail "exits of a command: $(cell exits 5)"
 [ "$(cell exits 1)" -lt 20 ] || fail "exits of a status bit: $(cell exits 1)"
 [ "$(cell exits 8)" -gt $((64 * 15)) ] || fail "exits of a reset: $(cell exits 8)"
+# Notifications: sent before by 1.4, kept by 2024, lost in D3hot.
+[ "$(cell interrupts 1) $(cell kept 1) $(cell lost 1)" = "2 0 0" ] || fail "notifications of 1.4: $(cat out)"
+[ "$(cell kept 3) $(cell lost 3)" = "2 0" ] || fail "notifications of 2024: $(cat out)"
+[ "$(cell kept 4) $(cell lost 4)" = "0 2" ] || fail "notifications in D3hot: $(cat out)"
 # 72 bytes a queue, and what is there once.
 [ "$(cell 'parts (bytes)' 5)" -eq $((64 * 72 + 101)) ] || fail "parts: $(cell 'parts (bytes)' 5)"
 # Rules that are counted: v1.4 breaks none, 2024 touches queues.
