@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "guest/balloon_hints.h"
+#include "memory/access.h"
 #include "memory/guest_memory.h"
 
 #define FIELD(name) offsetof(struct virtio_balloon_config, name)
@@ -116,8 +117,14 @@ send_and_wait(struct guest_balloon *b, struct guest_vq *vq, struct guest_cpu *cp
 	if (guest_vq_add(vq, sg, out, in, 0))
 		return;
 	guest_vq_kick(vq, cpu);
-	while (!guest_vq_get(vq, &token, &len) && !vq->broken)
+	/* wait_event(): set_current_state() orders joining the queue before looking again, so the
+	 * one who wakes is met, or what was written before is seen. */
+	for (;;) {
+		access_full_barrier(b->w, NULL);
+		if (guest_vq_get(vq, &token, &len) || vq->broken)
+			break;
 		guest_wait(cpu, &b->acked);
+	}
 }
 
 /* tell_host() */
