@@ -2,7 +2,8 @@
 -- Style rules that are tests (make tidy): reads the source tree, prints file:line: rule, exits 1 on any.
 --
 --	rooms      a room includes only itself and rooms before it (list below, as in the Makefile)
---	layout     lines of at most 100 columns (shell tests 140; of Lua luacheck judges), no white space at the end
+--	layout     lines of at most 100 columns (shell tests 140; of Lua luacheck judges), no white space at the end,
+--	           no comment that clang-format has run together
 --	functions  at most 70 lines
 --	headers    guard named after the path; SPDX line first in every file
 --	tables     a folder's README names each file of a room, and each scenario; what it names as one is there
@@ -95,7 +96,7 @@ local function check_layout(file, number, line)
 end
 
 local function check_c(file)
-	local number, start = 0, nil
+	local number, start, comment = 0, nil, nil
 	for line in io.lines(file) do
 		number = number + 1
 		if number == 1 and not line:find("SPDX-License-Identifier: GPL-2.0-or-later", 1, true) then
@@ -103,6 +104,10 @@ local function check_c(file)
 		end
 		check_layout(file, number, line)
 		check_include(file, number, line)
+		if comment and line:find("^\t* %*%w") then
+			fail(file, number, "a comment's line that the formatter has glued together")
+		end
+		comment = (comment or line:find("/%*")) and not line:find("%*/")
 		if line == "{" then
 			start = number
 		elseif line:find("^}") and start then
