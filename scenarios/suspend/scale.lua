@@ -93,11 +93,12 @@ return {
 				metric("parts", #parts, "bytes")
 			end
 			metric("suspend", suspended - start, "ns")
+			sleep(100000) -- it stays so for a while, which is nobody's cost
 			local resuming = now()
 			assert(x:resume())
 			metric("resume", now() - resuming, "ns")
 			metric("exits", x.vm:exits() - exits, "")
-			local downtime = now() - start
+			local downtime = suspended - start + now() - resuming
 			metric("downtime", downtime, "ns")
 			local info = x.dev:suspend_info()
 			metric("interrupts", info.interrupts - before.interrupts, "")
