@@ -15,21 +15,28 @@ return {
 	params = {
 		steps = { default = 2, min = 1, max = 8, doc = "of each side's guest" },
 		differ = { default = true, doc = "the sides' packets differ" },
+		twin_first = { default = false, doc = "the secondary's guest sends before the primary's" },
 	},
 	variants = {
 		release_early = { expect = "state-lost", faults = { "qemu.colo.release_early" }, runs = 2000,
 				  doc = "released when memory was sent" },
-		same_packets = { expect = "ok", faults = { "qemu.colo.release_early" }, set = { differ = false, steps = 1 },
-				 runs = 1, doc = "nothing is held where both send the same" },
+		twin_late = { expect = "state-lost", faults = { "qemu.colo.release_early" }, set = { differ = false },
+			      runs = 2000, doc = "the same packets: held, too, until the secondary has sent its own" },
+		twin_first = { expect = "ok", faults = { "qemu.colo.release_early" }, runs = 2000,
+			       set = { differ = false, twin_first = true }, doc = "its twin was there: nothing is held" },
 		commit = { expect = "ok", runs = 4000, doc = "released when the state is whole" },
 	},
 	setup = function(p)
 		local vm = source_vm { pages = 3 }
+		local sent = flag("the secondary has sent")
 		local c
 
 		vm:fill(0, 3)
 		c = colo { vm = vm }
 		actor("guest", function()
+			if p.twin_first then
+				sent:wait()
+			end
 			for i = 1, p.steps do
 				c:step("primary", i % 3, 0)
 			end
@@ -39,6 +46,7 @@ return {
 			for i = 1, p.steps do
 				c:step("secondary", (i + 1) % 3, p.differ and i or 0)
 			end
+			sent:set()
 		end, { daemon = true })
 		actor("fate", function()
 			for _ = 1, 3 do
