@@ -13,6 +13,8 @@
 #define WEIGHT_UNNAMED 15
 #define WEIGHT_IDLE 20
 #define WEIGHT_LITTLE 20
+#define CONTENT_GARBAGE ((INT64_C(1) << 48) - 1) /* the version in migration/ram.h's RAM_GARBAGE \
+						  */
 #define WORDING_KEY_MAX 128 /* of what stands in braces */
 
 /* What a thread waits for, by the beginning of its name, when it has nothing to do. */
@@ -164,6 +166,11 @@ print_arg(const struct event_names *names, const struct event *e, const char *ke
 		fputs(actor, out);
 	} else if (!strcmp(how, "slot")) {
 		fprintf(out, v >> 16 ? "%d (SMM)" : "%d", (int)(v & 0xffff));
+	} else if (!strcmp(how, "ver")) {
+		if (v == CONTENT_GARBAGE)
+			fputs("garbage", out);
+		else
+			fprintf(out, "version %" PRId64, v);
 	} else if (!strcmp(how, "value") && is_descriptor_tail(names, e)) {
 		fprintf(out, "%" PRIu32 ", flags %u, next %u", (uint32_t)v,
 			(unsigned)((uint64_t)v >> 32 & 0xffff), (unsigned)((uint64_t)v >> 48));

@@ -12,6 +12,7 @@
  *	{id@actor}	as an actor's name
  *	{slot@slot}	as KVM's slot and its address space
  *	{value@value}	as a number, decimal while it is small
+ *	{version@ver}	as a page's version, or the word for bytes that nobody wrote
  *	{up?down|up}	as the word of its number, from 0; the last one for all others
  */
 #ifndef RINGSIDE_EXPLORE_WORDING_H

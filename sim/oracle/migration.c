@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/world.h"
+#include "migration/ram.h"
 #include "oracle/oracle.h"
 #include "oracle/oracle_impl.h"
 
@@ -73,15 +74,18 @@ on_uncovered(struct world *w, const struct event *e, void *context)
 	const struct cause *c = cause_of(w, e->arg[4]);
 	const char *writer = world_name_text(w, e->arg[1]);
 	enum oracle statement = c->statement;
-	char subject[32];
+	char subject[32], has[32];
 
+	snprintf(has, sizeof(has), "version %" PRId64, e->arg[3]);
+	if (e->arg[3] == (int64_t)ram_version(RAM_GARBAGE))
+		snprintf(has, sizeof(has), "garbage");
 	if (statement == ORACLE_C_O4 && is_device(writer))
 		statement = ORACLE_C_O6;
 	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
 	oracle_report_statement(w, c->oracle, statement, subject,
-				"page 0x%" PRIx64 ", version %" PRId64 " by %s: the destination "
-				"has version %" PRId64 ", and %s",
-				e->arg[0], e->arg[2], writer, e->arg[3], c->text);
+				"page 0x%" PRIx64 ", version %" PRId64
+				" by %s: the destination has %s, and %s",
+				e->arg[0], e->arg[2], writer, has, c->text);
 }
 
 static void

@@ -196,6 +196,9 @@ for what in "guest writes page 0x1, version 6" "hint: page 0x11, 1 pages; 1 need
 	grep -qF "$what" out || { fail "lanes lack: $what"; cat out; }
 done
 grep -q "MSI to\|ISR status\|EOI" out && { fail "interrupts in a picture of lost memory"; cat out; }
+status 1 "$RINGSIDE" explore --db none --out f "$scenarios/migration/xbzrle-zero.lua:zero_not_cached"
+grep -qF "destination has page 0x0, garbage" out || { fail "what a wrong difference leaves is no version"; cat out; }
+grep -q 281474976710655 out && fail "a version that nobody wrote"
 status 1 "$RINGSIDE" explore --db none --out f "$scenarios/migration/throttle-stop.lua:uninterruptible"
 grep -qF "vCPUs are throttled: 99 %" out || { fail "lanes lack the throttle"; cat out; }
 test "$(grep -c "gfn 0x[0-9a-f]* dirty" out)" -lt 8 || { fail "pages that nothing is about"; cat out; }
