@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 --
--- The preempt channel at its ends: closed before it is empty, lost while the main one goes on.
+-- The preempt channel at its ends: not yet there, closed before it is empty, lost while the main one goes on.
 --
 --	source        main: all is sent ── EOS          preempt: page 2 ──────────────╳
 --	destination                        EOS: close both channels ── the guest goes on without page 2
@@ -13,11 +13,13 @@ return {
 	title = "two channels that end, or fail, one before the other",
 	evidence = {
 		"QEMU cf02f29e1e (8.2): the preempt thread was closed too early",
+		"QEMU 7afbdada7e (9.0): the preempt channel is there before devices are loaded",
 		"QEMU 60bb3c5871 (7.1): recovery with preempt; errors of both channels",
 	},
 	params = {
 		preempt = { default = "8.0", values = { "7.1", "8.0", "10.1" }, doc = "as which QEMU" },
 		lost = { default = false, doc = "the preempt channel alone fails" },
+		device = { default = false, doc = "loading a device reads page 1: its ring" },
 	},
 	variants = {
 		closed_early = { expect = "memory-divergence", faults = { "qemu.postcopy.preempt_closed_early" },
@@ -25,6 +27,12 @@ return {
 		error_unseen = { expect = "hang", faults = { "qemu.postcopy.preempt_error_unseen" },
 				 set = { lost = true }, runs = 8000,
 				 doc = "the source looks at the main channel alone" },
+		not_ready = { expect = "hang", faults = { "qemu.postcopy.preempt_not_ready" }, set = { device = true },
+			      runs = 8000, doc = "the main loop waits for a page that comes by what it has to accept" },
+		ready = { expect = "ok", set = { device = true }, runs = 4000, doc = "QEMU 9.0: the channel first" },
+		ready_7_1 = { expect = "ok", set = { device = true, preempt = "7.1" },
+			      faults = { "qemu.postcopy.preempt_not_ready" }, runs = 4000,
+			      doc = "that connects when the migration begins" },
 		waits = { expect = "ok", runs = 4000, doc = "as QEMU 8.2" },
 		seen = { expect = "ok", set = { lost = true }, runs = 4000, doc = "both sides pause, and recover" },
 		seen_7_1 = { expect = "ok", set = { lost = true, preempt = "7.1" }, runs = 4000 },
@@ -36,7 +44,7 @@ return {
 
 		vm:fill(0, 4)
 		m = migrate { vm = vm, destination = vm:destination(), threshold_bytes = 4096, announce_rounds = 0 }
-		m:postcopy_ram { preempt_as = p.preempt }
+		m:postcopy_ram { preempt_as = p.preempt, load_page = p.device and 1 or nil }
 		there = m:vcpu("vcpu0")
 		m:start_postcopy()
 		actor("vcpu0 there", function()

@@ -54,6 +54,7 @@ postcopy_enable(struct precopy *m, const struct postcopy_config *c)
 	waitq_init(&p->rp_work, p->w, "return path");
 	waitq_init(&p->fault_work, p->w, "userfaultfd");
 	waitq_init(&p->placed, p->w, "page fault");
+	waitq_init(&p->accept, p->w, "accept");
 	postcopy_wire_init(p);
 	m->postcopy = p;
 	return p;
@@ -192,8 +193,8 @@ pause_here(struct postcopy *p)
 static bool
 main_sent(const struct postcopy *p)
 {
-	return !p->m->bitmap.set && !p->rp.count && !p->requests.count && !p->broken.sending &&
-	       postcopy_wire_empty(p, POSTCOPY_MAIN);
+	return p->running && !p->m->bitmap.set && !p->rp.count && !p->requests.count &&
+	       !p->broken.sending && postcopy_wire_empty(p, POSTCOPY_MAIN);
 }
 
 /*
@@ -237,6 +238,20 @@ push(struct postcopy *p)
 	}
 }
 
+void
+postcopy_run_guest(struct postcopy *p)
+{
+	struct precopy *m = p->m;
+
+	precopy_start_destination(m);
+	p->running = true;
+	emit(p->w, EV_POSTCOPY_RUN, (int64_t)m->bitmap.set, m->stats.downtime_ns);
+	waitq_wake_all(p->w, &m->done);
+	waitq_wake_all(p->w, &p->work);
+	if (m->vm->devices)
+		precopy_announce(m);
+}
+
 /* postcopy_start(); false if the guest did not leave. */
 static bool
 switch_over(struct postcopy *p)
@@ -264,13 +279,8 @@ switch_over(struct postcopy *p)
 	postcopy_listen(p);
 	postcopy_wire_start(p);
 	actor_set_daemon(actor_create(p->w, "return path", return_path, p, 0), true);
-	precopy_start_destination(m);
-	p->running = true;
 	postcopy_check_switch(p);
-	emit(p->w, EV_POSTCOPY_RUN, (int64_t)m->bitmap.set, m->stats.downtime_ns);
-	waitq_wake_all(p->w, &m->done);
-	if (m->vm->devices)
-		precopy_announce(m);
+	postcopy_load_package(p);
 	return true;
 }
 

@@ -70,6 +70,8 @@ struct postcopy_config {
 	enum postcopy_preempt preempt;
 	bool release_ram; /* the source drops a page when it is handed to the socket */
 	bool big_endian; /* the destination's host */
+	bool load_touches; /* loading a device reads @load_page (virtio_load(): its ring) */
+	uint64_t load_page;
 	/* Timed: what the sockets of both sides hold of a channel. 0: POSTCOPY_SOCKET_BYTES. */
 	uint64_t socket_bytes;
 };

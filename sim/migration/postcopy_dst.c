@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/must.h"
+#include "engine/cost.h"
 #include "engine/fault.h"
 #include "migration/postcopy_impl.h"
 
@@ -214,10 +215,76 @@ fault_thread(struct actor *self, void *arg)
 	}
 }
 
+/* handle_userfault(): sleep until the page is there, or nobody serves faults any more. */
+static void
+wait_for_page(struct postcopy *p, uint64_t page, int64_t who)
+{
+	emit(p->w, EV_POSTCOPY_FAULT, (int64_t)page, who);
+	if (!postcopy_push(&p->uffd, page, 0))
+		world_fail(p->w, "postcopy: more than %u faults at once", POSTCOPY_QUEUE_MAX);
+	waitq_wake_all(p->w, &p->fault_work);
+	while (!page_bitmap_test(&p->received, page) && !p->ended)
+		waitq_wait(p->w, &p->placed);
+}
+
 void
 postcopy_listen(struct postcopy *p)
 {
 	actor_set_daemon(actor_create(p->w, "postcopy/fault", fault_thread, p, 0), true);
+}
+
+/* --- the package ---------------------------------------------------------------------------- */
+
+/* The kernel has the connection at some time: the main loop learns of it when it is there. */
+static void
+connection(struct actor *self, void *arg)
+{
+	struct postcopy *p = arg;
+
+	precopy_point(p->m);
+	if (!p->m->vm->steps)
+		actor_sleep(p->w, cost_of(p->w, COST_MIG_ROUND_TRIP));
+	p->connected = true;
+	waitq_wake_all(p->w, &p->accept);
+}
+
+static void
+accept_channel(struct postcopy *p)
+{
+	while (!p->connected)
+		waitq_wait(p->w, &p->accept);
+	p->accepted = true;
+	waitq_wake_all(p->w, &p->accept);
+	waitq_wake_all(p->w, &p->wire[POSTCOPY_PREEMPT].arrived);
+}
+
+/* loadvm_handle_cmd_packaged(): while it loads nothing else runs in the main loop. */
+static void
+main_thread(struct actor *self, void *arg)
+{
+	struct postcopy *p = arg;
+
+	precopy_point(p->m);
+	if (!fault_on(p->w, FAULT_POSTCOPY_PREEMPT_NOT_READY) || p->connected)
+		accept_channel(p);
+	if (!page_bitmap_test(&p->received, p->config.load_page))
+		wait_for_page(p, p->config.load_page, world_name(p->w, "main thread"));
+	accept_channel(p);
+	postcopy_run_guest(p);
+}
+
+/* QEMU 7.1 connects when the migration begins: the channel is there long before. */
+void
+postcopy_load_package(struct postcopy *p)
+{
+	p->connected = p->accepted = !postcopy_two_senders(p) || !p->config.load_touches;
+	if (!p->config.load_touches) {
+		postcopy_run_guest(p);
+		return;
+	}
+	if (!p->connected)
+		actor_create(p->w, "preempt channel", connection, p, 0);
+	actor_create(p->w, "main thread", main_thread, p, 0);
 }
 
 /* --- vCPUs ---------------------------------------------------------------------------------- */
@@ -264,7 +331,6 @@ count_blocktime(struct postcopy_vcpu *v, int64_t began)
 		p->stats.blocktime_max_ns = took;
 }
 
-/* handle_userfault(): sleep until the page is there, or nobody serves faults any more. */
 static void
 fault(struct postcopy_vcpu *v, uint64_t page)
 {
@@ -275,12 +341,7 @@ fault(struct postcopy_vcpu *v, uint64_t page)
 	v->stats.faults++;
 	if (++p->blocked == p->vcpus)
 		p->all_blocked_ns = began;
-	emit(p->w, EV_POSTCOPY_FAULT, (int64_t)page, v->name);
-	if (!postcopy_push(&p->uffd, page, 0))
-		world_fail(p->w, "postcopy: more than %u faults at once", POSTCOPY_QUEUE_MAX);
-	waitq_wake_all(p->w, &p->fault_work);
-	while (!page_bitmap_test(&p->received, page) && !p->ended)
-		waitq_wait(p->w, &p->placed);
+	wait_for_page(p, page, v->name);
 	count_blocktime(v, began);
 }
 

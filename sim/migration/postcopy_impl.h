@@ -103,6 +103,8 @@ struct postcopy {
 	uint64_t used_pages[RAM_BLOCKS_MAX]; /* used_length, as its guest has it */
 	struct postcopy_queue uffd; /* faults that the fault thread has not read */
 	struct waitq fault_work, placed;
+	bool connected, accepted; /* the preempt channel: by the kernel, by QEMU's main loop */
+	struct waitq accept;
 };
 
 static inline bool
@@ -178,6 +180,12 @@ postcopy_discard(struct postcopy *p);
 /* LISTEN. */
 void
 postcopy_listen(struct postcopy *p);
+/* The package, in the destination's main thread: devices, and RUN. */
+void
+postcopy_load_package(struct postcopy *p);
+/* RUN: the guest goes on there. */
+void
+postcopy_run_guest(struct postcopy *p);
 /* At RUN: what the destination has and must not be read. */
 void
 postcopy_check_switch(struct postcopy *p);

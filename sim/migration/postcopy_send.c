@@ -79,6 +79,8 @@ send_step(struct postcopy *p, const struct sent_page *sent, enum postcopy_channe
 
 	p->flight[channel] = *sent;
 	precopy_point(p->m);
+	while (channel == POSTCOPY_PREEMPT && !p->accepted)
+		waitq_wait(p->w, &p->accept);
 	p->flight[channel].page = RAM_NOT_WRITING;
 	if (p->link != POSTCOPY_UP || p->generation != generation)
 		return false;

@@ -166,7 +166,8 @@ reader(struct actor *self, void *arg)
 	struct world *w = wire->p->w;
 
 	for (;;) {
-		while (!wire->count || wire->p->ended)
+		while (!wire->count || wire->p->ended ||
+		       (wire->number == POSTCOPY_PREEMPT && !wire->p->accepted))
 			waitq_wait(w, &wire->arrived);
 
 		int64_t wait = wire->flight[wire->head].at_ns - world_now(w);

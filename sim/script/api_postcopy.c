@@ -27,11 +27,18 @@ check_postcopy(lua_State *L, const char *what)
 	return postcopy_of(m);
 }
 
+static uint64_t
+check_page(lua_State *L, int arg, const struct precopy *m)
+{
+	return (uint64_t)api_range(L, arg, 0, (lua_Integer)ram_pages(precopy_destination(m)) - 1);
+}
+
 static int
 migration_l_postcopy_ram(lua_State *L)
 {
 	static const char *const allowed[] = { "preempt",    "preempt_as",   "release_ram",
-					       "big_endian", "socket_bytes", NULL };
+					       "big_endian", "socket_bytes", "load_page",
+					       NULL };
 	struct precopy *m = check_migration(L, "postcopy_ram");
 	struct postcopy_config c = { 0 };
 
@@ -45,6 +52,10 @@ migration_l_postcopy_ram(lua_State *L)
 		c.big_endian = api_boolean(L, 2, "big_endian", false);
 		c.socket_bytes = (uint64_t)api_integer(L, 2, "socket_bytes", POSTCOPY_SOCKET_BYTES,
 						       4096, INT64_C(1) << 30);
+	}
+	if (!lua_isnoneornil(L, 2) && lua_getfield(L, 2, "load_page") != LUA_TNIL) {
+		c.load_touches = true;
+		c.load_page = check_page(L, -1, m);
 	}
 	if (!postcopy_possible(m))
 		return luaL_error(L, "postcopy_ram: only before the migration runs, once, and not "
@@ -131,12 +142,6 @@ migration_l_recover(lua_State *L)
 	script_must_be_actor(L, "recover");
 	lua_pushboolean(L, postcopy_recover(p));
 	return 1;
-}
-
-static uint64_t
-check_page(lua_State *L, int arg, const struct precopy *m)
-{
-	return (uint64_t)api_range(L, arg, 0, (lua_Integer)ram_pages(precopy_destination(m)) - 1);
 }
 
 static int
@@ -231,9 +236,9 @@ vcpu_l_blocktime(lua_State *L)
 
 const struct api_entry api_postcopy[] = {
 	{ "migration", "postcopy_ram",
-	  "([{preempt=, preempt_as=, release_ram=, big_endian=, socket_bytes=}])",
+	  "([{preempt=, preempt_as=, release_ram=, big_endian=, socket_bytes=, load_page=}])",
 	  "capability postcopy-ram, with preempt also postcopy-preempt (preempt_as: \"7.1\", "
-	  "\"8.0\", \"10.1\"); right after migrate{}",
+	  "\"8.0\", \"10.1\"), load_page: loading a device reads it; right after migrate{}",
 	  migration_l_postcopy_ram },
 	{ "migration", "start_postcopy", "()", "migrate_start_postcopy",
 	  migration_l_start_postcopy },
