@@ -231,10 +231,9 @@ push(struct postcopy *p)
 			continue;
 		if (main_sent(p) && preempt_sent(p))
 			break;
-		if (p->link == POSTCOPY_UP && (!p->rp.count || !p->m->vm->steps))
+		/* A request that the return path has not taken yet: it says so when it has. */
+		if (p->link == POSTCOPY_UP)
 			waitq_wait(p->w, &p->work);
-		else
-			precopy_point(p->m);
 	}
 }
 

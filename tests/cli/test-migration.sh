@@ -101,4 +101,9 @@ E2
 	status 2 "$RINGSIDE" run --db none bad.lua:h
 	complains "bad.lua:4"
 done
+# Nobody spins: under an unfair schedule postcopy's threads wait for each other, and all of it ends.
+scenarios=$here/../../scenarios
+for what in postcopy.lua:discard postcopy-recover.lua:recv_bitmap postcopy-resync.lua:no_sync; do
+	status 0 "$RINGSIDE" explore --db none --strategy pct --depth 4 --runs 300 --seed 91 "$scenarios/migration/$what"
+done
 finish
