@@ -252,7 +252,7 @@ virtio_config_write(struct virtio_device *vdev, size_t offset, const void *from,
 	     vdev->status);
 	if (!n)
 		return;
-	if (virtio_suspended(vdev) && !fault_on(vdev->w, FAULT_SUSPEND_CONFIG_WRITTEN))
+	if (vdev->suspend && virtio_suspend_ignores_write(vdev))
 		return;
 	memcpy(vdev->config + offset, from, n);
 	if (vdev->type->config_written)

@@ -199,6 +199,14 @@ virtio_suspend_holds_config(struct virtio_device *vdev)
 	return true;
 }
 
+bool
+virtio_suspend_ignores_write(const struct virtio_device *vdev)
+{
+	return virtio_suspended(vdev) &&
+	       vdev->suspend->policy->config == SUSPEND_CONFIG_AT_RESUME &&
+	       !fault_on(vdev->w, FAULT_SUSPEND_CONFIG_WRITTEN);
+}
+
 /* Changes that were kept are made, each run of bytes by itself, and the driver is told once. */
 static void
 config_catch_up(struct virtio_suspend *s)

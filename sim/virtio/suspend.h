@@ -173,6 +173,9 @@ virtio_suspend_holds_change(struct virtio_device *vdev, size_t offset, const voi
 			    size_t size);
 bool
 virtio_suspend_holds_config(struct virtio_device *vdev);
+/* A write of the driver into the configuration: whether nothing comes of it. */
+bool
+virtio_suspend_ignores_write(const struct virtio_device *vdev);
 
 /* backend->run(), unless completions are held. */
 void

@@ -312,6 +312,9 @@ host_body(void)
 	virtio_blk_resize(b->type, 4);
 	assert_true(v->config_generation != generation);
 	assert_int_equal(b->config_interrupts, 0);
+	/* Registers are the driver's still: 2.12.1.4 lets it write. */
+	virtio_config_write(v, offsetof(struct virtio_blk_config, writeback), "\1", 1);
+	assert_int_equal(v->config[offsetof(struct virtio_blk_config, writeback)], 1);
 	virtio_suspend_leave(v);
 	virtio_suspend_leave(v);
 	assert_int_equal(b->config_interrupts, how.design == SUSPEND_VDPA);
