@@ -226,10 +226,10 @@ set_status(struct virtio_device *vdev, uint8_t status)
 static void
 rewind_rx(struct virtio_queue *vq)
 {
-	struct net_queue_pair *p = &virtio_net_of(vq->vdev)->pair[vq->index / 2];
+	struct virtio_net *net = virtio_net_of(vq->vdev);
 
-	if (vq == p->rx)
-		net_rx_rewind(p, &vq->ring, false);
+	if (!virtio_net_is_ctrl(net, vq->index) && vq->index % 2 == 0)
+		net_rx_rewind(&net->pair[vq->index / 2], &vq->ring, false);
 }
 
 /* Buffers that were popped ahead are no requests: the rings are left without them. */
