@@ -27,6 +27,8 @@ return {
 		qemu_6_1 = { expect = "dirty-page-lost", set = { version = "6.1" }, runs = 20000,
 			     doc = "reaped, then written again, then deleted" },
 		qemu_8_0 = { expect = "ok", runs = 6000, doc = "no vCPU in the guest from reaping to the new slots" },
+		weak = { expect = "ok", memory = "weak", runs = 6000,
+			 doc = "who kicked vCPUs out sees what they pushed before" },
 		no_reaper = { expect = "ok", set = { reaps = 0 }, runs = 3000,
 			      doc = "the thread only keeps rings from running full" },
 	},

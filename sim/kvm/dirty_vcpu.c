@@ -4,6 +4,8 @@
 
 #include "base/must.h"
 #include "kvm/kvm_vcpu.h"
+#include "memory/access.h"
+#include "memory/guest_memory.h"
 
 struct kvm_vcpu *
 kvm_create_vcpu(struct kvm *kvm)
@@ -247,6 +249,9 @@ kvm_vcpus_out_of_guest(struct kvm *kvm)
 	for (struct kvm_vcpu *vcpu = kvm->vcpus; vcpu; vcpu = vcpu->next)
 		if (vcpu->in_guest)
 			kvm_vcpu_exit(vcpu);
+	/* Who asked waits for the answers to its kicks: what vCPUs did before is seen. */
+	if (actor_current(kvm->world) && gm_size(kvm->world))
+		access_full_barrier(kvm->world, NULL);
 }
 
 void
