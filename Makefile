@@ -44,7 +44,7 @@ ALL_CFLAGS = $(STD) $(WARN) $(OPT_$(CONFIG)) -Isim $(PKG_CFLAGS) $(CFLAGS)
 LDLIBS = -Wl,--build-id=sha1 $(LINUX_LIBS) $(LINK_$(CONFIG)) $(TRACECMD_LIBS) $(PKG_LIBS) -lm \
 	-ldl -lpthread
 
-RING := $(wildcard sim/virtio/ring_*.c) sim/kvm/dirty_ring_entry.c sim/vhost/svq_ring.c
+RING := $(wildcard sim/virtio/ring_*.c) sim/kvm/dirty_ring_entry.c
 # Lowest first: a room includes only rooms before it in this list (scripts/tidy checks that).
 ROOMS ?= base engine memory explore notify kvm virtio datapath guest vhost vmm migration oracle \
 	record trace script

@@ -41,8 +41,9 @@ static const struct option_info option_table[] = {
 	{ "memory", "MODEL", "memory model: sc, tso, weak; default: what the variant says",
 	  OPTION_TEXT, AT(memory) },
 	{ "races", NULL, "look for data races in guest memory", OPTION_FLAG, AT(races) },
-	{ "datapath", "NAME[,NAME]", "ring code, of driver and device: native, linux, ./FILE.so",
-	  OPTION_TEXT, AT(datapath) },
+	{ "datapath", "NAME[,NAME]",
+	  "ring code, of driver and device: native, linux, svq (a driver), ./FILE.so", OPTION_TEXT,
+	  AT(datapath) },
 	{ "ring", "WORDS",
 	  "kind of all rings: split or packed, and with commas event_idx, indirect, in_order; "
 	  "default: as the scenario says",

@@ -10,6 +10,7 @@
 #include "engine/world.h"
 #include "memory/access.h"
 #include "virtio/features.h"
+#include "virtio/ring_svq.h"
 #include "virtio/spec.h"
 
 /* Ring code stands alone, and says its barriers by numbers of its own. */
@@ -20,6 +21,9 @@ must_static((int)DP_FENCE_MB == FENCE_MB && (int)DP_FENCE_RMB == FENCE_RMB &&
 
 /* There when Linux's ring code was there to be built; the program links the whole library. */
 extern const struct datapath datapath_linux __attribute__((weak));
+
+/* The driver side of QEMU's shadow virtqueue. */
+static const struct datapath datapath_svq = { .name = "svq", .driver = &ring_svq_driver_ops };
 
 /* --- names ---------------------------------------------------------------------------------- */
 
@@ -53,9 +57,11 @@ datapath_find(const char *name, struct error *err)
 		return &datapath_native;
 	if (!strcmp(name, "linux"))
 		return &datapath_linux;
+	if (!strcmp(name, "svq"))
+		return &datapath_svq;
 	if (is_file(name))
 		return plugin_load(name, err);
-	error_set(err, "datapath %s: there are native, linux, and files: ./NAME.so", name);
+	error_set(err, "datapath %s: there are native, linux, svq, and files: ./NAME.so", name);
 	return NULL;
 }
 

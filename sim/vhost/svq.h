@@ -12,7 +12,7 @@
  *	                                                                               main loop
  *
  * The guest's ring is worked on with QEMU's VirtQueue (virtio_queue.ring), in the main loop with
- * the big lock held; the shadow vring is svq_ring.h's.
+ * the big lock held; the shadow vring is virtio/ring_svq.h's.
  *
  * Back pressure.  One buffer of the guest's may be several of the VMM's (it crosses memory blocks,
  * or its table was indirect), so the shadow vring may be full when the guest's is not: the chain
@@ -29,9 +29,9 @@
 
 #include "vhost/hva.h"
 #include "vhost/iova_tree.h"
-#include "vhost/svq_ring.h"
 #include "virtio/queue.h"
 #include "virtio/ring_split_layout.h"
+#include "virtio/ring_svq.h"
 
 struct svq;
 struct vdpa;

@@ -27,6 +27,13 @@ sed 's/native,native/nativ/' pair.lua >wrong.lua
 status 2 "$RINGSIDE" run --db none wrong.lua:holds
 complains "datapath nativ: there are native, linux"
 
+# QEMU's shadow virtqueue is a driver, and no device; all its orders with a device under tso.
+status 2 "$RINGSIDE" run --db none --datapath native,svq pair.lua:holds
+complains "svq has no device side"
+sed 's/native,native/svq,native/' pair.lua >svq.lua
+status 0 "$RINGSIDE" explore --db none --memory tso --strategy states --time 60s svq.lua:holds
+says "complete"
+
 # What the scenario says is recorded; the command line overrides it; a replay is with the same.
 status 0 "$RINGSIDE" run --db x.db pair.lua:holds
 status 0 "$RINGSIDE" run --db x.db --datapath native pair.lua:holds

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Ring code: no more of the simulator than datapath/ and the layouts. */
-#include "vhost/svq_ring.h"
+#include "virtio/ring_svq.h"
 
 #include <errno.h>
 

@@ -9,11 +9,12 @@
  *	shadow_avail_idx                       what was made available
  *	last_used_idx <= shadow_used_idx       taken, known to be used
  *
- * Compiled as ring code is: each access to the vring is seen (see the Makefile's RING).  Knows
- * nothing of the rest of the simulator but barrier macros, so its owner emits the events.
+ * vhost/svq.h is what it is for.  As a datapath of its own ("svq", a driver side) it can stand on
+ * any split ring, and be explored and audited where nothing else is in the way:
+ * ring_svq_driver_ops.
  */
-#ifndef RINGSIDE_VHOST_SVQ_RING_H
-#define RINGSIDE_VHOST_SVQ_RING_H
+#ifndef RINGSIDE_VIRTIO_RING_SVQ_H
+#define RINGSIDE_VIRTIO_RING_SVQ_H
 
 #include "datapath/datapath.h"
 #include "virtio/spec.h"
@@ -75,5 +76,8 @@ bool
 svq_ring_enable_notification(struct svq_ring *r);
 void
 svq_ring_disable_notification(struct svq_ring *r);
+
+/* datapath/datapath.h's driver side on it. A chain has no indirect table, whatever is asked for. */
+extern const struct dp_driver_ops ring_svq_driver_ops;
 
 #endif
