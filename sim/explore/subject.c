@@ -38,7 +38,6 @@ subject_of(const struct finding *f, const struct event_log *log)
 	return s;
 }
 
-/* They name pages as the guest does, so which of them is meant cannot be said here. */
 static bool
 is_balloon(const struct event *e)
 {
@@ -137,8 +136,9 @@ subject_score(const struct event_names *names, const struct event *e, const stru
 
 	if (s->memory && is_plumbing(names, e))
 		return -PLUMBING_MALUS;
+	/* A page comes and goes many times before the time that counts. */
 	if (s->memory && is_balloon(e))
-		return SUBJECT_BONUS / 2;
+		return s->has_gfn && score_page(e, s) < 0 ? -OTHER_MALUS : SUBJECT_BONUS / 2;
 	if (s->memory && (e->kind == EV_ACTOR_BLOCK || e->kind == EV_ACTOR_WAKE))
 		return -PLUMBING_MALUS / 2;
 	if (s->has_gfn)

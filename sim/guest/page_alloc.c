@@ -42,6 +42,7 @@ guest_pages_create(struct world *w, uint32_t count, bool poisoning, uint32_t poi
 	p->w = w;
 	p->count = count;
 	p->first = gm_alloc(w, (uint64_t)count * GUEST_PAGE_BYTES, BLOCK_BYTES) / GUEST_PAGE_BYTES;
+	gm_set_first_page(w, p->first * GUEST_PAGE_BYTES);
 	p->state = world_alloc(w, count);
 	p->stack = world_alloc(w, count * sizeof(*p->stack));
 	p->poisoning = poisoning;
@@ -80,7 +81,8 @@ check_poison(struct guest_pages *p, uint64_t gfn)
 	if (value == p->poison)
 		return;
 	p->poison_errors++;
-	emit(p->w, EV_GUEST_PAGE_POISON, (int64_t)gfn, (int64_t)value, (int64_t)p->poison);
+	emit(p->w, EV_GUEST_PAGE_POISON, gm_page(p->w, gfn * GUEST_PAGE_BYTES), (int64_t)value,
+	     (int64_t)p->poison);
 }
 
 static void
@@ -90,7 +92,8 @@ give(struct guest_pages *p, uint64_t gfn, enum guest_page_state state)
 	/* Reporting isolates blocks without allocating them: nobody looks at the content. */
 	if (state != GUEST_PAGE_REPORTED)
 		check_poison(p, gfn);
-	emit(p->w, EV_GUEST_PAGE_ALLOC, (int64_t)gfn, p->state_name[state]);
+	emit(p->w, EV_GUEST_PAGE_ALLOC, gm_page(p->w, gfn * GUEST_PAGE_BYTES),
+	     p->state_name[state]);
 }
 
 uint64_t
@@ -173,7 +176,7 @@ guest_page_free(struct guest_pages *p, uint64_t gfn)
 		store(p, gfn, p->poison);
 	p->state[n] = GUEST_PAGE_FREE;
 	p->stack[p->free++] = n;
-	emit(p->w, EV_GUEST_PAGE_FREE, (int64_t)gfn, p->state_name[was]);
+	emit(p->w, EV_GUEST_PAGE_FREE, gm_page(p->w, gfn * GUEST_PAGE_BYTES), p->state_name[was]);
 }
 
 enum guest_page_state

@@ -36,6 +36,7 @@ struct gm {
 	char *base;
 	uint64_t size;
 	uint64_t next; /* first gpa that gm_alloc() has not given out */
+	uint64_t first_page; /* gm_set_first_page() */
 	struct gm_region *regions; /* the newest first */
 	enum memory_model model;
 	struct barrier_edit edit;

@@ -14,6 +14,7 @@
 /* The guest's allocator starts above the first page: gpa 0 stays invalid, as a null in the rings.
  */
 #define GM_ALLOC_FIRST 4096u
+#define GM_PAGE_BYTES 4096u
 
 static struct gm *
 gm_of(const struct world *w)
@@ -45,6 +46,19 @@ gm_size(const struct world *w)
 	const struct gm *gm = gm_of(w);
 
 	return gm ? gm->size : 0;
+}
+
+void
+gm_set_first_page(struct world *w, uint64_t gpa)
+{
+	must(!(gpa & (GM_PAGE_BYTES - 1)));
+	gm_of(w)->first_page = gpa;
+}
+
+int64_t
+gm_page(const struct world *w, uint64_t gpa)
+{
+	return (int64_t)(gpa / GM_PAGE_BYTES) - (int64_t)(gm_of(w)->first_page / GM_PAGE_BYTES);
 }
 
 void *

@@ -47,6 +47,16 @@ gm_write(struct world *w, uint64_t gpa, const void *from, uint64_t len);
 uint64_t
 gm_alloc(struct world *w, uint64_t bytes, uint64_t align);
 
+/*
+ * Which number events give to the page at @gpa: the migrated RAM may begin elsewhere than at gpa 0,
+ * and a page has one number, be it that the guest frees it or that the migration sends it.  Page 0
+ * is at the @gpa of gm_set_first_page(), 0 unless it is called; what lies below counts backwards.
+ */
+void
+gm_set_first_page(struct world *w, uint64_t gpa);
+int64_t
+gm_page(const struct world *w, uint64_t gpa);
+
 /* Name a range. @name is copied ("vq0"); @describe may be null. A later region hides an earlier
  * one. */
 void

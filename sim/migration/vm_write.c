@@ -306,6 +306,7 @@ vm_link_machine(struct migration_vm *vm, struct machine *m, uint64_t gpa)
 	must(!vm->machine && !(gpa & (KVM_PAGE_SIZE - 1)) && vm_layout_is_flat(vm->layout));
 	vm->machine = m;
 	vm->machine_gpa = gpa;
+	gm_set_first_page(vm->w, gpa);
 	vm->machine_writer = vm_add_writer(vm, WRITER_VCPU, "guest");
 	gm_on_write(vm->w, machine_wrote, vm);
 	dma_on_note(vm->w, machine_noted, vm);

@@ -78,7 +78,7 @@ handle_pages(struct virtio_balloon *b, struct virtio_ring *r, bool deflate)
 
 			b->deflated += deflate;
 			b->inflated += !deflate;
-			emit(w, EV_BALLOON_REQUEST, b->vdev->name, pfn, deflate, gone);
+			emit(w, EV_BALLOON_REQUEST, b->vdev->name, gm_page(w, gpa), deflate, gone);
 		}
 		virtio_ring_push(r, r->elem, 0);
 		virtio_ring_signal(r);
@@ -136,8 +136,7 @@ handle_reports(struct virtio_balloon *b, struct virtio_ring *r)
 
 			b->reported += s->len / PAGE_BYTES;
 			emit(b->vdev->w, EV_BALLOON_REPORT, b->vdev->name,
-			     (int64_t)(s->addr >> VIRTIO_BALLOON_PFN_SHIFT), s->len / PAGE_BYTES,
-			     gone);
+			     gm_page(b->vdev->w, s->addr), s->len / PAGE_BYTES, gone);
 		}
 		virtio_ring_push(r, r->elem, 0);
 		virtio_ring_signal(r);

@@ -91,7 +91,6 @@ precopy_free_page_hint(struct world *w, uint64_t gpa, uint64_t bytes)
 	if (count > t->pages - first)
 		count = t->pages - first;
 	set = t->hint(t->arg, first, count);
-	emit(w, EV_FREE_PAGE_HINT, (int64_t)(t->base_gpa >> KVM_PAGE_SHIFT) + (int64_t)first,
-	     (int64_t)count, (int64_t)set);
+	emit(w, EV_FREE_PAGE_HINT, (int64_t)first, (int64_t)count, (int64_t)set);
 	return set;
 }

@@ -192,7 +192,7 @@ fi
 # Where memory was lost the picture has who wrote, hinted and sent the page, not how interrupts went.
 scenarios=$here/../../scenarios
 status 1 "$RINGSIDE" explore --db none --out f "$scenarios/balloon/hint-range.lua:start_is_length"
-for what in "guest writes page 0x1, version 6" "hint: page 0x11, 1 pages; 1 need not be sent" "hinting stop"; do
+for what in "guest writes page 0x1, version 6" "hint: page 0x1, 1 pages; 1 need not be sent" "hinting stop"; do
 	grep -qF "$what" out || { fail "lanes lack: $what"; cat out; }
 done
 grep -q "MSI to\|ISR status\|EOI" out && { fail "interrupts in a picture of lost memory"; cat out; }

@@ -38,6 +38,7 @@ struct state {
 	bool good;
 	bool live[PAGES]; /* holds what the guest wrote since it took the page */
 	uint64_t value;
+	int64_t freed, written; /* numbers in the last events of these */
 };
 
 static const struct plan *
@@ -117,6 +118,47 @@ begin(struct rig *r)
 	s->m = precopy_start(s->vm, ram_create(r->w, block, n), &c, NULL, "migration");
 }
 
+/* --- events number pages as the migration does ---------------------------------------------- */
+
+static void
+on_free(struct world *w, const struct event *e, void *context)
+{
+	((struct state *)context)->freed = e->arg[0];
+}
+
+static void
+on_write(struct world *w, const struct event *e, void *context)
+{
+	((struct state *)context)->written = e->arg[0];
+}
+
+/* Of hints, and of requests: they come in chains, so only that they are of this RAM. */
+static void
+on_hint(struct world *w, const struct event *e, void *context)
+{
+	struct state *s = context;
+
+	s->good &= e->arg[0] >= 0 && e->arg[0] + e->arg[1] <= s->pages->count;
+}
+
+static void
+on_request(struct world *w, const struct event *e, void *context)
+{
+	struct state *s = context;
+
+	s->good &= e->arg[1] >= 0 && e->arg[1] < s->pages->count;
+}
+
+static void
+watch_numbers(struct world *w, struct state *s)
+{
+	world_observe(w, EV_GUEST_PAGE_FREE, on_free, s);
+	world_observe(w, EV_MIG_PAGE_WRITE, on_write, s);
+	world_observe(w, EV_FREE_PAGE_HINT, on_hint, s);
+	world_observe(w, EV_BALLOON_REQUEST, on_request, s);
+	world_observe(w, EV_BALLOON_REPORT, on_request, s);
+}
+
 static void
 setup(struct rig *r)
 {
@@ -136,6 +178,7 @@ setup(struct rig *r)
 		fault_set(r->w, p->guest_fault, true);
 	s->pages = guest_pages_create(r->w, p->pages ? p->pages : PAGES, p->poisoning, p->poison);
 	make_vm(r, p->manual);
+	watch_numbers(r->w, s);
 	c.pages = s->pages;
 	s->b = guest_balloon_create(r->w, &c);
 	rig_task(r, "task-guest", guest, r);
@@ -579,6 +622,7 @@ static void
 use_page(struct state *s, uint64_t gfn)
 {
 	guest_page_write(s->pages, gfn, ++s->value);
+	s->good &= s->written == (int64_t)(gfn - s->pages->first);
 	s->live[gfn - s->pages->first] = true;
 }
 
@@ -597,6 +641,7 @@ guest_use(struct rig *r, struct guest_cpu *cpu)
 		while (n-- > (i == 3 ? 2 : 0)) {
 			s->live[gfn[n] - s->pages->first] = false;
 			guest_page_free(s->pages, gfn[n]);
+			s->good &= s->freed == (int64_t)(gfn[n] - s->pages->first);
 		}
 	}
 	while (!s->host_done)
