@@ -190,6 +190,7 @@ migration_l_postcopy_stats(lua_State *L)
 	api_set_integer(L, "blocktime_ns", s->blocktime_ns);
 	api_set_integer(L, "blocktime_max_ns", s->blocktime_max_ns);
 	api_metric(L, "postcopy_requests", (int64_t)s->requested, "pages");
+	api_metric(L, "postcopy_faults", (int64_t)s->faults, "pages");
 	api_metric(L, "postcopy_discarded", (int64_t)s->discarded, "pages");
 	api_metric(L, "postcopy_blocktime_ns", s->blocktime_ns, "ns");
 	api_metric(L, "postcopy_blocktime_max", s->blocktime_max_ns, "ns");
