@@ -24,11 +24,14 @@ return {
 		no_asid = { default = 0, min = 0, max = 1, doc = "one address space: the control queue is the device's alone" },
 		copy = { default = 0, min = 0, max = 1, doc = "chains are copied, as in RFC v8; no switch" },
 		odd = { default = 0, min = 0, max = 1, doc = "the guest sends a command without room for an answer" },
+		hostile = { default = 0, min = 0, max = 1, doc = "another CPU of the guest writes into the last command" },
 		bad = { default = 0, min = 0, max = 1, doc = "… one that no device knows" },
 	},
 	variants = {
 		not_answered = { expect = "hang", faults = { "qemu.svq.cvq_error_not_pushed" }, set = { bad = 1 }, runs = 300,
 				 doc = "a refused command is not given back" },
+		read_twice = { expect = "state-lost", faults = { "qemu.svq.cvq_read_twice" }, set = { hostile = 1 }, runs = 6000,
+			       doc = "the guest changes the command between the device's look and the model's" },
 		no_load = { expect = "state-lost", faults = { "qemu.vdpa_net.no_load" }, runs = 1000 },
 		data_first = { expect = "state-lost", faults = { "qemu.vdpa_net.data_first" }, runs = 1000,
 			       doc = "packets are handled with the state of after reset" },
@@ -40,17 +43,19 @@ return {
 			     set = { copy = 1, odd = 1 }, runs = 6000,
 			     doc = "one descriptor is free and two are written" },
 		holds = { expect = "ok", runs = 3000 },
+		hostile = { expect = "ok", set = { hostile = 1 }, runs = 3000, doc = "one copy for both" },
 		refused = { expect = "ok", set = { bad = 1 }, runs = 1000 },
 		odd = { expect = "ok", set = { odd = 1 }, runs = 2000 },
 		copied = { expect = "ok", set = { copy = 1, odd = 1 }, runs = 6000 },
 	},
 	setup = function(p)
-		local vm = machine { vcpus = 1 }
+		local vm = machine { vcpus = 2 }
 		local dev = vm:device { name = "eth0", type = "virtio-net", backend = "vdpa", ctrl = true, queue_size = 4,
 					no_asid = p.no_asid == 1, svq_copy = p.copy == 1,
 					features = { "VIRTIO_RING_F_EVENT_IDX", "VIRTIO_RING_F_INDIRECT_DESC" } }
 		local core = dev:core { name = "eth0" }
 		local up, first, switched = flag("device is up"), flag("first command is done"), flag("switches are over")
+		local hostile = flag("the last command is on its way")
 
 		-- VIRTIO_NET_CTRL_MAC_ADDR_SET, or class 9
 		local function command(last, class)
@@ -80,11 +85,14 @@ return {
 			return got
 		end
 
+		local last_command
+
 		local function one(vq, last, class)
 			local ack = ram_alloc(1)
 
 			ram_store(ack, 0xff, 1)
-			assert(vq:submit { out = { { command(last, class), 8 } }, ["in"] = { { ack, 1 } } })
+			last_command = command(last, class)
+			assert(vq:submit { out = { { last_command, 8 } }, ["in"] = { { ack, 1 } } })
 			vq:kick()
 			wait(vq, 1)
 			return ram_load(ack, 1)
@@ -117,12 +125,23 @@ return {
 				expect(ram_load(ack, 2) == 0, "state-lost", "eth0", "a command came back undone")
 			end
 			switched:wait()
+			hostile:set()
 			expect(one(vq, 3) == 0, "state-lost", "eth0", "the device refused a MAC address")
 			local info = dev:ctrl_info()
-			expect(info.device.mac == "10:10:10:10:10:03", "state-lost", "eth0", "the device has " .. info.device.mac)
+			expect(p.hostile == 1 or info.device.mac == "10:10:10:10:10:03", "state-lost", "eth0",
+			       "the device has " .. info.device.mac)
 			expect(p.no_asid == 1 or info.model.mac == info.device.mac, "state-lost", "eth0",
 			       "the model has " .. info.model.mac)
 		end, { cpu = 0 })
+		if p.hostile == 1 then
+			vm:actor("hostile", function()
+				hostile:wait()
+				point()
+				if last_command then
+					ram_store(last_command + 7, 4, 1)
+				end
+			end, { cpu = 1 })
+		end
 		vm:actor("migration", function()
 			first:wait()
 			if p.copy == 0 then

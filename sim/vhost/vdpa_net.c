@@ -110,6 +110,8 @@ vdpa_net_handle_ctrl_avail(struct svq *s, struct dp_elem *elem)
 		ret = size ? to_device(v, (uint32_t)size) : (int)VIRTIO_NET_ERR;
 	if (ret > 0 && fault_on(w, FAULT_SVQ_CVQ_ERROR_NOT_PUSHED))
 		return -EINVAL;
+	if (fault_on(w, FAULT_SVQ_CVQ_READ_TWICE))
+		size = virtio_elem_read(w, elem, 0, command, sizeof(command));
 	if (ret == VIRTIO_NET_OK)
 		status = net_ctrl_command(&net->model, net->pairs, command, size);
 	answer(s, elem, status);
