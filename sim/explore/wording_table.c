@@ -158,6 +158,7 @@ const struct wording wording_table[] = {
 	  "places page {gfn}, {version@ver}{written?|, over what the guest wrote}" },
 	{ "postcopy_access", 54, "{by} {write?reads|writes} page {gfn}, {version@ver}" },
 	{ "postcopy_preempt_triggered", 62, "host page {host} is left half sent, at page {next}" },
+	{ "unplugged_read", 75, "reads unplugged memory: page {gfn}, {pages} pages" },
 	{ "postcopy_part", 54,
 	  "page {gfn} comes by the {channel?main|preempt} channel, {pages} of {of}" },
 	{ "postcopy_illegal_offset", 78, "page {gfn} is rejected: beyond block {block}" },

@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "engine/cost.h"
 #include "engine/fault.h"
+#include "kvm/page_words.h"
 #include "migration/vm_stop.h"
 
 #define FAULTS_MAX 64u
@@ -221,6 +222,7 @@ find_present(struct bg_snapshot *s)
 static void
 populate(struct bg_snapshot *s)
 {
+	const struct bg_snapshot_config *c = &s->config;
 	uint64_t pages = ram_pages(s->vm->ram);
 	int64_t began = world_now(s->w);
 
@@ -229,6 +231,12 @@ populate(struct bg_snapshot *s)
 		return;
 	s->stats.populated = pages - s->present.set;
 	page_bitmap_fill(&s->present, s->w);
+	if (c->unplugged_pages && fault_on(s->w, FAULT_SNAPSHOT_POPULATES_UNPLUGGED))
+		emit(s->w, EV_UNPLUGGED_READ, (int64_t)c->unplugged_first,
+		     (int64_t)c->unplugged_pages);
+	else
+		s->stats.populated -= page_words_clear_range(&s->present, s->w, c->unplugged_first,
+							     c->unplugged_pages);
 	work(s, (int64_t)s->stats.populated * cost_of(s->w, COST_SNAPSHOT_POPULATE));
 	s->stats.populate_ns = world_now(s->w) - began;
 }
@@ -240,6 +248,8 @@ protect(struct bg_snapshot *s)
 	uint64_t pages = ram_pages(s->vm->ram);
 
 	page_bitmap_fill(&s->left, s->w);
+	page_words_clear_range(&s->left, s->w, s->config.unplugged_first,
+			       s->config.unplugged_pages);
 	page_bitmap_fill(&s->protected, s->w);
 	for (uint64_t g = 0; s->present.set < pages && g < pages; g++)
 		if (!page_bitmap_test(&s->present, g) && ram_read(s->vm->ram, g) == RAM_ZERO)

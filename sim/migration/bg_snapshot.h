@@ -32,6 +32,8 @@ struct bg_snapshot;
 struct bg_snapshot_config {
 	int64_t file_bandwidth; /* bytes a second; 0: it costs nothing */
 	uint64_t state_bytes; /* of the devices */
+	/* What virtio-mem has unplugged: neither populated nor saved (QEMU 6fee3a1fd9). */
+	uint64_t unplugged_first, unplugged_pages;
 	uint64_t ring_page; /* that a device writes when it starts, or BG_SNAPSHOT_NO_PAGE */
 };
 struct bg_snapshot_config

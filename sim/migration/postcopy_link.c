@@ -90,6 +90,14 @@ postcopy_resize_block(struct postcopy *p, unsigned block, uint64_t pages)
 	p->used_pages[block] = pages;
 }
 
+/* ramblock_dirty_bitmap_clear_discarded_pages(): what is unplugged was not received either. */
+static bool
+left_out(struct postcopy *p, uint64_t page)
+{
+	return precopy_unplugged(&p->m->config, page) &&
+	       !fault_on(p->w, FAULT_POSTCOPY_RECOVER_UNPLUGGED);
+}
+
 /* What the destination says of @block, and of what it has no word is dirty. */
 static bool
 reload_block(struct postcopy *p, unsigned number, const struct ram_block *block)
@@ -108,7 +116,7 @@ reload_block(struct postcopy *p, unsigned number, const struct ram_block *block)
 	word = world_name(p->w, recv_bitmap_error_word[error]);
 	emit(p->w, EV_POSTCOPY_BITMAP, number, (int64_t)size, word);
 	for (uint64_t i = 0; !error && i < block->pages; i++)
-		if (recv_bitmap_test(message, i))
+		if (recv_bitmap_test(message, i) || left_out(p, block->first + i))
 			page_bitmap_test_and_clear(&p->m->bitmap, p->w, block->first + i);
 		else
 			page_bitmap_test_and_set(&p->m->bitmap, p->w, block->first + i);

@@ -64,6 +64,8 @@ sent_as_difference(struct postcopy *p, uint64_t page)
 static ram_content
 read_page(struct postcopy *p, uint64_t page)
 {
+	if (precopy_unplugged(&p->m->config, page))
+		emit(p->w, EV_UNPLUGGED_READ, (int64_t)page, 1);
 	if (!p->config.release_ram)
 		return ram_read(p->m->vm->ram, page);
 	if (page_bitmap_test_and_set(&p->released, p->w, page))

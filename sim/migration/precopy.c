@@ -6,6 +6,7 @@
 #include "engine/cost.h"
 #include "engine/fault.h"
 #include "kvm/memslot.h"
+#include "kvm/page_words.h"
 #include "migration/postcopy.h"
 #include "migration/precopy_impl.h"
 #include "migration/vm_stop.h"
@@ -256,6 +257,20 @@ set_target(struct precopy *m)
 	precopy_set_target(m->w, &m->target);
 }
 
+/* migration_bitmap_clear_discarded_pages(), behind the first sync. */
+static void
+leave_out_unplugged(struct precopy *m)
+{
+	const struct precopy_config *c = &m->config;
+
+	if (!c->unplugged_pages)
+		return;
+	m->dirty_pages -= page_words_clear_range(&m->bitmap, m->w, c->unplugged_first,
+						 c->unplugged_pages);
+	for (uint64_t i = 0; i < c->unplugged_pages; i++)
+		page_bitmap_test_and_set(&m->dropped, m->w, c->unplugged_first + i);
+}
+
 static void
 set_up(struct precopy *m)
 {
@@ -276,6 +291,7 @@ set_up(struct precopy *m)
 	vm_log_start(m->vm);
 	precopy_spend(m, cost_of(m->w, COST_MIG_LOG_START_GIB) * (int64_t)gib, true);
 	precopy_sync(m, false);
+	leave_out_unplugged(m);
 	precopy_check_all(m, UNCOVERED_NEVER);
 	precopy_poll(m->w);
 	if (m->config.channels)

@@ -75,6 +75,8 @@ struct precopy_config {
 	uint64_t xbzrle_pages; /* the cache */
 	unsigned channels; /* multifd; 0: off */
 	unsigned packet_pages;
+	/* What virtio-mem has unplugged is neither read nor migrated (be39b4cd20). */
+	uint64_t unplugged_first, unplugged_pages;
 	bool section_flush; /* multifd-flush-after-each-section: as until 8.0 (294e5a4034) */
 	uint64_t clear_chunk_pages; /* a power of two of at least 64 */
 	/* bitmap_mutex is held for a page's clearing only, as until 2021 (63268c4970). */
@@ -88,6 +90,11 @@ struct precopy_config {
 };
 struct precopy_config
 precopy_config_default(void);
+static inline bool
+precopy_unplugged(const struct precopy_config *c, uint64_t page)
+{
+	return page - c->unplugged_first < c->unplugged_pages;
+}
 
 struct precopy_stats {
 	int64_t began_ns, total_ns, setup_ns, downtime_ns, stop_ns;

@@ -37,9 +37,22 @@ on_state(struct world *w, const struct event *e, void *context)
 			      e->arg[2]);
 }
 
+static void
+on_unplugged(struct world *w, const struct event *e, void *context)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
+	oracle_report(w, ORACLE_INV_UNPLUGGED, subject,
+		      "%" PRId64 " pages from 0x%" PRIx64
+		      " on are unplugged, and are read: the host has to have memory for them",
+		      e->arg[1], e->arg[0]);
+}
+
 void
 snapshot_attach(struct world *w)
 {
 	world_observe(w, EV_SNAPSHOT_SAVE, on_save, NULL);
 	world_observe(w, EV_SNAPSHOT_STATE, on_state, NULL);
+	world_observe(w, EV_UNPLUGGED_READ, on_unplugged, NULL);
 }

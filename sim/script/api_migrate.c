@@ -317,6 +317,8 @@ static const char *const migrate_options[] = { "vm",
 					       "multifd_channels",
 					       "packet_pages",
 					       "multifd_flush_after_each_section",
+					       "unplugged_first",
+					       "unplugged_pages",
 					       "clear_chunk_pages",
 					       "bitmap_mutex",
 					       "budget_pages",
@@ -403,6 +405,15 @@ read_config(lua_State *L, struct precopy_config *c)
 	check_capabilities(L, c);
 }
 
+void
+api_unplugged(lua_State *L, uint64_t pages, uint64_t *first, uint64_t *count)
+{
+	lua_Integer most = (lua_Integer)pages;
+
+	*first = (uint64_t)api_integer(L, 1, "unplugged_first", 0, 0, most - 1);
+	*count = (uint64_t)api_integer(L, 1, "unplugged_pages", 0, 0, most - (lua_Integer)*first);
+}
+
 static int
 l_migrate(lua_State *L)
 {
@@ -425,6 +436,7 @@ l_migrate(lua_State *L)
 	if (ram_pages(vm->ram) != ram_pages(dst))
 		return luaL_error(L, "migrate: the destination is another machine's");
 	read_config(L, &config);
+	api_unplugged(L, ram_pages(dst), &config.unplugged_first, &config.unplugged_pages);
 	if (config.vcpu_dirty_limit && !vm->ring_pages)
 		return luaL_error(L, "vcpu_dirty_limit: needs source_vm{dirty_ring_size = …}");
 	name = world_strdup(vm->w, api_string(L, 1, "name", "migration"));

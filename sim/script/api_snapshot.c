@@ -64,9 +64,17 @@ check_capabilities(lua_State *L)
 static int
 l_background_snapshot(lua_State *L)
 {
-	static const char *const allowed[] = { "vm",	      "file",	   "file_bandwidth",
-					       "state_bytes", "ring_page", "capabilities",
-					       "memory",      "linux",	   NULL };
+	static const char *const allowed[] = { "vm",
+					       "file",
+					       "file_bandwidth",
+					       "state_bytes",
+					       "ring_page",
+					       "capabilities",
+					       "memory",
+					       "linux",
+					       "unplugged_first",
+					       "unplugged_pages",
+					       NULL };
 	struct bg_snapshot_config config = bg_snapshot_config_default();
 	struct script_snapshot *s;
 	struct migration_vm *vm;
@@ -91,6 +99,7 @@ l_background_snapshot(lua_State *L)
 						   (lua_Integer)config.state_bytes, 1, 1 << 30);
 	config.ring_page =
 		(uint64_t)api_integer(L, 1, "ring_page", -1, -1, (lua_Integer)ram_pages(file) - 1);
+	api_unplugged(L, ram_pages(file), &config.unplugged_first, &config.unplugged_pages);
 	s = world_alloc(vm->w, sizeof(*s));
 	s->s = bg_snapshot_start(vm, file, &config);
 	s->pages = ram_pages(file);
@@ -147,7 +156,7 @@ snapshot_l_stats(lua_State *L)
 const struct api_entry api_snapshot[] = {
 	{ NULL, "background_snapshot",
 	  "{vm=, file=, file_bandwidth=, state_bytes=, ring_page=, capabilities=, memory=, "
-	  "linux=} -> background_snapshot",
+	  "linux=, unplugged_first=, unplugged_pages=} -> background_snapshot",
 	  "save a running machine's memory as it is now; file: vm:destination(); ring_page: "
 	  "written by a device that starts; capabilities, memory (anonymous, shmem, hugetlbfs) and "
 	  "linux: whether QEMU 8.2 takes it",

@@ -65,6 +65,9 @@ struct vmstate;
 /* Option "devices": what is known of each device's state on both sides; null: none. */
 const struct vmstate *
 api_vmstate(lua_State *L, int index);
+/* unplugged_first =, unplugged_pages = of the table at 1: virtio-mem has them unplugged. */
+void
+api_unplugged(lua_State *L, uint64_t pages, uint64_t *first, uint64_t *count);
 
 /* What of a migration's downtime went where, as metrics "downtime_…". */
 void

@@ -1212,6 +1212,12 @@ snapshot_late(struct fake *f)
 	emit(f->w, EV_SNAPSHOT_SAVE, 0xcb, 2, 1, 1);
 }
 static void
+unplugged_read(struct fake *f)
+{
+	emit(f->w, EV_SNAPSHOT_SAVE, 0xca, 1, 1, 0);
+	emit(f->w, EV_UNPLUGGED_READ, 0xcb, 4);
+}
+static void
 snapshot_state(struct fake *f)
 {
 	emit(f->w, EV_SNAPSHOT_STATE, 100, 100, 0);
@@ -1452,6 +1458,7 @@ static const struct {
 	CASE(INV_ALLOC_BOUND, svq_allocates),
 	CASE(INV_SNAPSHOT, snapshot_late),
 	CASE(INV_SNAPSHOT_STATE, snapshot_state),
+	CASE(INV_UNPLUGGED, unplugged_read),
 	CASE(C_O3, colo_early),
 	CASE(C_O10, memslot_exit),
 	CASE(INV_COLO_COMPARE, colo_false_alarm),
