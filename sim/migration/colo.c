@@ -231,12 +231,13 @@ send_ram(struct colo *c)
 static bool
 sync_and_send(struct colo *c)
 {
-	uint64_t pages = ram_pages(c->vm->ram);
+	uint64_t pages = ram_pages(c->vm->ram), added;
 	bool sent;
 
-	vm_log_sync(c->vm, &c->dirty, !c->vm->running);
+	added = vm_log_sync(c->vm, &c->dirty, !c->vm->running);
 	vm_log_clear(c->vm, 0, pages);
 	colo_work(c, (int64_t)((__int128)cost_of(c->w, COST_MIG_SYNC_GIB) * (int64_t)pages >> 18));
+	colo_throttle_synced(c, added);
 	sent = send_ram(c);
 	page_bitmap_clear_all(&c->dirty, c->w);
 	return sent;
@@ -292,6 +293,7 @@ send_state(struct colo *c, struct colo_sample *s, uint64_t epoch)
 	c->sent_count = c->count[COLO_PRIMARY];
 	colo_net_save(c);
 	phase(c, s, COLO_PHASE_SAVE);
+	colo_throttle_reset(c);
 	if (!sync_and_send(c))
 		return false;
 	s->pages = c->stats.pages - before;

@@ -68,6 +68,7 @@ struct colo_config {
 	int64_t device_state_bytes;
 	unsigned ahead_rounds; /* pages sent before the stop: at most so many rounds; 0: none */
 	int64_t ahead_bytes; /* a round that sends no more than this is the last */
+	bool auto_converge; /* migrate_auto_converge() still holds; not with ahead_rounds */
 };
 
 /* What a checkpoint's time goes to, at the primary. ORDER COLO_PHASE */
@@ -94,6 +95,7 @@ struct colo_stats {
 	int64_t held_ns,
 		held_most_ns; /* packets in compare until they left: all together, the longest */
 	int64_t stop_ns; /* the primary stood, all checkpoints */
+	int64_t throttle_percent; /* the most */
 };
 
 struct colo;

@@ -28,6 +28,10 @@ struct colo {
 	struct colo_disk *disk; /* null: none */
 	struct colo_sample *sample;
 	uint64_t samples_max;
+	/* migration_bitmap_sync()'s period: what began with it, and how many were high. */
+	int64_t last_evaluation_ns;
+	uint64_t period_dirty_pages, period_pages;
+	unsigned dirty_rate_high;
 	int64_t phase_ns, asked_ns; /* when the phase began; a checkpoint was asked for */
 
 	/* Epochs: the messages of checkpoint n carry n. */
@@ -62,6 +66,12 @@ void
 colo_link(struct colo *c, int64_t bytes, unsigned ways);
 void
 colo_work(struct colo *c, int64_t ns);
+
+/* colo_throttle.c: mig_throttle_counter_reset(); and the end of a sync that found @added pages. */
+void
+colo_throttle_reset(struct colo *c);
+void
+colo_throttle_synced(struct colo *c, uint64_t added);
 
 /* colo_secondary.c */
 void

@@ -183,6 +183,14 @@ uint64_t
 precopy_dirty_pages(const struct precopy *m);
 
 /*
+ * mig_throttle_guest_down(): so much was dirtied in a period, more than @limit, and @sent was sent
+ * (bytes).  The vCPUs get less from now on; returns what auto-converge takes, percent.
+ */
+int64_t
+precopy_throttle(struct migration_vm *vm, const struct precopy_config *config, uint64_t dirty,
+		 uint64_t limit, uint64_t sent);
+
+/*
  * The watch over covers: a page whose destination differs must have its bit in the migration's
  * bitmap, be noted in a log that will be asked, or be under way with what it holds.  Where that
  * ends, EV_MIG_PAGE_UNCOVERED is emitted, at the step that makes the loss inevitable.  O(1); of all

@@ -9,33 +9,33 @@
 
 #define EVALUATION_NS INT64_C(1000000000)
 
-static void
-throttle_to(struct precopy *m, int64_t percent, uint64_t dirty, uint64_t sent)
+int64_t
+precopy_throttle(struct migration_vm *vm, const struct precopy_config *config, uint64_t dirty,
+		 uint64_t limit, uint64_t sent)
 {
-	m->vm->throttle_percent = percent;
-	if (percent > m->stats.throttle_percent)
-		m->stats.throttle_percent = percent;
-	emit(m->w, EV_MIG_THROTTLE, percent, (int64_t)dirty, (int64_t)sent);
-}
+	int64_t now = vm->throttle_percent, inc = config->throttle_increment;
+	int64_t max = config->throttle_max, percent = config->throttle_initial;
 
-/* mig_throttle_guest_down() */
-static void
-throttle_guest_down(struct precopy *m, uint64_t dirty, uint64_t limit, uint64_t sent)
-{
-	int64_t now = m->vm->throttle_percent, inc = m->config.throttle_increment;
-	int64_t max = m->config.throttle_max;
-
-	if (!now) {
-		throttle_to(m, m->config.throttle_initial, dirty, sent);
-		return;
-	}
-	if (m->config.tailslow) {
+	if (now && config->tailslow) {
 		int64_t cpu = 100 - now;
 		int64_t needed = cpu - (int64_t)((__int128)cpu * limit / dirty);
 
 		inc = needed < inc ? needed : inc;
 	}
-	throttle_to(m, now + inc < max ? now + inc : max, dirty, sent);
+	if (now)
+		percent = now + inc < max ? now + inc : max;
+	vm->throttle_percent = percent;
+	emit(vm->w, EV_MIG_THROTTLE, percent, (int64_t)dirty, (int64_t)sent);
+	return percent;
+}
+
+static void
+throttle_guest_down(struct precopy *m, uint64_t dirty, uint64_t limit, uint64_t sent)
+{
+	int64_t percent = precopy_throttle(m->vm, &m->config, dirty, limit, sent);
+
+	if (percent > m->stats.throttle_percent)
+		m->stats.throttle_percent = percent;
 }
 
 /*

@@ -116,7 +116,6 @@ vm_start(struct migration_vm *vm)
 	vm_phase_end(vm);
 	vm->running = true;
 	vm->stop_asked = false;
-	vm->throttle_percent = 0;
 	for (struct ram_writer *v = vm->writers; v; v = v->next)
 		v->stopped = false;
 	waitq_wake_all(vm->w, &vm->started);

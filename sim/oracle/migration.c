@@ -19,6 +19,7 @@
 struct throttle_watch {
 	int64_t raised_ns;
 	int64_t percent;
+	bool colo; /* checkpoints: each begins a period of its own */
 	bool in_sync; /* the last event of the migration but for this was a sync */
 };
 
@@ -127,12 +128,29 @@ on_iterate(struct world *w, const struct event *e, void *context)
 }
 
 static void
+on_checkpoint(struct world *w, const struct event *e, void *context)
+{
+	((struct throttle_watch *)context)->colo = true;
+}
+
+static void
+on_alone(struct world *w, const struct event *e, void *context)
+{
+	((struct throttle_watch *)context)->colo = false;
+}
+
+static void
 on_throttle(struct world *w, const struct event *e, void *context)
 {
 	struct throttle_watch *t = context;
 	int64_t since = e->time_ns - t->raised_ns;
 
-	if (!t->in_sync)
+	if (t->colo)
+		oracle_report(w, ORACLE_C_O9, "throttle",
+			      "raised to %" PRId64 " %% by a checkpoint of COLO: %" PRId64
+			      " bytes were dirtied since an earlier one, and %" PRId64 " sent",
+			      e->arg[0], e->arg[1], e->arg[2]);
+	else if (!t->in_sync)
 		oracle_report(w, ORACLE_C_O9, "throttle", "raised to %" PRId64 " %% without a sync",
 			      e->arg[0]);
 	else if (t->percent && e->arg[0] > t->percent && since < RAISE_MIN_NS)
@@ -174,6 +192,8 @@ migration_attach(struct world *w)
 	world_observe(w, EV_MIG_SYNC, on_sync, t);
 	world_observe(w, EV_MIG_ITERATE, on_iterate, t);
 	world_observe(w, EV_MIG_THROTTLE, on_throttle, t);
+	world_observe(w, EV_COLO_RECEIVED, on_checkpoint, t);
+	world_observe(w, EV_COLO_ALONE, on_alone, t);
 	world_observe(w, EV_MIG_VMSTATE_WRONG, on_vmstate_wrong, NULL);
 	world_observe(w, EV_MIG_REQUEST, on_request, NULL);
 }

@@ -42,6 +42,7 @@ read_config(lua_State *L, struct colo_config *config)
 		.device_state_bytes = api_integer(L, 1, "device_state_bytes", 0, 0, BYTES_MAX),
 		.ahead_rounds = (unsigned)api_integer(L, 1, "ahead_rounds", 0, 0, 1000),
 		.ahead_bytes = api_integer(L, 1, "ahead_bytes", 0, 0, BYTES_MAX),
+		.auto_converge = api_boolean(L, 1, "auto_converge", false),
 	};
 }
 
@@ -53,7 +54,7 @@ l_colo(lua_State *L)
 		"vm", "checkpoint_delay_ns", "loaders", "migrate", "disk_sectors",
 		"commit_fails_at", "filters_fail_at", "max_queue_size", "vnet_hdr",
 		"compare_timeout_ns", "expired_scan_cycle_ns", "link_bandwidth", "rtt_ns",
-		"device_state_bytes", "ahead_rounds", "ahead_bytes", NULL
+		"device_state_bytes", "ahead_rounds", "ahead_bytes", "auto_converge", NULL
 	};
 	/* clang-format on */
 	struct colo_config config;
@@ -72,6 +73,9 @@ l_colo(lua_State *L)
 			return luaL_error(L, "colo: a %s device's packets cannot be compared",
 					  ram_writer_word[v->kind]);
 	read_config(L, &config);
+	if (config.auto_converge && (vm->steps || config.ahead_rounds))
+		return luaL_error(L, "colo: auto_converge is of mode = \"timed\", and not with "
+				     "ahead_rounds");
 	api_push(L, "colo", colo_start(vm, &config));
 	return 1;
 }
@@ -308,6 +312,7 @@ colo_l_stats(lua_State *L)
 	api_set_integer(L, "dropped", (int64_t)s->dropped);
 	api_set_integer(L, "expired", (int64_t)s->expired);
 	api_set_integer(L, "stop_ns", s->stop_ns);
+	api_set_integer(L, "throttle", s->throttle_percent);
 	api_set_integer(L, "held_mean_ns", s->released ? s->held_ns / (int64_t)s->released : 0);
 	api_set_integer(L, "held_most_ns", s->held_most_ns);
 	if (colo_disk_sectors(c))
@@ -322,6 +327,7 @@ colo_l_stats(lua_State *L)
 	api_metric(L, "checkpoint_stop_ns", s->stop_ns, "ns");
 	if (colo_vm(c)->steps)
 		return 1;
+	api_metric(L, "throttle", s->throttle_percent, "%");
 	api_metric(L, "packet_held_mean_ns", s->released ? s->held_ns / (int64_t)s->released : 0,
 		   "ns");
 	api_metric(L, "packet_held_most_ns", s->held_most_ns, "ns");
@@ -335,7 +341,7 @@ const struct api_entry api_colo[] = {
 	  "{vm=, checkpoint_delay_ns=, loaders=, migrate=, disk_sectors=, commit_fails_at=, "
 	  "filters_fail_at=, max_queue_size=, vnet_hdr=, compare_timeout_ns=, "
 	  "expired_scan_cycle_ns=, link_bandwidth=, rtt_ns=, device_state_bytes=, ahead_rounds=, "
-	  "ahead_bytes=} -> colo",
+	  "ahead_bytes=, auto_converge=} -> colo",
 	  "a second machine that runs the same guest, kept equal by checkpoints", l_colo },
 	{ "colo", "step", "(side, page [, payload]) -> done",
 	  "the guest of primary or secondary counts, writes a page and sends a packet",

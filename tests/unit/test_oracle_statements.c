@@ -1265,6 +1265,13 @@ migration_hasty_throttle(struct fake *f)
 	emit(f->w, EV_MIG_THROTTLE, 30, 2, 1);
 }
 static void
+colo_throttles(struct fake *f)
+{
+	emit(f->w, EV_COLO_RECEIVED, 1);
+	emit(f->w, EV_MIG_SYNC, 1, 0, 0, 0);
+	emit(f->w, EV_MIG_THROTTLE, 20, 2, 1);
+}
+static void
 memslot_exit(struct fake *f)
 {
 	emit(f->w, EV_KVM_SET_MEMSLOT, 3, 0, 0xc0, 0x40, 0);
@@ -1450,6 +1457,7 @@ static const struct {
 	CASE(C_O6, migration_device_not_noted),
 	CASE(C_O7, migration_slow_stop),
 	CASE(C_O9, migration_hasty_throttle),
+	CASE(C_O9, colo_throttles),
 	CASE(INV_REQUEST_ONCE, request_twice),
 	CASE(INV_VMSTATE, vmstate_wrong),
 	CASE(INV_IOTLB, vdpa_faults),
