@@ -37,6 +37,8 @@
 --	ringside compare scenarios/migration/predict-hinting-tcg.lua:calibrated --over mib=512,1024,2048,4096,8192 \
 --		--set hint=true
 
+local predict = include("predict.inc")
+
 local CALIBRATION = {
 	pages = 135314,
 	content = {
@@ -134,14 +136,7 @@ return {
 		local used = {}
 		local vm, m, patience
 
-		machine {
-			mig_setup_ns = CALIBRATION.setup_ns,
-			mig_page_ns = CALIBRATION.zero_ns,
-			mig_send_ns = CALIBRATION.again_ns - CALIBRATION.zero_ns,
-			mig_first_ns = CALIBRATION.first_ns,
-			mig_sync_gib_ns = CALIBRATION.sync_ns,
-			mig_device_state_ns = CALIBRATION.device_state_ns,
-		}
+		predict.machine(CALIBRATION)
 		vm = source_vm { pages = pages + DEVICES, manual_protect = false }
 		local function fill(first, count)
 			vm:fill(first, count)
@@ -193,9 +188,6 @@ return {
 				end
 			end)
 		end
-		patience = timer(function()
-			violate("livelock", "migration", string.format("half a minute, %d rounds, and no end", m:stats().rounds))
-		end)
-		patience:arm(PATIENCE_NS)
+		patience = predict.patience(m, PATIENCE_NS)
 	end,
 }

@@ -33,6 +33,8 @@
 --	ringside compare scenarios/migration/predict-tcg-limits.lua:as_calibrated --over phase \
 --		--set bandwidth_mib_s=60 --beside traces/migrate-limits/16mib-60m-300ms.log
 
+local predict = include("predict.inc")
+
 local CALIBRATION = {
 	pages = 135314,
 	content = {
@@ -132,24 +134,8 @@ return {
 		local file, pages = file_of(p.rewrite_mib), p.rewrite_mib << 8
 		local vm, m, patience, over
 
-		machine {
-			mig_setup_ns = CALIBRATION.setup_ns,
-			mig_page_ns = CALIBRATION.zero_ns,
-			mig_send_ns = CALIBRATION.again_ns - CALIBRATION.zero_ns,
-			mig_first_ns = CALIBRATION.first_ns,
-			mig_sync_gib_ns = CALIBRATION.sync_ns,
-			mig_device_state_ns = CALIBRATION.device_state_ns,
-		}
-		vm = source_vm { pages = CALIBRATION.pages, manual_protect = false }
-		for _, range in ipairs(CALIBRATION.content) do
-			vm:fill(range[1], range[2])
-		end
-		m = migrate {
-			vm = vm,
-			destination = vm:destination(),
-			max_bandwidth = p.bandwidth_mib_s << 20,
-			downtime_limit_ns = p.downtime_ms * 1000000,
-		}
+		predict.machine(CALIBRATION)
+		vm, m = predict.migrate(CALIBRATION, p)
 		actor("guest", function()
 			local cpu = vm:writer("vcpu", "vcpu0")
 			local at = pages * p.phase // PHASES // BLOCK * BLOCK
@@ -191,10 +177,6 @@ return {
 			metric("completed", state == "completed" and 1 or 0)
 			patience:cancel()
 		end)
-		patience = timer(function()
-			violate("livelock", "migration", string.format("half a minute, %d rounds, %d pages, and no end",
-								       m:stats().rounds, m:stats().pages_sent))
-		end)
-		patience:arm(PATIENCE_NS)
+		patience = predict.patience(m, PATIENCE_NS)
 	end,
 }

@@ -31,6 +31,8 @@
 --	ringside compare scenarios/migration/predict-tcg-linux.lua --over bandwidth_mib_s=60,100,200,400 \
 --		--beside traces/qemu-migrate-tcg-linux.src.log
 
+local predict = include("predict.inc")
+
 local CALIBRATION = {
 	pages = 131202,
 	content = {
@@ -99,24 +101,8 @@ return {
 	setup = function(p)
 		local vm, m, patience, over
 
-		machine {
-			mig_setup_ns = CALIBRATION.setup_ns,
-			mig_page_ns = CALIBRATION.zero_ns,
-			mig_send_ns = CALIBRATION.again_ns - CALIBRATION.zero_ns,
-			mig_first_ns = CALIBRATION.first_ns,
-			mig_sync_gib_ns = CALIBRATION.sync_ns,
-			mig_device_state_ns = CALIBRATION.device_state_ns,
-		}
-		vm = source_vm { pages = CALIBRATION.pages, manual_protect = false }
-		for _, range in ipairs(CALIBRATION.content) do
-			vm:fill(range[1], range[2])
-		end
-		m = migrate {
-			vm = vm,
-			destination = vm:destination(),
-			max_bandwidth = p.bandwidth_mib_s << 20,
-			downtime_limit_ns = p.downtime_ms * 1000000,
-		}
+		predict.machine(CALIBRATION)
+		vm, m = predict.migrate(CALIBRATION, p)
 		actor("guest", function()
 			local cpu = vm:writer("vcpu", "vcpu0")
 
@@ -139,14 +125,6 @@ return {
 			over = true
 			patience:cancel()
 		end)
-		patience = timer(function()
-			local s = m:stats()
-
-			metric("bitmap_syncs", s.rounds)
-			metric("pages_sent", s.pages_sent, "pages")
-			violate("livelock", "migration", string.format("half a minute, %d rounds, %d pages, and no end",
-								       s.rounds, s.pages_sent))
-		end)
-		patience:arm(PATIENCE_NS)
+		patience = predict.patience(m, PATIENCE_NS)
 	end,
 }

@@ -62,12 +62,13 @@ mkdir -p other/analysis other/scenarios/migration
 ln -s "$root/traces" other/traces
 cp "$root/analysis/predictions.lua" other/analysis
 try() { # FILE FIGURE PERCENT SED: how many recordings are far then
+	cp "$root"/scenarios/migration/predict* other/scenarios/migration
 	sed "$4" "$root/scenarios/migration/$5" >"other/scenarios/migration/$5"
 	! cmp -s "$root/scenarios/migration/$5" "other/scenarios/migration/$5" || fail "$4 changes nothing"
 	lua5.4 other/analysis/predictions.lua "$1" "$RINGSIDE" >try 2>err || fail "$4: $(cat err)"
 	far try "$2" "$3" | wc -w
 }
-[ "$(try limits total_time_ns 9 's/mig_first_ns = .*/mig_first_ns = 1,/' predict-tcg-limits.lua)" -gt 3 ] ||
+[ "$(try limits total_time_ns 9 's/mig_first_ns = .*/mig_first_ns = 1,/' predict.inc)" -gt 3 ] ||
 	fail "what a first page costs does not matter"
 [ "$(try hints total_time_ns 13 's/m:hint(.*)/sleep(1)/' predict-hinting-tcg.lua)" -ge 8 ] || fail "hints do not matter"
 [ "$(try hints pages_sent 12.5 's/STRUCT_PAGE = 64/STRUCT_PAGE = 0/' predict-hinting-tcg.lua)" -gt 3 ] ||

@@ -35,6 +35,7 @@ agrees pages_sent 6 || fail "pages: $(grep pages_sent out)"
 agrees total_time_ns 10 || fail "total time: $(grep total_time out)"
 agrees downtime_ns 10 || fail "downtime: $(grep downtime out)"
 
+cp "$root/scenarios/migration/predict.inc" .
 # The same with half the file cold, and with a destination that need not allocate.
 sed 's/^\t\t{ 9744, 1574 },$/\t\t{ 9744, 4 },/' "$root/scenarios/migration/predict-tcg-linux.lua" >cold.lua
 beside cold.lua
