@@ -16,7 +16,9 @@ if command -v clang >/dev/null 2>&1; then
 	$make -s -j"$JOBS" CONFIG=clang CC=clang build/clang/ringside || exit 2
 fi
 
-build/release/ringside scenarios 2>/dev/null | awk '{ print $1 }' | grep -F "$FILTER" >"$dir/list"
+# Their names begin a line; what is said of them is indented.
+build/release/ringside scenarios 2>/dev/null | sed -n 's/^\([^ ]*\.lua\)$/\1/p' |
+	grep -F "$FILTER" >"$dir/list"
 [ -s "$dir/list" ] || { echo "same-digests: no scenario matches"; exit 2; }
 
 # $1: where to write; the rest: the program with its prefix

@@ -121,9 +121,9 @@ is_descriptor_tail(const struct event_names *names, const struct event *e)
 
 /* Of "down|up" the word that stands at @n, or the last. */
 static void
-print_word(const char *words, int64_t n, FILE *out)
+print_word(const char *words, uint64_t n, FILE *out)
 {
-	while (n-- != 0 && strchr(words, '|'))
+	for (; n && strchr(words, '|'); n--)
 		words = strchr(words, '|') + 1;
 	fprintf(out, "%.*s", (int)strcspn(words, "|"), words);
 }
@@ -156,7 +156,7 @@ print_arg(const struct event_names *names, const struct event *e, const char *ke
 	int64_t v = e->arg[f.arg];
 
 	if (words) {
-		print_word(words, v, out);
+		print_word(words, (uint64_t)v, out);
 	} else if (!strcmp(how, "gpa")) {
 		print_gpa(names, (uint64_t)v, out);
 	} else if (!strcmp(how, "actor")) {
