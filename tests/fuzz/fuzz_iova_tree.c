@@ -200,17 +200,14 @@ vhost_compare(struct fuzz *f, const struct vhost_iova_tree *t, const struct area
 static void
 round_of(struct fuzz *f)
 {
-	static struct world *w;
+	struct world *w;
 	struct area area[AREAS];
 	struct vhost_iova_tree *t;
 	struct iova_tree one = { 0 };
 	struct model m = { .count = 0 };
 	struct error err;
 
-	if (!w) {
-		must(w = world_create(&(struct world_config){ .mode = WORLD_TIMED }, &err));
-		world_snapshot(w);
-	}
+	must(w = world_create(&(struct world_config){ .mode = WORLD_TIMED }, &err));
 	memset(area, 0, sizeof(area));
 	one.w = w;
 	/* Room for 24 of 54 pages: it is full at times. */
@@ -223,7 +220,7 @@ round_of(struct fuzz *f)
 	}
 	iova_tree_free(&one);
 	vhost_iova_tree_delete(t);
-	world_restore(w);
+	world_destroy(w);
 }
 
 int
