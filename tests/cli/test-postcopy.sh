@@ -11,9 +11,13 @@ for variant in postcopy-huge:rounded postcopy-preempt:waits background-snapshot:
 	says ", complete"
 done
 
-# What a page takes on average, in us: scenarios/migration/postcopy-latency.lua says where these come from.
+# What a page takes on average, in us: scenarios/migration/postcopy-latency.lua says where these come from.  A build with
+# small limits (CONFIG=hostile) cannot keep so many choices, and says so.
 page() {
-	status 0 "$RINGSIDE" run --db none "$migration/postcopy-latency.lua:$1"
+	"$RINGSIDE" run --db none "$migration/postcopy-latency.lua:$1" >out 2>err
+	got=$?
+	grep -q "choices, of which only 65536 are kept" err && return
+	[ "$got" -eq 0 ] || { fail "exit $got: $1"; cat err; return; }
 	requests=$(sed -n 's/^metric: postcopy_faults \([0-9]*\) .*/\1/p' out)
 	time=$(sed -n 's/^metric: postcopy_blocktime_ns \([0-9]*\) .*/\1/p' out)
 	got=$((time / requests / 1000))
