@@ -28,14 +28,14 @@ VERSION := $(shell cat VERSION)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 OPT_release := -O2 -g
-OPT_asan := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 OPT_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
+OPT_asan := $(OPT_ubsan) -fsanitize=address -fno-omit-frame-pointer
 OPT_hostile := -O1 -g -DRINGSIDE_HOSTILE
 OPT_coverage := -O0 -g --coverage
 OPT_debug := -O0 -g
 OPT_clang := -O2 -g
 OPT_fallback := -O2 -g -DSWITCH_UCONTEXT
-LINK_asan := -fsanitize=address
+LINK_asan := -fsanitize=address,undefined
 LINK_ubsan := -fsanitize=undefined
 LINK_coverage := --coverage
 
@@ -95,8 +95,8 @@ ringside: $(BUILD)/ringside
 $(filter $(foreach room,base engine memory explore,$(BUILD)/sim/$(room)/%),$(LIB_OBJ)): \
 	OPT_release += -falign-functions=64
 
-# Ring code: instrumented for us, never together with another sanitizer.
-$(RING:%.c=$(BUILD)/%.o): OPT_asan := -O1 -g
+# Ring code: instrumented for us, never together with the address sanitizer.
+$(RING:%.c=$(BUILD)/%.o): OPT_asan := $(OPT_ubsan)
 # The run time behind the instrumentation: under another sanitizer gcc would insist on its own
 # prototypes.
 $(BUILD)/sim/memory/access_tsan.o: OPT_asan := -O1 -g

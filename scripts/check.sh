@@ -60,8 +60,7 @@ part "command line" "${MAKE:-make}" -s cli-tests
 part "scenarios" scenarios build/release
 part "conformance matrix, in short" matrix build/release
 part "fuzz" "${MAKE:-make}" -s -j"$JOBS" fuzz
-part "address sanitizer" "${MAKE:-make}" -s asan
-part "undefined behaviour sanitizer" "${MAKE:-make}" -s ubsan
+part "address and undefined behaviour sanitizers" "${MAKE:-make}" -s asan
 part "hostile build" "${MAKE:-make}" -s hostile
 part "scenarios, hostile" scenarios build/hostile
 part "same digests by any build" step scripts/same-digests.sh
