@@ -265,39 +265,27 @@ diagnose(struct diagnose *d)
 	return diagnose_machine(d);
 }
 
-static bool
-is_scenario(const char *text)
-{
-	size_t n;
-
-	scenario_split(text, &n);
-	return n >= 4 && !strncmp(text + n - 4, ".lua", 4);
-}
-
 int
 command_diagnose(const struct options *o, struct error *err)
 {
 	struct session s;
 	struct diagnose d = { .o = o, .s = &s, .err = err };
 	struct failure f;
-	int status = EXIT_USAGE;
+	int status = EXIT_HELD;
 
-	failure_init(&f);
-	if (is_scenario(o->args[0])) {
-		if (session_open(&s, o->args[0], o, err))
-			return EXIT_USAGE;
-		status = find_hang(&d);
-		if (status == EXIT_HELD)
-			status = diagnose(&d);
-		else if (status < 0)
-			status = EXIT_HELD;
-		session_close(&s);
-	} else if (!failure_open(o->args[0], &f, err) && !session_open_failure(&s, &f, o, err)) {
+	if (session_open_either(&s, &f, o->args[0], o, err))
+		return EXIT_USAGE;
+	if (f.scenario) {
 		schedule_copy(&d.schedule, &f.schedule);
 		d.finding = f.finding;
-		status = diagnose(&d);
-		session_close(&s);
+	} else {
+		status = find_hang(&d);
 	}
+	if (status == EXIT_HELD)
+		status = diagnose(&d);
+	else if (status < 0) /* nothing hangs */
+		status = EXIT_HELD;
+	session_close(&s);
 	schedule_free(&d.schedule);
 	failure_free(&f);
 	return status;

@@ -164,6 +164,30 @@ session_open_failure(struct session *s, const struct failure *f, const struct op
 	return 0;
 }
 
+static bool
+is_scenario(const char *text)
+{
+	size_t n;
+
+	scenario_split(text, &n);
+	return n >= 4 && !strncmp(text + n - 4, ".lua", 4);
+}
+
+int
+session_open_either(struct session *s, struct failure *f, const char *text, const struct options *o,
+		    struct error *err)
+{
+	failure_init(f);
+	if (is_scenario(text))
+		return session_open(s, text, o, err);
+	if (failure_open(text, f, err))
+		return -1;
+	if (!session_open_failure(s, f, o, err))
+		return 0;
+	failure_free(f);
+	return -1;
+}
+
 void
 session_close(struct session *s)
 {

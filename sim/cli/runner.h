@@ -59,6 +59,13 @@ session_open(struct session *s, const char *text, const struct options *o, struc
 int
 session_open_failure(struct session *s, const struct failure *f, const struct options *o,
 		     struct error *err);
+/*
+ * "SCENARIO.lua[:VARIANT] | FAILURE | DB#ID".  Of a scenario @f is left empty, else it is that
+ * failure, failure_free()d by the caller. On -1 and @err neither is open.
+ */
+int
+session_open_either(struct session *s, struct failure *f, const char *text, const struct options *o,
+		    struct error *err);
 void
 session_close(struct session *s);
 

@@ -233,28 +233,6 @@ converse(struct shell *sh, struct error *err)
 	return 0;
 }
 
-static bool
-is_scenario(const char *text)
-{
-	size_t n;
-
-	scenario_split(text, &n);
-	return n >= 4 && !strncmp(text + n - 4, ".lua", 4);
-}
-
-static int
-open_world(struct shell *sh, const char *text, struct error *err)
-{
-	if (is_scenario(text))
-		return session_open(&sh->s, text, sh->o, err);
-	if (failure_open(text, &sh->f, err))
-		return -1;
-	if (!session_open_failure(&sh->s, &sh->f, sh->o, err))
-		return 0;
-	failure_free(&sh->f);
-	return -1;
-}
-
 int
 command_shell(const struct options *o, struct error *err)
 {
@@ -265,8 +243,7 @@ command_shell(const struct options *o, struct error *err)
 	must(sh);
 	sh->o = o;
 	sh->terminal = isatty(STDIN_FILENO);
-	failure_init(&sh->f);
-	if (open_world(sh, o->args[0], err)) {
+	if (session_open_either(&sh->s, &sh->f, o->args[0], o, err)) {
 		free(sh);
 		return EXIT_USAGE;
 	}
