@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "cli/runner.h"
-#include "explore/lanes.h"
 
 #define FOLD_COLUMNS 72
 #define COLUMNS_DEFAULT 100u
@@ -74,23 +73,31 @@ print_critical(const struct failure *f, unsigned columns, FILE *to)
 }
 
 void
-failure_report_print(struct session *s, const struct options *o, const struct failure_report *r,
-		     FILE *to)
+session_lanes(struct session *s, const struct options *o, const struct finding *f,
+	      const struct event_log *log, FILE *to, struct lanes *lanes)
 {
-	const struct finding *f = r->finding;
 	struct event_names names = event_names_of_world(s->w);
 	struct lanes_options lo = { .lines_max = o->lines,
 				    .columns_max = o->columns,
 				    .time = s->scenario.mode != WORLD_RELAXED,
-				    .colour = isatty(fileno(to)),
+				    .colour = to && isatty(fileno(to)),
 				    .finding = f };
+
+	lanes_build(lanes, log, &names, &lo);
+}
+
+void
+failure_report_print(struct session *s, const struct options *o, const struct failure_report *r,
+		     FILE *to)
+{
+	const struct finding *f = r->finding;
 	struct lanes lanes;
 	char *line = schedule_print(r->schedule);
 
 	fprintf(to, "scenario: %s:%s\nverdict: %s\noracle: %s\nsubject: %s\nmessage: %s\n\n",
 		s->scenario.path, s->variant->name, verdict_name[f->verdict], f->oracle, f->subject,
 		f->message);
-	lanes_build(&lanes, r->log, &names, &lo);
+	session_lanes(s, o, f, r->log, to, &lanes);
 	lanes_print(&lanes, to);
 	lanes_free(&lanes);
 	fprintf(to, "\n");

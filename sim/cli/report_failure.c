@@ -7,7 +7,6 @@
 #include "base/must.h"
 #include "cli/command.h"
 #include "cli/report.h"
-#include "explore/lanes.h"
 #include "trace/export_html.h"
 #include "trace/export_text.h"
 
@@ -70,15 +69,10 @@ print_again(struct report *p, struct failure *f, struct error *err)
 	session_explain(&s, f);
 	ret = session_replay_log(&s, &f->schedule, NULL, &log, err);
 	if (!ret) {
-		struct event_names names = event_names_of_world(s.w);
-		struct lanes_options lo = { .lines_max = p->o->lines,
-					    .columns_max = p->o->columns,
-					    .time = s.scenario.mode != WORLD_RELAXED,
-					    .finding = &f->finding };
 		struct lanes lanes;
 
 		export_html_failure(f, 3, p->out);
-		lanes_build(&lanes, &log, &names, &lo);
+		session_lanes(&s, p->o, &f->finding, &log, NULL, &lanes);
 		export_html_lanes(&lanes, p->out);
 		lanes_free(&lanes);
 	}

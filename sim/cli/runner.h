@@ -23,6 +23,7 @@
 #include "explore/event_log.h"
 #include "explore/explorer.h"
 #include "explore/failure.h"
+#include "explore/lanes.h"
 #include "explore/shrink.h"
 #include "record/record.h"
 #include "script/scenario.h"
@@ -143,6 +144,12 @@ event_print(const struct world *w, const struct event *e, FILE *to);
 /* Whether an event's name matches "virtio_*,-virtio_pop". */
 bool
 event_matches(const char *pattern, const char *name);
+
+/* Lanes of a run of the session's world, as @o wants them; @to in colour if it is a terminal, null
+ * for other media. lanes_free() afterwards. */
+void
+session_lanes(struct session *s, const struct options *o, const struct finding *f,
+	      const struct event_log *log, FILE *to, struct lanes *lanes);
 
 /* "file.lua:fails: hang: …" in lines of key: value, lanes, schedule, and how to replay. */
 struct failure_report {

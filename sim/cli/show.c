@@ -9,7 +9,6 @@
 #include "base/must.h"
 #include "cli/command.h"
 #include "cli/runner.h"
-#include "explore/lanes.h"
 #include "trace/export_html.h"
 #include "trace/export_json.h"
 #include "trace/export_perfetto.h"
@@ -21,11 +20,6 @@ static void
 show_lanes(struct session *s, struct failure *f, const struct event_log *log,
 	   const struct options *o, bool html, FILE *to)
 {
-	struct event_names names = event_names_of_world(s->w);
-	struct lanes_options lo = { .lines_max = o->lines,
-				    .columns_max = o->columns,
-				    .time = s->scenario.mode != WORLD_RELAXED,
-				    .finding = &f->finding };
 	struct failure_report report = { &f->finding, &f->schedule, log, NULL, f };
 	struct lanes lanes;
 
@@ -33,7 +27,7 @@ show_lanes(struct session *s, struct failure *f, const struct event_log *log,
 		failure_report_print(s, o, &report, to);
 		return;
 	}
-	lanes_build(&lanes, log, &names, &lo);
+	session_lanes(s, o, &f->finding, log, NULL, &lanes);
 	export_html(&lanes, f, to);
 	lanes_free(&lanes);
 }
