@@ -130,14 +130,20 @@ lists(const char *list, const char *word)
 
 /* --- values --------------------------------------------------------------------------------- */
 
-static int
-parse_number(const char *name, const char *text, uint64_t max, uint64_t *value, struct error *err)
+bool
+options_number(const char *text, uint64_t max, uint64_t *value)
 {
 	char *end;
 
 	errno = 0;
 	*value = strtoull(text, &end, 0);
-	if (*text < '0' || *text > '9' || *end || errno || *value > max)
+	return *text >= '0' && *text <= '9' && !*end && !errno && *value <= max;
+}
+
+static int
+parse_number(const char *name, const char *text, uint64_t max, uint64_t *value, struct error *err)
+{
+	if (!options_number(text, max, value))
 		return error_set(err, "--%s %s: must be a number from 0 to %llu", name, text,
 				 (unsigned long long)max);
 	return 0;

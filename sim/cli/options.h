@@ -41,6 +41,10 @@ struct options {
 int
 options_parse(struct options *o, const struct command *c, int argc, char **argv, struct error *err);
 
+/* A number of C, not negative, that fills @text and is at most @max. */
+bool
+options_number(const char *text, uint64_t max, uint64_t *value);
+
 /* "  --seed N    …" lines of the options in a command's list; in roff for the manual. */
 void
 options_print(const char *list, FILE *to, bool roff);

@@ -5,7 +5,6 @@
  * 2, so that a session can be kept as a script.
  */
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,13 +55,9 @@ read_line(struct shell *sh, const char *prompt)
 int
 shell_number(const char *text, uint64_t max, uint64_t *value, struct error *err)
 {
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (*text < '0' || *text > '9' || *end || errno || *value > max)
-		return error_set(err, "%s: must be a number from 0 to %" PRIu64, text, max);
-	return 0;
+	if (options_number(text, max, value))
+		return 0;
+	return error_set(err, "%s: must be a number from 0 to %" PRIu64, text, max);
 }
 
 static int
