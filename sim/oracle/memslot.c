@@ -167,15 +167,13 @@ memslot_judge(struct world *w)
 {
 	struct oracles *os = oracles_of(w);
 	const struct seen_exit *x = os->slots->broken;
-	char subject[32];
 
 	if (!x)
 		return;
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, x->gfn);
-	oracle_report(w, ORACLE_C_O10, subject,
-		      "a %s of page 0x%" PRIx64 " exited as MMIO at step %" PRIu64
-		      ": its slot was gone, and was there again when the transaction was over",
-		      x->write ? "write" : "read", x->gfn, x->step);
+	oracle_report_page(w, ORACLE_C_O10, x->gfn,
+			   "a %s of page 0x%" PRIx64 " exited as MMIO at step %" PRIu64
+			   ": its slot was gone, and was there again when the transaction was over",
+			   x->write ? "write" : "read", x->gfn, x->step);
 	/* When it happened, not when it was judged. */
 	os->last->step = x->step;
 	os->last->time_ns = x->time_ns;

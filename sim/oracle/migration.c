@@ -92,13 +92,11 @@ on_uncovered(struct world *w, const struct event *e, void *context)
 static void
 on_differs(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
-	oracle_report(w, ORACLE_C_O5, subject,
-		      "%" PRId64 " pages differ at switch-over; the first, 0x%" PRIx64
-		      ", has version %" PRId64 " at the source and %" PRId64 " at the destination",
-		      e->arg[3], e->arg[0], e->arg[1], e->arg[2]);
+	oracle_report_page(w, ORACLE_C_O5, e->arg[0],
+			   "%" PRId64 " pages differ at switch-over; the first, 0x%" PRIx64
+			   ", has version %" PRId64 " at the source and %" PRId64
+			   " at the destination",
+			   e->arg[3], e->arg[0], e->arg[1], e->arg[2]);
 }
 
 static void

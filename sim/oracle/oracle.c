@@ -34,14 +34,11 @@ oracles_of(const struct world *w)
 static void
 on_dirty_page_lost(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
-	oracle_report(w, ORACLE_DIRTY_PAGE_LOST, subject,
-		      "page 0x%" PRIx64 " was dirtied %" PRId64
-		      " times, and its bit died with slot %" PRId64 " at %" PRId64
-		      " ns before anybody fetched it",
-		      e->arg[0], e->arg[2], e->arg[1], e->arg[3]);
+	oracle_report_page(w, ORACLE_DIRTY_PAGE_LOST, e->arg[0],
+			   "page 0x%" PRIx64 " was dirtied %" PRId64
+			   " times, and its bit died with slot %" PRId64 " at %" PRId64
+			   " ns before anybody fetched it",
+			   e->arg[0], e->arg[2], e->arg[1], e->arg[3]);
 }
 
 void
@@ -170,6 +167,19 @@ oracle_report(struct world *w, enum oracle o, const char *subject, const char *f
 {
 	va_list ap;
 
+	va_start(ap, fmt);
+	report(w, o, o, subject, fmt, ap);
+	va_end(ap);
+	stop_if_must(w, o);
+}
+
+void
+oracle_report_page(struct world *w, enum oracle o, int64_t gfn, const char *fmt, ...)
+{
+	char subject[32];
+	va_list ap;
+
+	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, gfn);
 	va_start(ap, fmt);
 	report(w, o, o, subject, fmt, ap);
 	va_end(ap);

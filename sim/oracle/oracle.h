@@ -121,6 +121,10 @@ oracle_counted(const struct world *w, enum oracle o);
 void
 oracle_report(struct world *w, enum oracle o, const char *subject, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The same of a page: the subject is "gfn=0x2". */
+void
+oracle_report_page(struct world *w, enum oracle o, int64_t gfn, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* The same, noticed by @o, of a statement that @o stands for at this place. */
 void
 oracle_report_statement(struct world *w, enum oracle o, enum oracle statement, const char *subject,

@@ -13,60 +13,51 @@
 static void
 on_refused(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
-	oracle_report(w, ORACLE_C_O11, subject,
-		      "page 0x%" PRIx64 " was asked for; the source takes it for sent, and the "
-		      "destination never got it: who touched it waits for good",
-		      e->arg[0]);
+	oracle_report_page(w, ORACLE_C_O11, e->arg[0],
+			   "page 0x%" PRIx64
+			   " was asked for; the source takes it for sent, and the "
+			   "destination never got it: who touched it waits for good",
+			   e->arg[0]);
 }
 
 static void
 on_place(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
 	oracle_progress(w);
 	if (!e->arg[3])
 		return;
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
-	oracle_report(w, ORACLE_INV_POSTCOPY_ONCE, subject,
-		      "page 0x%" PRIx64 ", version %" PRId64 ", came a second time%s: UFFDIO_COPY "
-		      "fails with %" PRId64 ", and the guest is whole on neither side",
-		      e->arg[0], e->arg[1], e->arg[4] ? ", and the guest has written it since" : "",
-		      e->arg[3]);
+	oracle_report_page(w, ORACLE_INV_POSTCOPY_ONCE, e->arg[0],
+			   "page 0x%" PRIx64 ", version %" PRId64
+			   ", came a second time%s: UFFDIO_COPY "
+			   "fails with %" PRId64 ", and the guest is whole on neither side",
+			   e->arg[0], e->arg[1],
+			   e->arg[4] ? ", and the guest has written it since" : "", e->arg[3]);
 }
 
 static void
 on_mixed(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
 	if (e->arg[3] < 0)
-		oracle_report(w, ORACLE_INV_POSTCOPY_WHOLE, subject,
-			      "page 0x%" PRIx64 " comes as a difference, and the destination has "
-			      "nothing to apply it to",
-			      e->arg[0]);
+		oracle_report_page(w, ORACLE_INV_POSTCOPY_WHOLE, e->arg[0],
+				   "page 0x%" PRIx64
+				   " comes as a difference, and the destination has "
+				   "nothing to apply it to",
+				   e->arg[0]);
 	else
-		oracle_report(w, ORACLE_INV_POSTCOPY_WHOLE, subject,
-			      "page 0x%" PRIx64 " comes by channel %" PRId64 " when %" PRId64
-			      " pages of the host page at 0x%" PRIx64
-			      " have: neither can be placed",
-			      e->arg[0], e->arg[1], e->arg[2], e->arg[3]);
+		oracle_report_page(w, ORACLE_INV_POSTCOPY_WHOLE, e->arg[0],
+				   "page 0x%" PRIx64 " comes by channel %" PRId64 " when %" PRId64
+				   " pages of the host page at 0x%" PRIx64
+				   " have: neither can be placed",
+				   e->arg[0], e->arg[1], e->arg[2], e->arg[3]);
 }
 
 static void
 on_unaligned(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
-	oracle_report(w, ORACLE_INV_POSTCOPY_WHOLE, subject,
-		      "page 0x%" PRIx64 " is to be discarded, and of the host page of %" PRId64
-		      " pages that it is in not all",
-		      e->arg[0], e->arg[1]);
+	oracle_report_page(w, ORACLE_INV_POSTCOPY_WHOLE, e->arg[0],
+			   "page 0x%" PRIx64 " is to be discarded, and of the host page of %" PRId64
+			   " pages that it is in not all",
+			   e->arg[0], e->arg[1]);
 }
 
 static void

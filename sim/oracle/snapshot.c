@@ -10,16 +10,13 @@
 static void
 on_save(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
 	oracle_progress(w);
 	if (!e->arg[3])
 		return;
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
-	oracle_report(w, ORACLE_INV_SNAPSHOT, subject,
-		      "page 0x%" PRIx64 " is saved with version %" PRId64
-		      "; when the machine stood it had %" PRId64,
-		      e->arg[0], e->arg[1], e->arg[2]);
+	oracle_report_page(w, ORACLE_INV_SNAPSHOT, e->arg[0],
+			   "page 0x%" PRIx64 " is saved with version %" PRId64
+			   "; when the machine stood it had %" PRId64,
+			   e->arg[0], e->arg[1], e->arg[2]);
 }
 
 static void
@@ -40,13 +37,10 @@ on_state(struct world *w, const struct event *e, void *context)
 static void
 on_unplugged(struct world *w, const struct event *e, void *context)
 {
-	char subject[32];
-
-	snprintf(subject, sizeof(subject), "gfn=0x%" PRIx64, e->arg[0]);
-	oracle_report(w, ORACLE_INV_UNPLUGGED, subject,
-		      "%" PRId64 " pages from 0x%" PRIx64
-		      " on are unplugged, and are read: the host has to have memory for them",
-		      e->arg[1], e->arg[0]);
+	oracle_report_page(w, ORACLE_INV_UNPLUGGED, e->arg[0],
+			   "%" PRId64 " pages from 0x%" PRIx64
+			   " on are unplugged, and are read: the host has to have memory for them",
+			   e->arg[1], e->arg[0]);
 }
 
 void
