@@ -81,22 +81,7 @@ cpu_exit(lua_State *L)
 }
 
 static int
-cpu_write(lua_State *L)
-{
-	struct script_kvm_vcpu *v = check_vcpu(L, "write");
-	uint64_t gfn = (uint64_t)api_range(L, 2, 0, PAGES_MAX);
-	enum kvm_write how = KVM_WRITE_RING_FULL;
-
-	if (run(L, v))
-		how = kvm_vcpu_write(v->vcpu, gfn);
-	if (how != KVM_WRITE_RAM)
-		leave(v);
-	api_kvm_push_write(L, how);
-	return 1;
-}
-
-static int
-emulated(lua_State *L, const char *what, enum kvm_write (*write)(struct kvm_vcpu *vcpu, gfn_t gfn))
+write_by(lua_State *L, const char *what, enum kvm_write (*write)(struct kvm_vcpu *vcpu, gfn_t gfn))
 {
 	struct script_kvm_vcpu *v = check_vcpu(L, what);
 	uint64_t gfn = (uint64_t)api_range(L, 2, 0, PAGES_MAX);
@@ -111,15 +96,21 @@ emulated(lua_State *L, const char *what, enum kvm_write (*write)(struct kvm_vcpu
 }
 
 static int
+cpu_write(lua_State *L)
+{
+	return write_by(L, "write", kvm_vcpu_write);
+}
+
+static int
 cpu_emulated_write(lua_State *L)
 {
-	return emulated(L, "emulated_write", kvm_vcpu_emulated_write);
+	return write_by(L, "emulated_write", kvm_vcpu_emulated_write);
 }
 
 static int
 cpu_emulated_cmpxchg(lua_State *L)
 {
-	return emulated(L, "emulated_cmpxchg", kvm_vcpu_emulated_cmpxchg);
+	return write_by(L, "emulated_cmpxchg", kvm_vcpu_emulated_cmpxchg);
 }
 
 static int
