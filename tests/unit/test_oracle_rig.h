@@ -460,4 +460,20 @@ fake_run(void (*body)(struct fake *f), struct finding *finding)
 	return w;
 }
 
+/* No oracle says anything of @body, whatever it does. */
+static inline void
+assert_silent(void (*body)(struct fake *f))
+{
+	struct finding finding;
+	struct world *w = fake_run(body, &finding);
+	uint64_t count;
+	const struct violation *v = oracle_violations(w, &count);
+
+	for (; v; v = v->next)
+		print_error("%s %s: %s\n", oracle_info[v->oracle].name, v->subject, v->message);
+	assert_int_equal(count, 0);
+	assert_int_equal(finding.verdict, VERDICT_OK);
+	world_destroy(w);
+}
+
 #endif

@@ -1635,16 +1635,7 @@ legal(struct fake *f)
 static void
 test_silent(void **state)
 {
-	struct finding finding;
-	struct world *w = fake_run(legal, &finding);
-	uint64_t count;
-	const struct violation *v = oracle_violations(w, &count);
-
-	for (; v; v = v->next)
-		print_error("%s %s: %s\n", oracle_info[v->oracle].name, v->subject, v->message);
-	assert_int_equal(count, 0);
-	assert_int_equal(finding.verdict, VERDICT_OK);
-	world_destroy(w);
+	assert_silent(legal);
 }
 
 int
