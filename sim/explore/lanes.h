@@ -87,7 +87,7 @@ struct lanes {
 
 /*
  * Never fails; lanes_free() afterwards.  Borrows @log and what @names looks at.
- * O(events x lines) in the worst case: some 30 ms for the largest log.
+ * O(events x lines) in the worst case: some 0.4 s for the largest log.
  */
 void
 lanes_build(struct lanes *l, const struct event_log *log, const struct event_names *names,

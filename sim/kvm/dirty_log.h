@@ -84,8 +84,6 @@ kvm_create_vcpu(struct kvm *kvm);
 /* Null: no such vCPU. */
 struct kvm_vcpu *
 kvm_get_vcpu(const struct kvm *kvm, uint32_t id);
-uint32_t
-kvm_vcpu_id(const struct kvm_vcpu *vcpu);
 
 /* Entering system management mode or leaving it: the address space of what follows. */
 void

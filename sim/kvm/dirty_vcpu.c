@@ -38,12 +38,6 @@ kvm_get_vcpu(const struct kvm *kvm, uint32_t id)
 }
 
 uint32_t
-kvm_vcpu_id(const struct kvm_vcpu *vcpu)
-{
-	return vcpu->id;
-}
-
-uint32_t
 kvm_vcpu_pml_pending(const struct kvm_vcpu *vcpu)
 {
 	return vcpu->pml_used;

@@ -9,8 +9,6 @@
 #include "migration/vm_layout.h"
 #include "migration/vm_stop.h"
 
-/* ORDER COLO_SIDE */
-const char *const colo_side_word[COLO_SIDES] = { "primary", "secondary" };
 /* ORDER COLO_PHASE */
 const char *const colo_phase_word[COLO_PHASES] = { "request", "stop", "save",	"ram",
 						   "state",   "load", "stopped" };

@@ -48,9 +48,7 @@
 #define COLO_LOADERS_MAX 16u
 #define COLO_SAMPLES_MAX 4096u /* checkpoints whose phases are kept: 64 bytes each */
 
-/* ORDER COLO_SIDE */
 enum colo_side { COLO_PRIMARY, COLO_SECONDARY, COLO_SIDES };
-extern const char *const colo_side_word[COLO_SIDES];
 
 struct colo_config {
 	int64_t checkpoint_delay_ns; /* x-checkpoint-delay, timed mode; 0: only when asked for */

@@ -26,7 +26,6 @@ struct dirtier {
 	uint64_t at; /* of a sweep */
 	uint64_t carry; /* page-nanoseconds that did not make a page */
 	uint64_t writes;
-	int64_t slept_ns;
 	bool stop;
 	/* Dirty limit */
 	int64_t throttle_ns; /* at each full ring */
@@ -146,17 +145,14 @@ static void
 run(struct actor *self, void *arg)
 {
 	struct dirtier *d = arg;
-	struct world *w = d->vm->w;
 
 	while (!d->stop) {
-		int64_t ran = vm_run(d->writer, DIRTIER_SLICE_NS), before;
+		int64_t ran = vm_run(d->writer, DIRTIER_SLICE_NS);
 
 		write_slice(d, ran);
-		before = world_now(w);
 		vm_leave(d->writer);
 		vm_throttle_sleep(d->writer, ran);
 		limit_sleep(d);
-		d->slept_ns += world_now(w) - before;
 	}
 }
 
@@ -185,10 +181,4 @@ uint64_t
 dirtier_writes(const struct dirtier *d)
 {
 	return d->writes;
-}
-
-int64_t
-dirtier_slept_ns(const struct dirtier *d)
-{
-	return d->slept_ns;
 }

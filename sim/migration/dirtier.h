@@ -42,10 +42,8 @@ dirtier_create(struct migration_vm *vm, const char *name, const struct dirtier_c
 void
 dirtier_stop(struct dirtier *d);
 
-/* Writes done so far, and time slept for the throttle or the limit. */
+/* Writes done so far. */
 uint64_t
 dirtier_writes(const struct dirtier *d);
-int64_t
-dirtier_slept_ns(const struct dirtier *d);
 
 #endif

@@ -434,12 +434,6 @@ precopy_destination(const struct precopy *m)
 	return m->dst;
 }
 
-int64_t
-precopy_name(const struct precopy *m)
-{
-	return m->name;
-}
-
 uint64_t
 precopy_dirty_pages(const struct precopy *m)
 {

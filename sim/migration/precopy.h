@@ -162,8 +162,6 @@ const struct precopy_stats *
 precopy_stats(const struct precopy *m);
 const struct ram *
 precopy_destination(const struct precopy *m);
-int64_t
-precopy_name(const struct precopy *m);
 /* Pages that are still to be sent. */
 const struct page_bitmap *
 precopy_bitmap(const struct precopy *m);

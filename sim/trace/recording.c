@@ -167,13 +167,6 @@ recording_class(struct recording *r, const char *name, size_t size)
 	return (uint8_t)n->classes++;
 }
 
-const char *
-recording_class_name(const struct recording *r, uint8_t class)
-{
-	must(r->names && class < r->names->classes);
-	return r->names->class[class];
-}
-
 uint64_t
 recording_names_of(const struct recording *r, const char *class)
 {

@@ -101,8 +101,6 @@ recording_kind(const struct recording *r, unsigned kind);
 /* The class of names called so, made if need be: below 256. */
 uint8_t
 recording_class(struct recording *r, const char *name, size_t size);
-const char *
-recording_class_name(const struct recording *r, uint8_t class);
 
 /* The number of @pointer within a class: the next one at its first mention. */
 int64_t

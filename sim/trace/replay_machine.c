@@ -421,12 +421,6 @@ machine_replay_figures(const struct machine_replay *p)
 	return &p->state->f;
 }
 
-const struct queue_account_figures *
-machine_replay_queue_figures(const struct machine_replay *p)
-{
-	return queue_account_figures(p->state->queues);
-}
-
 const struct disagreements *
 machine_replay_disagreements(const struct machine_replay *p)
 {

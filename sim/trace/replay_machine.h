@@ -59,8 +59,6 @@ machine_replay_run(struct machine_replay *p, struct error *err);
 /* After a run. */
 const struct machine_figures *
 machine_replay_figures(const struct machine_replay *p);
-const struct queue_account_figures *
-machine_replay_queue_figures(const struct machine_replay *p);
 const struct disagreements *
 machine_replay_disagreements(const struct machine_replay *p);
 

@@ -260,14 +260,6 @@ svq_poll(struct svq *s, unsigned n)
 	return written;
 }
 
-void
-svq_push_elem(struct svq *s, const struct dp_elem *elem, uint32_t len)
-{
-	virtio_ring_push(&s->vq->ring, elem, len);
-	if (s->next_guest_avail_elem)
-		svq_handle_guest_kick(s);
-}
-
 /* --- start and stop ------------------------------------------------------------------------- */
 
 void

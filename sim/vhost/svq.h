@@ -99,9 +99,6 @@ svq_add(struct svq *s, const struct dp_buf *sg, unsigned out, unsigned in, struc
  */
 uint64_t
 svq_poll(struct svq *s, unsigned n);
-/* vhost_svq_push_elem(): give a chain back to the guest. */
-void
-svq_push_elem(struct svq *s, const struct dp_elem *elem, uint32_t len);
 
 /* Chains that the guest made available, forwarded as far as there is room. */
 void
