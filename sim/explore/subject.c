@@ -35,6 +35,7 @@ subject_of(const struct finding *f, const struct event_log *log)
 		sscanf(at, "dev=%63s", s.dev);
 	s.memory = s.has_gfn ||
 		   (f && f->verdict == VERDICT_STATE_LOST && !s.has_vq && !*s.dev && migrates(log));
+	s.maps = f && (f->verdict == VERDICT_USE_AFTER_UNMAP || f->verdict == VERDICT_MAPPING_LEAK);
 	return s;
 }
 
@@ -134,8 +135,10 @@ subject_score(const struct event_names *names, const struct event *e, const stru
 	int dev = event_arg(e->kind, "dev"), vq = event_arg(e->kind, "vq");
 	const char *name;
 
-	if (s->memory && is_plumbing(names, e))
+	if ((s->memory || s->maps) && is_plumbing(names, e))
 		return -PLUMBING_MALUS;
+	if (s->maps && (e->kind == EV_SVQ_ADD || event_arg(e->kind, "iova") >= 0))
+		return SUBJECT_BONUS;
 	/* A page comes and goes many times before the time that counts. */
 	if (s->memory && is_balloon(e))
 		return s->has_gfn && score_page(e, s) < 0 ? -OTHER_MALUS : SUBJECT_BONUS / 2;

@@ -16,6 +16,7 @@
 struct subject {
 	bool has_gfn, has_vq;
 	bool memory; /* guest memory, and no queue */
+	bool maps; /* what a device may reach: how notifications went is not the matter */
 	uint64_t gfn;
 	int64_t vq;
 	char dev[64];
